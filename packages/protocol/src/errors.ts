@@ -1,0 +1,89 @@
+/**
+ * Every way in which the world can go wrong, by name. A kind is what code decides on, the sentence is what a
+ * person reads; bugs are not here, they are assertions.
+ *
+ * Kinds travel on the wire and stand in reports: they are added, never renamed or reused.
+ */
+
+/** Each kind with the one sentence that explains it. */
+export const ERROR_KINDS = {
+  'bad-arguments': 'What was asked for makes no sense as written.',
+  'unknown-workload': 'No workload has this id.',
+  'unknown-host': 'No host is registered under this name.',
+  'unknown-migration': 'No migration of this workload is under way.',
+  'host-disconnected': 'The host is known but its agent is not connected.',
+  'host-name-taken': 'Another agent is connected under this name.',
+  'already-there': 'The workload runs on that host already.',
+  'already-migrating': 'The workload has a migration under way.',
+  'not-running': 'The workload has ended or has not started yet.',
+  unreachable: 'Nobody answered at that address.',
+  'port-in-use': 'Another process listens on that port.',
+  'disk-full': 'A file could not be written: the disk is full.',
+  'program-missing': 'The host has no such program.',
+  'program-invalid': 'The module is not a program or breaks the program contract.',
+  'program-failed': 'The program threw.',
+  'loss-not-finite': 'The loss became NaN or infinite.',
+  'data-missing': 'The host lacks a data file that the program reads.',
+  'worker-crashed': 'The worker process ended without saying why.',
+  'program-differs': 'The target has another version of the program or of a package it imports.',
+  'parameters-differ': 'The target was started with other parameters.',
+  'data-differs': 'The target has other bytes in a data file.',
+  'layout-differs': 'The target laid its tensors out differently.',
+  'bits-differ': 'The target computes other bits from the same start.',
+  'protocol-version': 'The two sides speak no common protocol version.',
+  'out-of-memory': 'The host has too little memory for the workload.',
+  unauthorized: 'The secret is wrong, expired or used already.',
+  'bad-message': 'A message did not match its schema.',
+  'bad-frame': 'A bulk frame was malformed.',
+  'bad-checksum': 'A bulk frame arrived with other bytes than were sent.',
+  'out-of-range': 'A page number lies outside the arena.',
+  'out-of-order': 'A frame or message came at the wrong time.',
+  'too-large': 'A length is above its limit.',
+  'connection-lost': 'The connection closed before its work was done.',
+  'peer-stalled': 'The peer is connected but made no progress for too long.',
+  'setup-timeout': 'The migration was not set up in time.',
+  'not-converging': 'The pages were written faster than they could be sent.',
+  'downtime-exceeded': 'The final pages were not sent within the downtime that is allowed.',
+  'workload-ended': 'The workload ended before it could move.',
+  'claim-refused': 'The coordinator did not grant the claim: another epoch owns the workload.',
+  cancelled: 'A person asked for it to stop.',
+  internal: 'A bug in Godwit: an assertion failed.',
+} as const
+
+export type ErrorKind = keyof typeof ERROR_KINDS
+
+export const ERROR_KIND_NAMES = Object.keys(ERROR_KINDS) as [ErrorKind, ...ErrorKind[]]
+
+/** An error of the world: a kind, a sentence that says what to do where something can be done, the values that matter. */
+export class GodwitError extends Error {
+  override readonly name = 'GodwitError'
+  readonly kind: ErrorKind
+  /** Where in a migration it happened, e.g. `setup` or `active`; undefined outside of one. */
+  readonly phase: string | undefined
+
+  constructor(kind: ErrorKind, message: string, options: { cause?: unknown; phase?: string } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause })
+    this.kind = kind
+    this.phase = options.phase
+  }
+}
+
+/** What another process is told of an error: no stack, no path of ours. */
+export interface ErrorReport {
+  kind: ErrorKind
+  message: string
+  phase?: string | undefined
+}
+
+/** Any thrown value as a report. What is not a `GodwitError` is a bug or a library's error: `fallback` names it. */
+export function toErrorReport(error: unknown, fallback: ErrorKind = 'internal'): ErrorReport {
+  if (error instanceof GodwitError) {
+    const { kind, message, phase } = error
+    return phase === undefined ? { kind, message } : { kind, message, phase }
+  }
+  return { kind: fallback, message: error instanceof Error ? error.message : String(error) }
+}
+
+export function fromErrorReport({ kind, message, phase }: ErrorReport): GodwitError {
+  return new GodwitError(kind, message, phase === undefined ? {} : { phase })
+}

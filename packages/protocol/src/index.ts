@@ -1,2 +1,6 @@
+export * from './bulk-frame.ts'
 export * from './errors.ts'
+export * from './limits.ts'
 export * from './pages.ts'
+export * from './version.ts'
+export * from './wire-codec.ts'

@@ -1,0 +1,197 @@
+/**
+ * The binary frames of a bulk stream: pages on their way from the source's memory to the target's.
+ *
+ * A frame is one WebSocket message: a header of 32 bytes, the runs, the payload. All numbers are little-endian,
+ * as on every machine we run on, so that a frame is written and read where it lies.
+ *
+ * | offset | bytes | header field |
+ * |---|---|---|
+ * | 0 | 4 | magic `GDWT` (0x54574447) |
+ * | 4 | 1 | protocol version |
+ * | 5 | 1 | kind: 1 pages, 2 end of round |
+ * | 6 | 1 | codec: 1 raw |
+ * | 7 | 1 | stream, from 0 |
+ * | 8 | 4 | round, from 0 |
+ * | 12 | 4 | sequence in the stream, from 0, without a gap |
+ * | 16 | 4 | run count |
+ * | 20 | 4 | payload bytes |
+ * | 24 | 4 | zero |
+ * | 28 | 4 | CRC-32 (zlib's) of bytes 0 to 27 and everything after the header |
+ *
+ * A run is 12 bytes: first page, page count, encoding (1 raw: its pages stand in the payload, in order; 2 zero:
+ * no payload, the pages are written as zeros). An end-of-round frame has neither runs nor payload.
+ *
+ * Invariant: whatever bytes come in, `decodeFrame` gives a frame whose every run lies inside the arena and whose
+ * payload is exactly what its raw runs need, or throws a typed error, and allocates nothing by a length it was sent
+ * before that length was checked.
+ */
+import { crc32 } from 'node:zlib'
+import { GodwitError } from './errors.ts'
+import { LIMITS, MAX_FRAME_PAYLOAD_BYTES } from './limits.ts'
+import { PAGE_BYTES } from './pages.ts'
+
+export const HEADER_BYTES = 32
+export const RUN_BYTES = 12
+export const MAX_FRAME_BYTES = HEADER_BYTES + LIMITS.maxFrameRuns * RUN_BYTES + MAX_FRAME_PAYLOAD_BYTES
+
+const MAGIC = 0x54574447
+const CHECKSUM_OFFSET = 28
+
+/** Wire numbers: assigned by hand, 0 reserved, never reused. */
+const KIND = { pages: 1, roundEnd: 2 } as const
+const CODEC = { raw: 1 } as const
+const ENCODING = { raw: 1, zero: 2 } as const
+
+export type RunEncoding = keyof typeof ENCODING
+
+export interface EncodedRun {
+  readonly firstPage: number
+  readonly pageCount: number
+  readonly encoding: RunEncoding
+}
+
+export interface FrameHeader {
+  readonly version: number
+  readonly stream: number
+  readonly round: number
+  readonly sequence: number
+}
+
+export type BulkFrame = FrameHeader &
+  (
+    | { readonly kind: 'pages'; readonly runs: readonly EncodedRun[]; readonly payload: Uint8Array }
+    | { readonly kind: 'roundEnd' }
+  )
+
+/** Pages whose bytes stand in the payload. */
+export function rawPages(runs: readonly EncodedRun[]): number {
+  return runs.reduce((pages, run) => pages + (run.encoding === 'raw' ? run.pageCount : 0), 0)
+}
+
+/**
+ * Writes a pages frame into `into` (at least `MAX_FRAME_BYTES` long), copying raw runs from `image`, the paged
+ * memory or its shadow. Returns the frame's bytes, a view of `into`.
+ */
+export function encodePagesFrame(
+  into: Buffer,
+  header: FrameHeader,
+  runs: readonly EncodedRun[],
+  image: Uint8Array,
+): Buffer {
+  const payloadBytes = rawPages(runs) * PAGE_BYTES
+  if (runs.length > LIMITS.maxFrameRuns || payloadBytes > MAX_FRAME_PAYLOAD_BYTES) {
+    throw new Error(`a frame of ${runs.length} runs and ${payloadBytes} bytes is over the limit`)
+  }
+  writeHeader(into, header, { kind: KIND.pages, runCount: runs.length, payloadBytes })
+  let at = HEADER_BYTES
+  let payloadAt = HEADER_BYTES + runs.length * RUN_BYTES
+  for (const { firstPage, pageCount, encoding } of runs) {
+    into.writeUInt32LE(firstPage, at)
+    into.writeUInt32LE(pageCount, at + 4)
+    into.writeUInt32LE(ENCODING[encoding], at + 8)
+    at += RUN_BYTES
+    if (encoding === 'zero') continue
+    into.set(image.subarray(firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES), payloadAt)
+    payloadAt += pageCount * PAGE_BYTES
+  }
+  return seal(into.subarray(0, payloadAt))
+}
+
+/** The in-band marker that ends a round on one stream. */
+export function encodeRoundEnd(header: FrameHeader): Buffer {
+  const frame = Buffer.alloc(HEADER_BYTES)
+  writeHeader(frame, header, { kind: KIND.roundEnd, runCount: 0, payloadBytes: 0 })
+  return seal(frame)
+}
+
+/**
+ * Reads one frame for an arena of `pageCount` pages. The payload is a view of `bytes`.
+ *
+ * Errors: `bad-frame` (too short, magic, kind, codec, encoding, lengths that don't add up), `protocol-version`,
+ * `too-large`, `bad-checksum`, `out-of-range` (a run outside the arena).
+ */
+export function decodeFrame(bytes: Buffer, pageCount: number): BulkFrame {
+  if (bytes.length < HEADER_BYTES) bad(`${bytes.length} bytes are no header`)
+  if (bytes.length > MAX_FRAME_BYTES)
+    throw new GodwitError('too-large', `a frame of ${bytes.length} bytes, the limit is ${MAX_FRAME_BYTES}`)
+  if (bytes.readUInt32LE(0) !== MAGIC) bad('the magic number is missing')
+  const version = bytes.readUInt8(4)
+  const kind = bytes.readUInt8(5)
+  const codec = bytes.readUInt8(6)
+  const runCount = bytes.readUInt32LE(16)
+  const payloadBytes = bytes.readUInt32LE(20)
+  if (runCount > LIMITS.maxFrameRuns)
+    throw new GodwitError('too-large', `${runCount} runs in a frame, the limit is ${LIMITS.maxFrameRuns}`)
+  if (payloadBytes > MAX_FRAME_PAYLOAD_BYTES)
+    throw new GodwitError(
+      'too-large',
+      `${payloadBytes} payload bytes, the limit is ${MAX_FRAME_PAYLOAD_BYTES}`,
+    )
+  const payloadAt = HEADER_BYTES + runCount * RUN_BYTES
+  if (bytes.length !== payloadAt + payloadBytes)
+    bad(`${bytes.length} bytes where header and lengths say ${payloadAt + payloadBytes}`)
+  if (checksum(bytes) !== bytes.readUInt32LE(CHECKSUM_OFFSET))
+    throw new GodwitError('bad-checksum', 'the frame is not what was sent: its checksum differs')
+  if (bytes.readUInt32LE(24) !== 0) bad('the reserved field is set')
+  const header = {
+    version,
+    stream: bytes.readUInt8(7),
+    round: bytes.readUInt32LE(8),
+    sequence: bytes.readUInt32LE(12),
+  }
+  if (kind === KIND.roundEnd) {
+    if (runCount !== 0 || payloadBytes !== 0) bad('an end of round carries data')
+    return { kind: 'roundEnd', ...header }
+  }
+  if (kind !== KIND.pages) bad(`unknown frame kind ${kind}`)
+  if (codec !== CODEC.raw) bad(`unknown codec ${codec}`)
+  const runs: EncodedRun[] = []
+  for (let at = HEADER_BYTES; at < payloadAt; at += RUN_BYTES) runs.push(readRun(bytes, at, pageCount))
+  if (rawPages(runs) * PAGE_BYTES !== payloadBytes)
+    bad(`${payloadBytes} payload bytes for ${rawPages(runs)} raw pages`)
+  return { kind: 'pages', ...header, runs, payload: bytes.subarray(payloadAt) }
+}
+
+function readRun(bytes: Buffer, at: number, arenaPages: number): EncodedRun {
+  const firstPage = bytes.readUInt32LE(at)
+  const pageCount = bytes.readUInt32LE(at + 4)
+  const encoding = bytes.readUInt32LE(at + 8)
+  if (pageCount === 0 || firstPage + pageCount > arenaPages) {
+    throw new GodwitError(
+      'out-of-range',
+      `pages ${firstPage}+${pageCount} in an arena of ${arenaPages} pages`,
+    )
+  }
+  if (encoding !== ENCODING.raw && encoding !== ENCODING.zero) bad(`unknown run encoding ${encoding}`)
+  return { firstPage, pageCount, encoding: encoding === ENCODING.raw ? 'raw' : 'zero' }
+}
+
+function writeHeader(
+  into: Buffer,
+  header: FrameHeader,
+  body: { kind: number; runCount: number; payloadBytes: number },
+): void {
+  into.writeUInt32LE(MAGIC, 0)
+  into.writeUInt8(header.version, 4)
+  into.writeUInt8(body.kind, 5)
+  into.writeUInt8(CODEC.raw, 6)
+  into.writeUInt8(header.stream, 7)
+  into.writeUInt32LE(header.round, 8)
+  into.writeUInt32LE(header.sequence, 12)
+  into.writeUInt32LE(body.runCount, 16)
+  into.writeUInt32LE(body.payloadBytes, 20)
+  into.writeUInt32LE(0, 24)
+}
+
+function seal(frame: Buffer): Buffer {
+  frame.writeUInt32LE(checksum(frame), CHECKSUM_OFFSET)
+  return frame
+}
+
+function checksum(frame: Buffer): number {
+  return crc32(frame.subarray(HEADER_BYTES), crc32(frame.subarray(0, CHECKSUM_OFFSET)))
+}
+
+function bad(what: string): never {
+  throw new GodwitError('bad-frame', what)
+}

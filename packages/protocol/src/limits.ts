@@ -1,0 +1,93 @@
+/**
+ * Every limit of the project, in one place: what a peer may send, what a person may ask for, how long anybody
+ * waits. Relations between them are asserted below, so that changing one can't quietly break another.
+ *
+ * Bytes are bytes, times are milliseconds.
+ */
+import { PAGE_BYTES } from './pages.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const LIMITS = {
+  /** WebAssembly's 32-bit address space. */
+  maxArenaBytes: 4096 * MiB,
+  /** Pages copied into one bulk frame: 256 KiB, the size at which a WebSocket carried most bytes a second. */
+  maxFramePages: 64,
+  /** Runs in one frame: zero runs carry no payload, so a frame may hold more runs than pages of payload. */
+  maxFrameRuns: 256,
+  maxStreams: 16,
+  /** Bytes in flight that the target has not installed yet, over all streams. */
+  windowBytes: 4 * MiB,
+
+  maxControlMessageBytes: 1 * MiB,
+  /** Small state of a program, encoded. It travels in `final`, inside the downtime. */
+  maxSmallStateBytes: 512 * KiB,
+  /** Arrays and maps inside each other in one message. */
+  maxMessageDepth: 32,
+  maxNameLength: 200,
+  maxPathLength: 4096,
+  maxErrorLength: 4000,
+  maxTensors: 4096,
+  maxParameters: 200,
+  maxMetrics: 64,
+  maxDataFiles: 1000,
+  maxRounds: 100_000,
+  maxOutputsPerMessage: 256,
+  /** Outputs a worker keeps while the coordinator has not acknowledged them; a full spool parks the thread. */
+  maxSpooledOutputs: 1024,
+  /** Accepted steps whose losses the coordinator keeps for those who follow from an earlier step. */
+  maxKeptSteps: 1_000_000,
+  maxHosts: 1000,
+  maxWorkers: 10_000,
+
+  heartbeatIntervalMs: 1_000,
+  /** Silence on a connection that ends it. A paused or unplugged peer closes nothing: only silence tells. */
+  heartbeatTimeoutMs: 8_000,
+  connectTimeoutMs: 5_000,
+  /** From the first byte of a dialling peer to a valid hello. */
+  helloTimeoutMs: 5_000,
+  /** From launch to a prepared incoming worker: module loading, data, init and rehearsal. */
+  setupTimeoutMs: 120_000,
+  /** From the park's request to the thread at a step boundary. */
+  parkTimeoutMs: 120_000,
+  /** Without an installed byte while bytes are in flight. */
+  progressTimeoutMs: 10_000,
+  /** From `final` to the target's word that everything is installed and claimed; then the source asks the coordinator. */
+  handoverTimeoutMs: 15_000,
+  /** A detached worker that no agent talks to ends itself. */
+  orphanTimeoutMs: 60_000,
+  /** From a polite stop to SIGKILL. */
+  stopGraceMs: 3_000,
+  requestTimeoutMs: 30_000,
+  reconnectDelayMs: 200,
+  maxReconnectDelayMs: 5_000,
+
+  /** What a migration is given when nobody says otherwise. */
+  defaultDowntimeLimitMs: 300,
+  /** `maxDowntimeMs` is this times the limit unless it is given. */
+  maxDowntimeFactor: 2,
+  maxMigrationMs: 24 * 3_600_000,
+  defaultMigrationTimeoutMs: 600_000,
+  /** First steps of a job that the target repeats before it may take it over. */
+  rehearsalSteps: 3,
+} as const
+
+/** Bytes of one frame's payload at most. */
+export const MAX_FRAME_PAYLOAD_BYTES = LIMITS.maxFramePages * PAGE_BYTES
+
+function relation(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`limits contradict each other: ${what}`)
+}
+
+relation(LIMITS.windowBytes >= 4 * MAX_FRAME_PAYLOAD_BYTES, 'the window holds at least four frames')
+relation(
+  LIMITS.maxSmallStateBytes + 256 * KiB <= LIMITS.maxControlMessageBytes,
+  'a small state and a spool fit into a message',
+)
+relation(LIMITS.heartbeatTimeoutMs >= 4 * LIMITS.heartbeatIntervalMs, 'a few lost heartbeats are no silence')
+relation(
+  LIMITS.progressTimeoutMs > LIMITS.heartbeatTimeoutMs,
+  'a dead peer is noticed before a stuck one is suspected',
+)
+relation(LIMITS.maxFrameRuns >= LIMITS.maxFramePages, 'every page of a full frame may be a run of its own')

@@ -1,0 +1,139 @@
+/**
+ * Typed messages over one WebSocket: the same for agents, workers, clients and both ends of a migration.
+ *
+ * What comes in is checked against its schema before anybody sees it; the first thing that doesn't match ends the
+ * connection with a typed error. Silence ends it too: a peer that is paused or unplugged closes nothing, so each
+ * side pings and the lack of any answer for `heartbeatTimeoutMs` counts as gone.
+ *
+ * Invariants: `closed` is called exactly once, last; no message is delivered after it; `send` after it does nothing.
+ */
+import { checkMessage, decodeValue, encodeValue, GodwitError, LIMITS } from '@godwit/protocol'
+import type { RawData, WebSocket } from 'ws'
+
+/** Anything with zod's `safeParse`. */
+type Schema<T> = Parameters<typeof checkMessage>[0] & { _zod: { output: T } }
+
+export interface ChannelHandlers<In> {
+  message(message: In): void
+  /** `undefined` when the peer closed in an orderly way. */
+  closed(error: GodwitError | undefined): void
+}
+
+export interface ChannelOptions {
+  heartbeatIntervalMs?: number
+  heartbeatTimeoutMs?: number
+}
+
+/** Bytes waiting in our own buffers at which a peer that doesn't read is given up. */
+const MAX_BUFFERED_BYTES = 16 * LIMITS.maxControlMessageBytes
+/** WebSocket close codes from the range for applications (RFC 6455, section 7.4.2). */
+const CLOSE_BAD_MESSAGE = 4400
+
+export class Channel<In, Out> {
+  readonly #socket: WebSocket
+  readonly #incoming: Schema<In>
+  readonly #handlers: ChannelHandlers<In>
+  readonly #heartbeat: NodeJS.Timeout
+  #lastHeardMs = performance.now()
+  #closed = false
+
+  /** Takes over an open socket: from here on nobody else listens to it. */
+  constructor(
+    socket: WebSocket,
+    incoming: Schema<In>,
+    handlers: ChannelHandlers<In>,
+    options: ChannelOptions = {},
+  ) {
+    this.#socket = socket
+    this.#incoming = incoming
+    this.#handlers = handlers
+    const timeoutMs = options.heartbeatTimeoutMs ?? LIMITS.heartbeatTimeoutMs
+    this.#heartbeat = setInterval(
+      () => this.#beat(timeoutMs),
+      options.heartbeatIntervalMs ?? LIMITS.heartbeatIntervalMs,
+    )
+    socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
+    socket.on('ping', () => this.#heard())
+    socket.on('pong', () => this.#heard())
+    socket.on('error', (error) =>
+      this.#end(new GodwitError('connection-lost', error.message, { cause: error })),
+    )
+    socket.on('close', (code, reason) => this.#end(closeError(code, reason.toString())))
+    socket.resume()
+  }
+
+  get isOpen(): boolean {
+    return !this.#closed
+  }
+
+  send(message: Out): void {
+    if (this.#closed) return
+    this.#socket.send(encodeValue(message))
+    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.end(new GodwitError('peer-stalled', 'the peer reads too slowly: its messages pile up'))
+    }
+  }
+
+  /** Closes in an orderly way: what was sent before still goes out. */
+  close(): void {
+    if (this.#closed) return
+    this.#socket.close(1000)
+    this.#end(undefined)
+  }
+
+  /** Closes because of `error`, and tells the peer its kind. */
+  end(error: GodwitError): void {
+    if (this.#closed) return
+    this.#socket.close(CLOSE_BAD_MESSAGE, error.kind)
+    this.#end(error)
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#closed) return
+    this.#heard()
+    let message: In
+    try {
+      if (!isBinary) throw new GodwitError('bad-message', 'a text message where binary ones are spoken')
+      message = checkMessage(this.#incoming, decodeValue(data as Buffer)) as In
+    } catch (error) {
+      this.end(error as GodwitError)
+      return
+    }
+    this.#handlers.message(message)
+  }
+
+  #heard(): void {
+    this.#lastHeardMs = performance.now()
+  }
+
+  #beat(timeoutMs: number): void {
+    const silentMs = performance.now() - this.#lastHeardMs
+    if (silentMs > timeoutMs) {
+      const error = new GodwitError(
+        'peer-stalled',
+        `nothing was heard from the peer for ${Math.round(silentMs)} ms`,
+      )
+      this.#socket.terminate()
+      this.#end(error)
+      return
+    }
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping()
+  }
+
+  #end(error: GodwitError | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearInterval(this.#heartbeat)
+    // A peer that doesn't answer our close within the grace is cut off; ws waits 30 s by itself.
+    const cut = setTimeout(() => this.#socket.terminate(), LIMITS.stopGraceMs)
+    cut.unref()
+    this.#socket.once('close', () => clearTimeout(cut))
+    this.#handlers.closed(error)
+  }
+}
+
+function closeError(code: number, reason: string): GodwitError | undefined {
+  if (code === 1000) return undefined
+  const why = reason === '' ? `code ${code}` : reason
+  return new GodwitError('connection-lost', `the connection closed (${why})`)
+}

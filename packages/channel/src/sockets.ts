@@ -1,0 +1,125 @@
+/**
+ * Opening and accepting WebSockets, the same way everywhere: no compression (pages don't compress, and it costs
+ * memory), messages limited, and each failure as an error that says what to do.
+ */
+
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { GodwitError, LIMITS } from '@godwit/protocol'
+import { WebSocket, WebSocketServer } from 'ws'
+
+export interface DialOptions {
+  maxMessageBytes?: number
+  timeoutMs?: number
+}
+
+/**
+ * Dials `url` (`ws://host:port/path`, or `ws+unix:/socket/path:/path`). Resolves with an open socket that is
+ * paused, so that nothing is lost before somebody listens: a `Channel` resumes it, others call `resume()`. Errors: `bad-arguments`, `unreachable`.
+ */
+export async function dial(url: string, options: DialOptions = {}): Promise<WebSocket> {
+  let socket: WebSocket
+  try {
+    socket = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
+      handshakeTimeout: options.timeoutMs ?? LIMITS.connectTimeoutMs,
+      skipUTF8Validation: true,
+    })
+  } catch {
+    throw new GodwitError(
+      'bad-arguments',
+      `${url} is no WebSocket address: write it like ws://127.0.0.1:7070`,
+    )
+  }
+  socket.binaryType = 'nodebuffer'
+  return new Promise((resolve, reject) => {
+    socket.once('open', () => {
+      socket.removeAllListeners('error')
+      socket.pause()
+      resolve(socket)
+    })
+    socket.once('error', (error) => {
+      reject(new GodwitError('unreachable', `nobody answers at ${url}: ${reasonOf(error)}`, { cause: error }))
+    })
+  })
+}
+
+export interface ListenOptions {
+  /** A host and the ports to try in order (0: any free one), or the path of a unix socket. */
+  at: { host: string; ports: readonly number[] } | { unixPath: string }
+  maxMessageBytes?: number
+  /** A socket has connected; `path` is the request's path. */
+  connected(socket: WebSocket, path: string): void
+}
+
+export interface Listener {
+  /** 0 for a unix socket. */
+  readonly port: number
+  /** Ends every connection and stops listening. */
+  close(): Promise<void>
+}
+
+/** Listens for WebSockets. Errors: `port-in-use` when every port is taken, `bad-arguments` for an address that isn't ours. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { at } = options
+  const server = createServer((_request, response) => response.writeHead(426).end())
+  if ('unixPath' in at) await bind(server, { path: at.unixPath })
+  else await bindToOneOf(server, at.host, at.ports)
+  const sockets = new WebSocketServer({
+    server,
+    perMessageDeflate: false,
+    maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
+    skipUTF8Validation: true,
+  })
+  sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
+    socket.binaryType = 'nodebuffer'
+    options.connected(socket, request.url ?? '/')
+  })
+  const address = server.address()
+  return {
+    port: address !== null && typeof address === 'object' ? address.port : 0,
+    close: async () => {
+      for (const socket of sockets.clients) socket.terminate()
+      sockets.close()
+      await new Promise((resolve) => {
+        server.close(resolve)
+        server.closeAllConnections()
+      })
+    },
+  }
+}
+
+async function bindToOneOf(server: Server, host: string, ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    try {
+      await bind(server, { host, port })
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      throw new GodwitError('bad-arguments', `can't listen on ${host}:${port}: ${reasonOf(error)}`, {
+        cause: error,
+      })
+    }
+  }
+  const which = ports.length === 1 ? `port ${ports[0]}` : `ports ${ports[0]} to ${ports.at(-1)}`
+  throw new GodwitError(
+    'port-in-use',
+    `${which} on ${host} ${ports.length === 1 ? 'is' : 'are'} in use: choose another`,
+  )
+}
+
+function bind(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(where, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
+function reasonOf(error: unknown): string {
+  // A host name with several addresses fails with one error for each of them and no message of its own.
+  if (error instanceof AggregateError && error.message === '') return reasonOf(error.errors[0])
+  return (error as Error).message
+}

@@ -1,0 +1,34 @@
+/** Between an agent and the coordinator: the agent dials and holds one connection. */
+import { z } from 'zod'
+import { count, errorReport, label, name } from './common.ts'
+import { LIMITS } from './limits.ts'
+import { fromWorker, launch, toWorker } from './worker-messages.ts'
+
+export const fromAgent = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('register'),
+    versions: z.strictObject({ min: z.int(), max: z.int() }),
+    name: label,
+    /** Where other hosts reach this host's workers. */
+    address: name,
+    faultDomain: label,
+    memoryBytes: count,
+    cores: count,
+    /** Workers that are running here. */
+    workers: z.array(label).max(LIMITS.maxWorkers),
+  }),
+  z.strictObject({ type: z.literal('fromWorker'), workerId: label, message: fromWorker }),
+  /** The worker could not be started, or its process has ended. Said once. */
+  z.strictObject({ type: z.literal('workerExited'), workerId: label, error: errorReport.optional() }),
+])
+export type FromAgent = z.infer<typeof fromAgent>
+
+export const toAgent = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('registered') }),
+  z.strictObject({ type: z.literal('refused'), error: errorReport }),
+  z.strictObject({ type: z.literal('launch'), launch }),
+  z.strictObject({ type: z.literal('toWorker'), workerId: label, message: toWorker }),
+  /** SIGKILL: for a worker whose work is over or that must not go on. */
+  z.strictObject({ type: z.literal('kill'), workerId: label }),
+])
+export type ToAgent = z.infer<typeof toAgent>

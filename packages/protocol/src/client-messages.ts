@@ -1,0 +1,130 @@
+/**
+ * Between a client (the command line, a test) and the coordinator: requests with one reply each, and events of
+ * the workloads that the client follows.
+ */
+import { z } from 'zod'
+import {
+  count,
+  digest,
+  epoch,
+  errorReport,
+  label,
+  name,
+  output,
+  parameters,
+  path,
+  step,
+  trackerKind,
+} from './common.ts'
+import { LIMITS } from './limits.ts'
+import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
+
+export const hostView = z.strictObject({
+  name: label,
+  address: name,
+  faultDomain: label,
+  state: z.enum(['connected', 'disconnected']),
+  memoryBytes: count,
+  cores: count,
+  workloads: z.array(label),
+})
+export type HostView = z.infer<typeof hostView>
+
+/** Who owned which steps: epoch e owns from its `fromStep` up to the next range's. */
+export const ownershipRange = z.strictObject({ epoch, host: label, fromStep: step })
+export type OwnershipRange = z.infer<typeof ownershipRange>
+
+export const workloadView = z.strictObject({
+  id: label,
+  program: path,
+  parameters,
+  steps: count,
+  status: z.enum(['starting', 'running', 'finished', 'stopped', 'failed']),
+  host: label,
+  epoch,
+  ranges: z.array(ownershipRange),
+  /** Steps accepted; the last accepted step is one less. */
+  acceptedSteps: step,
+  loss: z.number().optional(),
+  metrics: z.record(name, z.number()).optional(),
+  stepsPerSecond: z.number().optional(),
+  tracker: trackerKind.optional(),
+  trackerReason: z.string().optional(),
+  migration: label.optional(),
+  stateDigest: digest.optional(),
+  error: errorReport.optional(),
+})
+export type WorkloadView = z.infer<typeof workloadView>
+
+export const migrationView = z.strictObject({
+  id: label,
+  workload: label,
+  from: label,
+  to: label,
+  status: migrationStatus,
+  options: migrationOptions,
+  progress: migrationProgress.optional(),
+  report: migrationReport.optional(),
+  error: errorReport.optional(),
+})
+export type MigrationView = z.infer<typeof migrationView>
+
+export const clientRequest = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('hosts') }),
+  z.strictObject({ op: z.literal('workloads') }),
+  z.strictObject({ op: z.literal('workload'), workload: label }),
+  /** Without a host the one with most free memory is taken. Replied to when the workload trains or could not start. */
+  z.strictObject({
+    op: z.literal('run'),
+    program: path,
+    parameters,
+    steps: z.int().min(1),
+    host: label.optional(),
+    id: label.optional(),
+    tracker: z.union([trackerKind, z.literal('auto')]),
+  }),
+  /** Events from `fromStep` on, or from now. */
+  z.strictObject({ op: z.literal('follow'), workload: label, fromStep: step.optional() }),
+  z.strictObject({ op: z.literal('unfollow'), workload: label }),
+  /** Replied to when the migration is written down; its progress comes as events. */
+  z.strictObject({ op: z.literal('migrate'), workload: label, to: label, options: migrationOptions }),
+  z.strictObject({ op: z.literal('migration'), migration: label }),
+  z.strictObject({ op: z.literal('cancel'), workload: label }),
+  z.strictObject({ op: z.literal('stop'), workload: label }),
+])
+export type ClientRequest = z.infer<typeof clientRequest>
+/** As it is written by a client: what has a default may be left out. */
+export type ClientRequestInput = z.input<typeof clientRequest>
+
+/** What each request is answered with. */
+export const REPLIES = {
+  hosts: z.strictObject({ hosts: z.array(hostView) }),
+  workloads: z.strictObject({ workloads: z.array(workloadView) }),
+  workload: z.strictObject({ workload: workloadView }),
+  run: z.strictObject({ workload: workloadView }),
+  follow: z.strictObject({ workload: workloadView, migration: migrationView.optional() }),
+  unfollow: z.strictObject({}),
+  migrate: z.strictObject({ migration: migrationView }),
+  migration: z.strictObject({ migration: migrationView }),
+  cancel: z.strictObject({ migration: migrationView }),
+  stop: z.strictObject({ workload: workloadView }),
+} as const
+export type ClientOp = keyof typeof REPLIES
+export type Reply<Op extends ClientOp> = z.infer<(typeof REPLIES)[Op]>
+
+export const clientEvent = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('steps'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
+  z.strictObject({ kind: z.literal('workload'), workload: workloadView }),
+  z.strictObject({ kind: z.literal('migration'), migration: migrationView }),
+])
+export type ClientEvent = z.infer<typeof clientEvent>
+
+export const fromClient = z.strictObject({ type: z.literal('request'), id: count, request: clientRequest })
+export type FromClient = z.infer<typeof fromClient>
+
+export const toClient = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('reply'), id: count, result: z.unknown() }),
+  z.strictObject({ type: z.literal('failed'), id: count, error: errorReport }),
+  z.strictObject({ type: z.literal('event'), workload: label, event: clientEvent }),
+])
+export type ToClient = z.infer<typeof toClient>

@@ -1,0 +1,47 @@
+/** Schema pieces that several messages share: bounded strings, counts, times. Nothing here is a message. */
+import { z } from 'zod'
+import { ERROR_KIND_NAMES } from './errors.ts'
+import { LIMITS } from './limits.ts'
+
+export const name = z.string().min(1).max(LIMITS.maxNameLength)
+/** A host's or workload's name: what people type and what becomes part of a file name. */
+export const label = name.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, dash and underscore')
+export const path = z.string().min(1).max(LIMITS.maxPathLength)
+export const count = z.int().min(0)
+export const step = z.int().min(0)
+/** Numbered from 1; 0 owns nothing. */
+export const epoch = z.int().min(1)
+export const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hex')
+/** A duration or an instant of a monotonic clock, in milliseconds. */
+export const milliseconds = z.number()
+export const port = z.int().min(0).max(65535)
+export const secret = z.string().regex(/^[0-9a-f]{64}$/)
+
+export const errorReport = z.strictObject({
+  kind: z.enum(ERROR_KIND_NAMES),
+  message: z.string().max(LIMITS.maxErrorLength),
+  phase: z.string().max(LIMITS.maxNameLength).optional(),
+})
+
+export const parameterValue = z.union([z.number(), z.boolean(), z.string().max(LIMITS.maxNameLength)])
+export const parameters = z
+  .record(name, parameterValue)
+  .refine((all) => Object.keys(all).length <= LIMITS.maxParameters, 'too many parameters')
+export type Parameters = z.infer<typeof parameters>
+
+export const trackerKind = z.enum(['userfaultfd', 'compare'])
+export type TrackerKind = z.infer<typeof trackerKind>
+
+/** What one step reported, stamped with the epoch of whoever applied it. */
+export const output = z.strictObject({
+  step,
+  epoch,
+  loss: z.number(),
+  metrics: z
+    .record(name, z.number())
+    .refine((all) => Object.keys(all).length <= LIMITS.maxMetrics, 'too many metrics')
+    .optional(),
+  /** The runtime's own measure; never compared between runs. */
+  stepMs: milliseconds,
+})
+export type Output = z.infer<typeof output>

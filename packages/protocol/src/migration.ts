@@ -1,0 +1,110 @@
+/**
+ * A migration as people and programs see it: its options, its progress while it runs, its report afterwards.
+ * Field names follow QEMU's migration statistics where it has them.
+ */
+import { z } from 'zod'
+import { count, epoch, errorReport, label, milliseconds, name, step, trackerKind } from './common.ts'
+import { LIMITS } from './limits.ts'
+
+export const MIGRATION_STATUSES = [
+  'setup',
+  'active',
+  'switchover',
+  'completed',
+  'cancelling',
+  'cancelled',
+  'failed',
+] as const
+export const migrationStatus = z.enum(MIGRATION_STATUSES)
+export type MigrationStatus = z.infer<typeof migrationStatus>
+
+export const migrationOptions = z.strictObject({
+  /** Permission, not the goal: the switchover begins once the forecast is within it and no round would still help. */
+  downtimeLimitMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultDowntimeLimitMs),
+  /** From park to `final`; past it the thread resumes and the migration is active again. Twice the limit by default. */
+  maxDowntimeMs: z.number().positive().max(LIMITS.maxMigrationMs).optional(),
+  /** Bulk connections. */
+  streams: z.int().min(1).max(LIMITS.maxStreams).default(1),
+  /** A migration that hasn't reached its switchover by then is cancelled. */
+  timeoutMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultMigrationTimeoutMs),
+})
+export type MigrationOptions = z.infer<typeof migrationOptions>
+
+export const roundReport = z.strictObject({
+  pages: count,
+  /** Bytes of the pages as they lie in memory. */
+  pageBytes: count,
+  /** Bytes of the frames that carried them: zero pages have no payload. */
+  wireBytes: count,
+  durationMs: milliseconds,
+})
+export type RoundReport = z.infer<typeof roundReport>
+
+/** The parts that add up to `downtimeMs`; DESIGN: from the park at the source to the thread going on at the target. */
+export const downtimeParts = z.strictObject({
+  /** The thread parked, the pager awake. */
+  parkMs: milliseconds,
+  /** The last collection of dirty pages. */
+  finalScanMs: milliseconds,
+  /** To the last byte handed to the socket. */
+  finalSendMs: milliseconds,
+  /** To everything installed at the target, network included. */
+  installMs: milliseconds,
+  /** What the target waited for its claim, also after it had gone on. */
+  claimMs: milliseconds,
+  /** To the training thread running at the target. */
+  resumeMs: milliseconds,
+})
+export type DowntimeParts = z.infer<typeof downtimeParts>
+
+export const migrationProgress = z.strictObject({
+  round: count,
+  /** Pages sent in this round and pages in it. */
+  roundPagesSent: count,
+  roundPages: count,
+  /** Left to send as far as is known: the rest of this round. */
+  remainingBytes: count,
+  sentBytes: count,
+  bytesPerSecond: z.number().min(0),
+  /** Undefined until a round has been measured. */
+  expectedDowntimeMs: milliseconds.optional(),
+  step,
+})
+export type MigrationProgress = z.infer<typeof migrationProgress>
+
+/** The one report of a migration, wherever it is shown. */
+export const migrationReport = z.strictObject({
+  id: label,
+  workload: label,
+  from: label,
+  to: label,
+  status: migrationStatus,
+  parkPoint: z.enum(['boundary']),
+  /** Steps applied in the state that was sent: the number of the first step at the target. */
+  step,
+  /** The epoch that owns the workload since. */
+  epoch,
+  tracker: trackerKind,
+  codec: z.enum(['raw']),
+  streams: count,
+  rounds: z.array(roundReport).max(LIMITS.maxRounds),
+  pageBytes: count,
+  wireBytes: count,
+  setupMs: milliseconds,
+  totalMs: milliseconds,
+  downtimeMs: milliseconds,
+  downtime: downtimeParts,
+  /** Half the width of the interval in which the offset between the two clocks lies, and its middle. */
+  clockErrorMs: milliseconds,
+  clockOffsetMs: milliseconds,
+  predicted: z.strictObject({ downtimeMs: milliseconds, totalMs: milliseconds }),
+  /** Why the engine parked when it did. */
+  parkReason: name,
+  /** How often the thread was parked: one unless a switchover was given up. */
+  parks: count,
+  claimRoundTripMs: milliseconds,
+  /** Sum over the migration's steps and the ten after, of step time less the median before. Null until those ten are done. */
+  lostTimeMs: milliseconds.nullable(),
+  error: errorReport.optional(),
+})
+export type MigrationReport = z.infer<typeof migrationReport>

@@ -1,0 +1,117 @@
+/**
+ * Between an agent and one of its workers, over the worker's unix socket. The coordinator's part of them travels
+ * through the agent unchanged: `ToWorker` and `FromWorker` are what coordinator and worker say to each other.
+ */
+import { z } from 'zod'
+import {
+  count,
+  digest,
+  epoch,
+  errorReport,
+  label,
+  milliseconds,
+  name,
+  output,
+  parameters,
+  path,
+  port,
+  secret,
+  step,
+  trackerKind,
+} from './common.ts'
+import { identity } from './identity.ts'
+import { LIMITS } from './limits.ts'
+import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
+
+/** How a worker is started: written to `launch.json` in its folder, read once. */
+export const launch = z.strictObject({
+  workerId: label,
+  workloadId: label,
+  /** A name that the agent resolves, or an absolute path. */
+  program: path,
+  parameters,
+  /** The job ends when this many steps are applied. */
+  steps: z.int().min(1),
+  /** `incoming` waits for a migration instead of training from `init`. */
+  mode: z.enum(['fresh', 'incoming']),
+  /** The epoch that owns the workload: an incoming worker steps only under a later one. */
+  epoch,
+  tracker: z.union([trackerKind, z.literal('auto')]),
+})
+export type Launch = z.infer<typeof launch>
+
+/** What the agent adds when it writes `launch.json`. */
+export const workerLaunch = launch.extend({
+  programFile: path,
+  /** The worker ends itself when no agent has been connected for so long. */
+  orphanTimeoutMs: z.number().positive(),
+  /** Where an outgoing migration listens. */
+  listenHost: name,
+  portRange: z.tuple([port, port]),
+  /** Most bytes of paged memory, shadow included, that the host gives. */
+  memoryLimitBytes: count,
+})
+export type WorkerLaunch = z.infer<typeof workerLaunch>
+
+export const toWorker = z.discriminatedUnion('type', [
+  /** To the source: listen for the target. Answered by `outgoingOpened` or `migrationEnded`. */
+  z.strictObject({
+    type: z.literal('openOutgoing'),
+    migrationId: label,
+    from: label,
+    to: label,
+    secret,
+    options: migrationOptions,
+    startedAtMs: milliseconds,
+  }),
+  /** To the target: dial the source and receive. */
+  z.strictObject({ type: z.literal('dial'), migrationId: label, host: name, port, secret }),
+  /** To the source: give up and go on training; after `final` this asks the coordinator first. */
+  z.strictObject({ type: z.literal('cancelMigration'), migrationId: label, error: errorReport }),
+  /** To the target: `epoch` is what the claim made; refused ends the worker. */
+  z.strictObject({ type: z.literal('claimResult'), migrationId: label, granted: z.boolean(), epoch }),
+  /** To the source, frozen after `final`: step again under this epoch, or stay frozen until released. */
+  z.strictObject({ type: z.literal('recoverResult'), migrationId: label, granted: z.boolean(), epoch }),
+  /** To the frozen source: the target's first step was accepted, end. */
+  z.strictObject({ type: z.literal('release'), migrationId: label }),
+  /** Every output up to this step is accepted: drop it from the spool. */
+  z.strictObject({ type: z.literal('acknowledge'), step }),
+  /** End training at the next step boundary and exit. */
+  z.strictObject({ type: z.literal('stop') }),
+])
+export type ToWorker = z.infer<typeof toWorker>
+
+export const fromWorker = z.discriminatedUnion('type', [
+  /** Setup and rehearsal, or the first steps, are done. A fresh worker trains already. */
+  z.strictObject({
+    type: z.literal('prepared'),
+    identity,
+    trackerReason: z.string().max(LIMITS.maxErrorLength).optional(),
+    warning: z.string().max(LIMITS.maxErrorLength).optional(),
+  }),
+  z.strictObject({ type: z.literal('outputs'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
+  /** All steps applied. Sent again until it is acknowledged by `stop`. */
+  z.strictObject({ type: z.literal('ended'), epoch, steps: step, stateDigest: digest }),
+  /** The program or the worker can't go on. */
+  z.strictObject({ type: z.literal('failed'), error: errorReport, step: step.optional() }),
+  z.strictObject({ type: z.literal('outgoingOpened'), migrationId: label, port }),
+  z.strictObject({
+    type: z.literal('migrationProgress'),
+    migrationId: label,
+    status: migrationStatus,
+    progress: migrationProgress,
+  }),
+  /** From the target, holding everything: make it the owner from `fromStep` on. */
+  z.strictObject({ type: z.literal('claim'), migrationId: label, fromStep: step }),
+  /** From the source, frozen after `final` and without a target: may it go on? */
+  z.strictObject({ type: z.literal('recover'), migrationId: label, error: errorReport }),
+  /** From the source: over, one way or the other. A completed one carries its report; so does a failed one where there is something to report. */
+  z.strictObject({
+    type: z.literal('migrationEnded'),
+    migrationId: label,
+    status: z.enum(['completed', 'cancelled', 'failed']),
+    report: migrationReport.optional(),
+    error: errorReport.optional(),
+  }),
+])
+export type FromWorker = z.infer<typeof fromWorker>

@@ -4,7 +4,7 @@
  * training starts.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { GodwitError, type PageSet } from '@godwit/protocol'
+import { GodwitError, PAGE_BYTES, type PageSet } from '@godwit/protocol'
 import { Arena } from './arena.ts'
 import { CompareTracker } from './compare.ts'
 import type { DirtyTracker, TrackerKind } from './dirty-tracker.ts'
@@ -44,23 +44,23 @@ export function chooseTracker(
 
 /**
  * Write, collect, compare: throws a GodwitError that says why when the kernel's tracking is missing or tells
- * anything but the truth. Takes about a millisecond.
+ * anything but the truth. Takes 0.6 ms, 10 ms the first time (binding the calls).
  */
 export function proveUserfaultfd(): void {
   const arena = new Arena()
-  arena.tensor('scratch', 'uint8', [64 * 4096])
+  arena.tensor('scratch', 'uint8', [64 * PAGE_BYTES])
   const bytes = arenaBytes(arena.memory, arena.seal())
-  bytes[3 * 4096] = 1 // Page 3 exists before it is watched, the others don't.
+  bytes[3 * PAGE_BYTES] = 1 // Page 3 exists before it is watched, the others don't.
   const tracker = new UserfaultfdTracker(bytes)
   try {
     tracker.arm()
     expectPages(tracker.collect(), [], 'after nothing was written')
     bytes[0] = 1
-    bytes[3 * 4096] = 2
-    bytes[64 * 4096 - 1] = 1
+    bytes[3 * PAGE_BYTES] = 2
+    bytes[64 * PAGE_BYTES - 1] = 1
     expectPages(tracker.collect(), [0, 3, 63], 'after three pages were written')
-    bytes[3 * 4096] = 2
-    readZeros(bytes.subarray(9 * 4096, 10 * 4096))
+    bytes[3 * PAGE_BYTES] = 2
+    readZeros(bytes.subarray(9 * PAGE_BYTES, 10 * PAGE_BYTES))
     expectPages(tracker.collect(), [3, 9], 'after a rewrite and a read(2)')
     expectPages(tracker.collect(), [], 'after everything was collected')
   } finally {

@@ -54,9 +54,10 @@ const PAGE_IS_WRITTEN = 2n
 /** Words of struct page_region {start, end, categories}. */
 export const REGION_WORDS = 3
 
-/** What `scanWritten` found: regions in the caller's vector, and the address where it stopped, which is `end` unless the vector filled up. */
 export interface ScanResult {
+  /** Regions written to the caller's vector. */
   regionCount: number
+  /** The address where the scan stopped: `end`, unless the vector filled up. */
   walkEnd: number
 }
 
@@ -68,7 +69,7 @@ export interface Kernel {
   /** Bytes of the kernel's page, which is the grain of its tracking. */
   readonly pageBytes: number
   addressOf(bytes: Uint8Array | BigUint64Array): number
-  /** A userfaultfd in asynchronous write-protect mode, close-on-exec. `deviceOnly` and `syscallOnly` are for tests. */
+  /** A userfaultfd in asynchronous write-protect mode. `any` tries the device, then the syscall without privileges. */
   openUserfaultfd(way?: 'any' | 'device' | 'syscall'): number
   register(fd: number, start: number, byteLength: number): void
   unregister(fd: number, start: number, byteLength: number): void

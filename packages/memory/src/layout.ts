@@ -147,7 +147,8 @@ function malformed(what: string): never {
  */
 export function arenaBytes(memory: SharedMemory, layout: ArenaLayout): Uint8Array {
   const { byteLength } = checkLayout(layout)
-  // Another thread may have grown the memory a moment ago: growing by nothing refreshes this thread's view of it.
+  // V8 tells a thread of another's growth at its next interrupt check. In tests that had always happened by now;
+  // growing by nothing makes sure.
   if (memory.buffer.byteLength < byteLength) memory.grow(0)
   const { buffer } = memory
   if (buffer.byteLength < byteLength) {

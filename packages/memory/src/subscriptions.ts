@@ -25,8 +25,8 @@ export class DirtyPages {
   }
 
   /**
-   * Joins with an empty pending set: what was written before is in the arena, which a subscriber copies whole when
-   * it starts, from `image`, after this call. Arms the tracker for the first. Throws as `arm` and `collect` do; then nobody joined.
+   * Joins with an empty pending set: what was written before is in `image`, which a subscriber copies whole when it
+   * starts, after this call. Arms the tracker for the first. Throws as `arm` and `collect` do; then nobody joined.
    */
   subscribe(): Subscription {
     if (this.#pending.size === 0) this.#tracker.arm()

@@ -8,8 +8,8 @@ import { PAGE_BYTES } from '@godwit/protocol'
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES)
 
 /**
- * Whether the page at `byteOffset` is all zeros. The first byte is looked at before memory is compared, which
- * tells most pages of a trained model apart for a tenth of the price.
+ * Whether the page at `byteOffset` is all zeros. The first byte is looked at before memory is compared: that
+ * spares most pages of a trained model the call.
  */
 export function isZeroPage(image: Buffer, byteOffset: number): boolean {
   assert(byteOffset >= 0 && byteOffset + PAGE_BYTES <= image.length, `no page at ${byteOffset}`)

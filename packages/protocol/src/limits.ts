@@ -49,8 +49,6 @@ export const LIMITS = {
   helloTimeoutMs: 5_000,
   /** From launch to a prepared incoming worker: module loading, data, init and rehearsal. */
   setupTimeoutMs: 120_000,
-  /** From the park's request to the thread at a step boundary. */
-  parkTimeoutMs: 120_000,
   /** Without an installed byte while bytes are in flight. */
   progressTimeoutMs: 10_000,
   /** From `final` to the target's word that everything is installed and claimed; then the source asks the coordinator. */

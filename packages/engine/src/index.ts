@@ -1,0 +1,5 @@
+export { ClockEstimate } from './clock-offset.ts'
+export { expectedDowntimeOf, startSource, statusOf, stepSource } from './source.ts'
+export type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
+export type { TargetEffect, TargetEvent, TargetState } from './target.ts'
+export { startTarget, stepTarget } from './target.ts'

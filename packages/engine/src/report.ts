@@ -1,0 +1,42 @@
+/** The report of a completed migration, from what the source saw and what the target said. */
+import type { MigrationReport } from '@godwit/protocol'
+import { downtimeParts, type TargetInstants, totalDowntimeMs } from './downtime.ts'
+import type { SourceState } from './source-types.ts'
+
+/** `lostTimeMs` is null: only the coordinator sees the steps after. */
+export function completedReport(
+  state: Extract<SourceState, { name: 'frozen' }>,
+  running: { epoch: number; claimRoundTripMs: number; target: TargetInstants },
+  nowMs: number,
+): MigrationReport {
+  const { run, instants, step } = state
+  const { config, rounds } = run
+  const downtime = downtimeParts(instants, running.target, run.clock?.offsetMs ?? 0)
+  return {
+    id: config.migrationId,
+    workload: config.workload,
+    from: config.from,
+    to: config.to,
+    status: 'completed',
+    parkPoint: 'boundary',
+    step,
+    epoch: running.epoch,
+    tracker: config.tracker,
+    codec: 'raw',
+    streams: config.options.streams,
+    rounds: [...rounds],
+    pageBytes: rounds.reduce((bytes, round) => bytes + round.pageBytes, 0),
+    wireBytes: rounds.reduce((bytes, round) => bytes + round.wireBytes, 0),
+    setupMs: (run.activeMs ?? nowMs) - run.startedMs,
+    totalMs: nowMs - run.startedMs,
+    downtimeMs: totalDowntimeMs(downtime),
+    downtime,
+    clockErrorMs: run.clock?.errorMs ?? 0,
+    clockOffsetMs: run.clock?.offsetMs ?? 0,
+    predicted: run.predicted,
+    parkReason: run.parkReason,
+    parks: run.parks,
+    claimRoundTripMs: running.claimRoundTripMs,
+    lostTimeMs: null,
+  }
+}

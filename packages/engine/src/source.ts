@@ -1,0 +1,374 @@
+/**
+ * The source's end of a migration, as a pure function: what happened and when in, what to do out.
+ *
+ * Intuition: until `final` is sent the source owns the job and may change its mind at any time, so every trouble
+ * ends in "resume and tell". Sending `final` is the commit point. After it the source can't know whether the
+ * target goes on, so it stays frozen, everything still in memory, and only the coordinator's word moves it.
+ *
+ * Invariants:
+ * - I3: no state before `handedOver` gives up the memory; `resume` needs nothing to be reloaded.
+ * - I4: after `sendFinal`, `resume` carries the epoch that the coordinator granted.
+ * - I6: every way to `ended` other than `exit` has resumed the thread before.
+ *
+ * The table is total: a state without a rule for an event does not compile.
+ */
+import { commonVersion, difference, type ErrorReport, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
+import { decide, expectedDowntimeMs, learn, NO_FORECAST } from './forecast.ts'
+import { completedReport } from './report.ts'
+import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
+
+export interface SourceNext {
+  readonly state: SourceState
+  readonly effects: readonly SourceEffect[]
+}
+
+type Named<Name extends SourceState['name']> = Extract<SourceState, { name: Name }>
+type Event<Type extends SourceEvent['type']> = Extract<SourceEvent, { type: Type }>
+type Rule<Name extends SourceState['name'], Type extends SourceEvent['type']> = (
+  state: Named<Name>,
+  event: Event<Type>,
+  nowMs: number,
+) => SourceNext
+type Row<Name extends SourceState['name']> = { [Type in SourceEvent['type']]: Rule<Name, Type> }
+
+export function startSource(config: SourceConfig, nowMs: number): SourceState {
+  const run: SourceRun = {
+    config,
+    startedMs: nowMs - config.elapsedMs,
+    activeMs: undefined,
+    forecast: NO_FORECAST,
+    rounds: [],
+    parks: 0,
+    parkReason: 'none',
+    predicted: { downtimeMs: 0, totalMs: 0 },
+    roundTripMs: 0,
+    clock: undefined,
+    progressMs: nowMs,
+  }
+  return { name: 'listening', run }
+}
+
+export function stepSource(state: SourceState, event: SourceEvent, nowMs: number): SourceNext {
+  const rule = TABLE[state.name][event.type] as (
+    state: SourceState,
+    event: SourceEvent,
+    nowMs: number,
+  ) => SourceNext
+  return rule(state, event, nowMs)
+}
+
+function to(state: SourceState, ...effects: SourceEffect[]): SourceNext {
+  return { state, effects }
+}
+
+const stay = (state: SourceState): SourceNext => to(state)
+
+const ENDED: SourceState = { name: 'ended' }
+
+/** The status people see, which is also the phase that errors name. */
+export function statusOf(state: SourceState): 'setup' | 'active' | 'switchover' {
+  if (state.name === 'listening' || state.name === 'connecting') return 'setup'
+  return state.name === 'active' ? 'active' : 'switchover'
+}
+
+function inPhase(state: SourceState, error: ErrorReport): ErrorReport {
+  return { ...error, phase: statusOf(state) }
+}
+
+function fail(state: SourceState, error: ErrorReport): SourceNext {
+  return to(ENDED, { type: 'resume' }, { type: 'finish', status: 'failed', error: inPhase(state, error) })
+}
+
+function cancel(state: SourceState, error: ErrorReport): SourceNext {
+  return to(ENDED, { type: 'resume' }, { type: 'finish', status: 'cancelled', error: inPhase(state, error) })
+}
+
+const workloadEnded: ErrorReport = {
+  kind: 'workload-ended',
+  message: 'the workload took its last step before it could move',
+}
+
+/** A target that speaks at the wrong time before `final` is refused like one that sends rubbish. */
+function outOfOrder(state: SourceState, event: SourceEvent): SourceNext {
+  return fail(state, {
+    kind: 'out-of-order',
+    message: `the target's ${event.type} is not expected while ${state.name}`,
+  })
+}
+
+/** Events of our own edge in a state in which it was not asked for them. */
+function unasked(state: SourceState, event: SourceEvent): SourceNext {
+  throw new Error(`bug: ${event.type} while ${state.name}`)
+}
+
+/** What every state before the commit point has in common. */
+const beforeFinal = {
+  hello: outOfOrder,
+  streamsOpen: unasked,
+  roundSent: unasked,
+  parked: unasked,
+  finalRoundSent: unasked,
+  installed: outOfOrder,
+  clock: (state: Exclude<SourceState, { name: 'ended' }>, { roundTripMs, clock }: Event<'clock'>) =>
+    stay({ ...state, run: { ...state.run, roundTripMs, clock } }),
+  targetReady: outOfOrder,
+  targetRunning: outOfOrder,
+  lost: (state: SourceState, event: Event<'lost'>) => fail(state, event.error),
+  trainingEnded: (state: SourceState) => cancel(state, workloadEnded),
+  cancel: (state: SourceState, event: Event<'cancel'>) => cancel(state, event.error),
+  recoverResult: unasked,
+  release: unasked,
+}
+
+const setupTick = (
+  state: SourceState & { run: SourceRun },
+  _event: Event<'tick'>,
+  nowMs: number,
+): SourceNext => {
+  const waitedMs = nowMs - state.run.progressMs
+  if (waitedMs <= LIMITS.helloTimeoutMs) return stay(state)
+  return fail(state, {
+    kind: 'setup-timeout',
+    message: `the target did not connect within ${LIMITS.helloTimeoutMs} ms`,
+  })
+}
+
+/** Progress and the migration's own timeout: both end it with the thread training on. */
+const movingTick = (
+  state: SourceState & { run: SourceRun },
+  _event: Event<'tick'>,
+  nowMs: number,
+): SourceNext => {
+  const { options } = state.run.config
+  if (nowMs - state.run.startedMs > options.timeoutMs) {
+    const { pendingPages } = state.run.forecast
+    const message = `no switchover within ${options.timeoutMs} ms: ${pendingPages} pages were dirty after ${state.run.rounds.length} rounds; raise the downtime limit or the timeout`
+    return fail(state, { kind: 'not-converging', message })
+  }
+  if (nowMs - state.run.progressMs > LIMITS.progressTimeoutMs && state.name !== 'parking') {
+    return fail(state, {
+      kind: 'peer-stalled',
+      message: `the target installed nothing for ${LIMITS.progressTimeoutMs} ms`,
+    })
+  }
+  return stay(state)
+}
+
+const progressed = <S extends SourceState & { run: SourceRun }>(
+  state: S,
+  _event: SourceEvent,
+  nowMs: number,
+): SourceNext => stay({ ...state, run: { ...state.run, progressMs: nowMs } } as SourceState)
+
+function maxDowntimeMs(run: SourceRun): number {
+  const { maxDowntimeMs, downtimeLimitMs } = run.config.options
+  return maxDowntimeMs ?? downtimeLimitMs * LIMITS.maxDowntimeFactor
+}
+
+const listening: Row<'listening'> = {
+  ...beforeFinal,
+  hello: (state, { versions, identity }, nowMs) => {
+    const version = commonVersion(OUR_VERSIONS, versions)
+    const refusal: ErrorReport | undefined =
+      version === undefined
+        ? {
+            kind: 'protocol-version',
+            message: `the target speaks versions ${versions.min} to ${versions.max}, the source ${OUR_VERSIONS.min} to ${OUR_VERSIONS.max}`,
+          }
+        : difference(state.run.config.identity, identity)
+    if (refusal !== undefined || version === undefined) {
+      const { effects } = fail(state, refusal as ErrorReport)
+      return to(ENDED, { type: 'refuse', error: refusal as ErrorReport }, ...effects)
+    }
+    return to({ name: 'connecting', run: { ...state.run, progressMs: nowMs } }, { type: 'welcome', version })
+  },
+  tick: setupTick,
+}
+
+const connecting: Row<'connecting'> = {
+  ...beforeFinal,
+  streamsOpen: (state, _event, nowMs) =>
+    to(
+      { name: 'active', run: { ...state.run, activeMs: nowMs, progressMs: nowMs } },
+      { type: 'sendRound', round: 0 },
+    ),
+  tick: setupTick,
+}
+
+const active: Row<'active'> = {
+  ...beforeFinal,
+  installed: progressed,
+  roundSent: (state, { round, pendingPages, steps, bytesPerMs }, nowMs) => {
+    const forecast = learn(state.run.forecast, { pages: round.pages, pendingPages, steps, bytesPerMs })
+    const run: SourceRun = { ...state.run, forecast, rounds: [...state.run.rounds, round], progressMs: nowMs }
+    const decision = decide(forecast, run.config.options.downtimeLimitMs, run.roundTripMs)
+    if (!decision.park) return to({ name: 'active', run }, { type: 'sendRound', round: run.rounds.length })
+    const attempt = run.parks + 1
+    const predicted = {
+      downtimeMs: decision.expectedMs,
+      totalMs: nowMs - run.startedMs + decision.expectedMs,
+    }
+    const parking: SourceRun = { ...run, parks: attempt, parkReason: decision.reason, predicted }
+    return to({ name: 'parking', run: parking }, { type: 'park', attempt })
+  },
+  tick: movingTick,
+}
+
+const parking: Row<'parking'> = {
+  ...beforeFinal,
+  installed: progressed,
+  parked: (state, { step, parkedMs }, nowMs) =>
+    to(
+      { name: 'draining', run: { ...state.run, progressMs: nowMs }, step, parkedMs, awakeMs: nowMs },
+      { type: 'sendFinalRound', round: state.run.rounds.length },
+    ),
+  tick: movingTick,
+}
+
+const draining: Row<'draining'> = {
+  ...beforeFinal,
+  installed: progressed,
+  finalRoundSent: (state, { round, scannedMs }, nowMs) => {
+    const { parkedMs, awakeMs, step } = state
+    const run = { ...state.run, rounds: [...state.run.rounds, round] }
+    if (nowMs - parkedMs > maxDowntimeMs(run)) return giveUpSwitchover({ ...state, run }, nowMs)
+    const instants = { parkedMs, awakeMs, scannedMs, sentMs: nowMs }
+    return to(
+      { name: 'frozen', run, step, instants, installedMs: undefined },
+      { type: 'sendFinal', attempt: run.parks, step },
+    )
+  },
+  tick: (state, event, nowMs) =>
+    nowMs - state.parkedMs > maxDowntimeMs(state.run)
+      ? giveUpSwitchover(state, nowMs)
+      : movingTick(state, event, nowMs),
+  // The thread is parked: it can't have ended.
+  trainingEnded: unasked,
+}
+
+/** The pages take longer than the downtime that is allowed: train on, and expect less of the link from now on. */
+function giveUpSwitchover(state: Named<'draining'>, nowMs: number): SourceNext {
+  const { forecast } = state.run
+  const slower = forecast.bytesPerMs === undefined ? undefined : forecast.bytesPerMs / 2
+  const run: SourceRun = {
+    ...state.run,
+    forecast: { ...forecast, bytesPerMs: slower },
+    progressMs: nowMs,
+  }
+  return to(
+    { name: 'active', run },
+    { type: 'abandonFinalRound' },
+    { type: 'resume' },
+    { type: 'sendRound', round: run.rounds.length },
+  )
+}
+
+function askRecover(state: Named<'frozen'>, status: 'cancelled' | 'failed', reason: ErrorReport): SourceNext {
+  const error = inPhase(state, reason)
+  return to({ name: 'recovering', run: state.run, status, error }, { type: 'askRecover', error })
+}
+
+/** What every state after the commit point has in common: nothing but the coordinator's word moves it. */
+const afterFinal = {
+  hello: stay,
+  streamsOpen: unasked,
+  roundSent: unasked,
+  parked: unasked,
+  finalRoundSent: unasked,
+  installed: stay,
+  clock: stay,
+  targetReady: stay,
+  targetRunning: stay,
+  lost: stay,
+  trainingEnded: unasked,
+  cancel: stay,
+  release: (): SourceNext => to(ENDED, { type: 'exit' }),
+  tick: stay,
+}
+
+function recovered(
+  state: SourceState,
+  { granted, epoch }: Event<'recoverResult'>,
+  status: 'cancelled' | 'failed',
+  error: ErrorReport,
+): SourceNext {
+  if (!granted) return stay(state)
+  return to(ENDED, { type: 'resume', epoch }, { type: 'finish', status, error: inPhase(state, error) })
+}
+
+/** The coordinator may learn before the source that the target is gone, and give the job back unasked. */
+const targetGone: ErrorReport = {
+  kind: 'connection-lost',
+  message: 'the target was lost before its first step was accepted',
+}
+
+const frozen: Row<'frozen'> = {
+  ...afterFinal,
+  clock: beforeFinal.clock,
+  targetReady: (state, { installedMs }) => stay({ ...state, installedMs }),
+  targetRunning: (state, event, nowMs) => {
+    const { installedMs } = state
+    if (installedMs === undefined) {
+      return askRecover(state, 'failed', {
+        kind: 'out-of-order',
+        message: 'the target runs and never was ready',
+      })
+    }
+    const report = completedReport(state, { ...event, target: { ...event.target, installedMs } }, nowMs)
+    return to({ name: 'handedOver', run: state.run }, { type: 'finish', status: 'completed', report })
+  },
+  lost: (state, { error }) => askRecover(state, 'failed', error),
+  cancel: (state, { error }) => askRecover(state, 'cancelled', error),
+  recoverResult: (state, event) => recovered(state, event, 'failed', targetGone),
+  tick: (state, _event, nowMs) => {
+    if (nowMs - state.instants.sentMs <= LIMITS.handoverTimeoutMs) return stay(state)
+    const message = `the target did not take over within ${LIMITS.handoverTimeoutMs} ms`
+    return askRecover(state, 'failed', { kind: 'peer-stalled', message })
+  },
+}
+
+const handedOver: Row<'handedOver'> = {
+  ...afterFinal,
+  recoverResult: (state, event) => recovered(state, event, 'failed', targetGone),
+}
+
+const recovering: Row<'recovering'> = {
+  ...afterFinal,
+  recoverResult: (state, event) => recovered(state, event, state.status, state.error),
+}
+
+/** Late events of connections that are being closed. */
+const ended: Row<'ended'> = {
+  hello: stay,
+  streamsOpen: stay,
+  roundSent: stay,
+  parked: stay,
+  finalRoundSent: stay,
+  installed: stay,
+  clock: stay,
+  targetReady: stay,
+  targetRunning: stay,
+  lost: stay,
+  trainingEnded: stay,
+  cancel: stay,
+  recoverResult: stay,
+  release: stay,
+  tick: stay,
+}
+
+const TABLE: { [Name in SourceState['name']]: Row<Name> } = {
+  listening,
+  connecting,
+  active,
+  parking,
+  draining,
+  frozen,
+  handedOver,
+  recovering,
+  ended,
+}
+
+/** What people see of the forecast while a migration is active. */
+export function expectedDowntimeOf(state: SourceState): number | undefined {
+  return state.name === 'ended' ? undefined : expectedDowntimeMs(state.run.forecast, state.run.roundTripMs)
+}

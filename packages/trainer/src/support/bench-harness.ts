@@ -87,7 +87,8 @@ function makeBench(steps: SplitSteps<SmallState>, bytes: Uint8Array, check: (del
   }
 }
 
-function makeContext(parameters: Readonly<Record<string, number | string | boolean>>) {
+/** What `setup` is given: tensors in one shared memory, the checks of deltas, files of installed packages. */
+export function makeContext(parameters: Readonly<Record<string, number | string | boolean>>) {
   const wasmPages = ARENA_BYTES / WASM_PAGE_BYTES
   const memory = new wasm.Memory({ initial: wasmPages, maximum: wasmPages, shared: true })
   let usedBytes = 0

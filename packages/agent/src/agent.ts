@@ -1,0 +1,78 @@
+/**
+ * One agent: a host's workers on one side, the coordinator on the other, and messages passed between them.
+ *
+ * The agent decides nothing about workloads. It starts what it is told to start, relays both ways unchanged, and
+ * tells each worker's end once; who owns a workload, and what happens when a worker or a whole host is lost, is the
+ * coordinator's. So an agent can be replaced while its workers train.
+ */
+import { availableParallelism } from 'node:os'
+import { type FromAgent, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
+import type { Logger } from 'pino'
+import { CoordinatorLink, type CoordinatorMessage } from './coordinator-link.ts'
+import { Workers, type WorkersOptions } from './workers.ts'
+
+export interface AgentOptions extends WorkersOptions {
+  coordinatorUrl: string
+  name: string
+  address: string
+  faultDomain: string
+}
+
+export interface Agent {
+  readonly workers: Workers
+  /** Ends the workers, tells the coordinator of it, and closes. */
+  stop(): Promise<void>
+}
+
+/** Settles when the coordinator has accepted the host. Errors: those of `DataDir` and `CoordinatorLink.start`. */
+export async function startAgent(options: AgentOptions, log: Logger): Promise<Agent> {
+  const send = (message: FromAgent) => link.send(message)
+  const workers = new Workers(
+    options,
+    {
+      message: (workerId, message) => send({ type: 'fromWorker', workerId, message }),
+      exited: (workerId, error) => {
+        send(
+          error === undefined
+            ? { type: 'workerExited', workerId }
+            : { type: 'workerExited', workerId, error },
+        )
+      },
+    },
+    log,
+  )
+  const link = new CoordinatorLink({
+    coordinatorUrl: options.coordinatorUrl,
+    register: () => ({
+      type: 'register',
+      versions: OUR_VERSIONS,
+      name: options.name,
+      address: options.address,
+      faultDomain: options.faultDomain,
+      memoryBytes: options.memoryBytes,
+      cores: availableParallelism(),
+      workers: workers.ids(),
+    }),
+    message: (message) => obey(workers, message),
+    log,
+  })
+  await link.start()
+  return {
+    workers,
+    stop: async () => {
+      await workers.stopAll(LIMITS.stopGraceMs)
+      link.close()
+    },
+  }
+}
+
+function obey(workers: Workers, message: CoordinatorMessage): void {
+  switch (message.type) {
+    case 'launch':
+      return workers.launch(message.launch)
+    case 'toWorker':
+      return workers.send(message.workerId, message.message)
+    case 'kill':
+      return workers.kill(message.workerId)
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Goal: the first failure is said clearly, later ones are survived, and delays grow, stay bounded and differ.
+ * Method: a scripted coordinator on a real socket; the delays as a pure function.
+ */
+import { type FromAgent, LIMITS } from '@godwit/protocol'
+import { pino } from 'pino'
+import { afterEach, expect, test } from 'vitest'
+import { CoordinatorLink, type Register, reconnectDelayMs } from './coordinator-link.ts'
+import { FakeCoordinator } from './support/fake-coordinator.ts'
+
+const coordinator = new FakeCoordinator()
+afterEach(() => coordinator.stop())
+
+const register: Register = {
+  type: 'register',
+  versions: { min: 1, max: 1 },
+  name: 'alpha',
+  address: '127.0.0.1',
+  faultDomain: 'rack-a',
+  memoryBytes: 1,
+  cores: 1,
+  workers: [],
+}
+
+/** `lost` is called when the link has noticed that its connection is gone. */
+function linkTo(coordinatorUrl: string, lost: () => void = () => {}): CoordinatorLink {
+  const log = pino({ level: 'warn' }, { write: lost })
+  return new CoordinatorLink({ coordinatorUrl, register: () => register, message: () => {}, log })
+}
+
+function exited(workerId: string): FromAgent {
+  return { type: 'workerExited', workerId }
+}
+
+test('says what to do when nobody answers at the start', async () => {
+  await expect(linkTo('ws://127.0.0.1:1').start()).rejects.toMatchObject({
+    kind: 'unreachable',
+    message: expect.stringMatching(/ws:\/\/127\.0\.0\.1:1\/agent.*godwit coordinator.*--coordinator/),
+  })
+})
+
+test('says what the coordinator refused', async () => {
+  coordinator.answer = {
+    type: 'refused',
+    error: { kind: 'host-name-taken', message: 'alpha is connected already' },
+  }
+  const link = linkTo(`${await coordinator.start()}/`)
+  await expect(link.start()).rejects.toMatchObject({ kind: 'host-name-taken' })
+})
+
+test('keeps order over a loss, registration first', async () => {
+  coordinator.answer = { type: 'registered' }
+  let noticed: () => void = () => {}
+  const lost = new Promise<void>((resolve) => {
+    noticed = resolve
+  })
+  const link = linkTo(await coordinator.start(), () => noticed())
+  await link.start()
+  link.send(exited('w1'))
+  await coordinator.first('workerExited')
+  const { port } = coordinator
+  await coordinator.stop()
+  coordinator.received.length = 0
+  await lost
+  for (const workerId of ['w2', 'w3', 'w4']) link.send(exited(workerId))
+  await coordinator.start(port)
+  await coordinator.first('workerExited', (each) => each.workerId === 'w4')
+  expect(
+    coordinator.received.map((each) => (each.type === 'workerExited' ? each.workerId : each.type)),
+  ).toEqual(['register', 'w2', 'w3', 'w4'])
+  link.close()
+})
+
+test('delays double up to the limit and are spread', () => {
+  expect(reconnectDelayMs(0, 1)).toBe(LIMITS.reconnectDelayMs)
+  expect(reconnectDelayMs(0, 0)).toBe(LIMITS.reconnectDelayMs / 2)
+  expect(reconnectDelayMs(1, 1)).toBe(2 * LIMITS.reconnectDelayMs)
+  expect(reconnectDelayMs(10_000, 1)).toBe(LIMITS.maxReconnectDelayMs)
+})

@@ -1,0 +1,149 @@
+/**
+ * The agent's one connection to the coordinator: registered first, then messages both ways, and made again
+ * whenever it is lost.
+ *
+ * The first connection is different from the later ones: when a person starts an agent and nobody answers, the
+ * address is most likely wrong, and saying so beats trying forever. Afterwards there are workers that train, the
+ * coordinator is known to have been there, and it is tried until it is back, with delays that grow and are spread
+ * at random so that a thousand agents do not return at the same instant.
+ *
+ * Invariants: messages leave in the order in which they were given, none before `registered`; what is given while
+ * there is no connection waits, up to `MAX_QUEUED` messages, and goes out after the next registration.
+ */
+import { Channel, dial } from '@godwit/channel'
+import { type FromAgent, fromErrorReport, GodwitError, LIMITS, type ToAgent, toAgent } from '@godwit/protocol'
+import type { Logger } from 'pino'
+
+/** A worker's thread parks when its spool is full, so that this holds everything that several workers can say. */
+export const MAX_QUEUED = 10_000
+
+export type Register = Extract<FromAgent, { type: 'register' }>
+export type CoordinatorMessage = Exclude<ToAgent, { type: 'registered' | 'refused' }>
+
+export interface LinkOptions {
+  /** The coordinator's address, e.g. ws://127.0.0.1:7070. */
+  coordinatorUrl: string
+  /** Asked at each registration: the workers change. */
+  register(): Register
+  message(message: CoordinatorMessage): void
+  log: Logger
+}
+
+export class CoordinatorLink {
+  readonly #options: LinkOptions
+  readonly #url: string
+  #queue: FromAgent[] = []
+  #channel: Channel<ToAgent, FromAgent> | undefined
+  #registered = false
+  #closed = false
+  #retry: NodeJS.Timeout | undefined
+  #failures = 0
+
+  constructor(options: LinkOptions) {
+    this.#options = options
+    this.#url = `${options.coordinatorUrl.replace(/\/+$/, '')}/agent`
+  }
+
+  /** Connects and registers. Errors: `unreachable`, `bad-arguments`, and what the coordinator refuses with. */
+  async start(): Promise<void> {
+    try {
+      await this.#connect()
+    } catch (error) {
+      this.close()
+      if (!(error instanceof GodwitError) || error.kind !== 'unreachable') throw error
+      throw new GodwitError(
+        'unreachable',
+        `${error.message}. Is the coordinator running there? Start one with: godwit coordinator. Or give its address with --coordinator`,
+        { cause: error },
+      )
+    }
+  }
+
+  send(message: FromAgent): void {
+    if (this.#registered) {
+      this.#channel?.send(message)
+      return
+    }
+    if (this.#closed) return
+    this.#queue.push(message)
+    if (this.#queue.length > MAX_QUEUED) {
+      const dropped = this.#queue.shift()
+      this.#options.log.error(
+        { type: dropped?.type },
+        'too many messages wait for the coordinator: one was dropped',
+      )
+    }
+  }
+
+  /** Closes for good; what was sent before still goes out. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    this.#channel?.close()
+  }
+
+  /** Settles once registered. A connection that is lost later comes back by itself. */
+  async #connect(): Promise<void> {
+    const socket = await dial(this.#url)
+    await new Promise<void>((resolve, reject) => {
+      const channel = new Channel<ToAgent, FromAgent>(socket, toAgent, {
+        message: (message) => {
+          if (message.type === 'registered') {
+            this.#accepted()
+            resolve()
+          } else if (message.type === 'refused') {
+            reject(fromErrorReport(message.error))
+            channel.close()
+          } else if (this.#registered) {
+            this.#options.message(message)
+          } else {
+            channel.end(new GodwitError('out-of-order', `${message.type} before the agent was registered`))
+          }
+        },
+        closed: (error) => {
+          clearTimeout(answerTimer)
+          this.#channel = undefined
+          const wasRegistered = this.#registered
+          this.#registered = false
+          reject(error ?? new GodwitError('connection-lost', 'the coordinator closed the connection'))
+          if (wasRegistered) this.#lost(error)
+        },
+      })
+      const answerTimer = setTimeout(() => {
+        if (!this.#registered) {
+          channel.end(new GodwitError('peer-stalled', `${this.#url} answers, but not as a coordinator would`))
+        }
+      }, LIMITS.helloTimeoutMs)
+      this.#channel = channel
+      if (this.#closed) channel.close()
+      else channel.send(this.#options.register())
+    })
+  }
+
+  #accepted(): void {
+    this.#registered = true
+    this.#failures = 0
+    for (const message of this.#queue.splice(0)) this.#channel?.send(message)
+  }
+
+  #lost(error: GodwitError | undefined): void {
+    if (this.#closed) return
+    const delayMs = reconnectDelayMs(this.#failures++, Math.random())
+    this.#options.log.warn({ error: error?.message, delayMs }, 'the coordinator is gone, trying again')
+    this.#retry = setTimeout(() => {
+      this.#connect().then(
+        () => this.#options.log.info('registered again'),
+        (cause: GodwitError) => this.#lost(cause),
+      )
+    }, delayMs)
+  }
+}
+
+/**
+ * How long to wait after `failures` failed attempts: doubled each time up to the limit, and of that a part between
+ * half and all, `random` from 0 to 1.
+ */
+export function reconnectDelayMs(failures: number, random: number): number {
+  const fullMs = Math.min(LIMITS.maxReconnectDelayMs, LIMITS.reconnectDelayMs * 2 ** Math.min(failures, 20))
+  return fullMs * (0.5 + random / 2)
+}

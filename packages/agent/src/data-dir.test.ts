@@ -1,0 +1,117 @@
+/**
+ * Goal: a disk that can't be written is said when the agent starts and when a worker does, and folders do not pile
+ * up. Method: real folders; for the full disk a tmpfs of a few pages, which needs root.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { WorkerLaunch } from '@godwit/protocol'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DataDir, defaultDataDir, KEPT_FOLDERS, logTail } from './data-dir.ts'
+import { launchOf, temporaryFolder } from './support/host.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = realpathSync(temporaryFolder())
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function launch(workerId: string): WorkerLaunch {
+  return {
+    ...launchOf(workerId),
+    programFile: '/p.ts',
+    orphanTimeoutMs: 1,
+    listenHost: '127.0.0.1',
+    portRange: [0, 0],
+    memoryLimitBytes: 1,
+  }
+}
+
+/** Undefined when a tmpfs of `bytes` is mounted at `path`, else why not. */
+function mountSmall(path: string, bytes: number): string | undefined {
+  mkdirSync(path)
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path], { stdio: 'pipe' })
+    return undefined
+  } catch (error) {
+    return (error as Error).message.trim()
+  }
+}
+
+describe('a full disk', () => {
+  test('is named at the start and at a launch', ({ skip }) => {
+    const small = join(folder, 'small')
+    const missing = mountSmall(small, 64 * 1024)
+    if (missing !== undefined) {
+      if (process.env.CI === 'true') throw new Error(`a tmpfs can't be mounted: ${missing}`)
+      skip(`a tmpfs can't be mounted: ${missing}`)
+    }
+    try {
+      const dataDir = new DataDir(small)
+      // Not all of it: the folder of a worker still finds a place, its launch.json does not.
+      const filler = join(small, 'filler')
+      expect(() => writeFileSync(filler, Buffer.alloc(2 ** 20))).toThrow(/ENOSPC/)
+      const full = expect.objectContaining({ kind: 'disk-full', message: expect.stringContaining(small) })
+      expect(() => dataDir.create(launch('w1'))).toThrow(full)
+      expect(existsSync(join(small, 'w1'))).toBe(false)
+      expect(() => new DataDir(small)).toThrow(full)
+    } finally {
+      execFileSync('umount', [small])
+    }
+  })
+})
+
+test('what is no folder, and what no socket could be in, is refused', () => {
+  writeFileSync(join(folder, 'file'), '')
+  for (const path of [
+    join(folder, 'file'),
+    join(folder, 'file/below'),
+    join(folder, 'a b'),
+    join(folder, 'a:b'),
+  ]) {
+    expect(() => new DataDir(path), path).toThrow(
+      expect.objectContaining({ kind: 'bad-arguments', message: expect.stringContaining('--data-dir') }),
+    )
+  }
+})
+
+test('the folders of the last failures stay, also over a restart of the agent', () => {
+  const names = Array.from({ length: KEPT_FOLDERS + 3 }, (_, index) => `w${index}`)
+  const before = new DataDir(folder)
+  for (const name of names.slice(0, 5)) before.release(before.create(launch(name)), true)
+  const dataDir = new DataDir(folder)
+  for (const name of names.slice(5)) dataDir.release(dataDir.create(launch(name)), true)
+  dataDir.release(dataDir.create(launch('well')), false)
+  expect(readdirSync(folder)).toHaveLength(KEPT_FOLDERS)
+  expect(readdirSync(folder)).toContain(names.at(-1))
+})
+
+test('a folder in use again is not removed as an old one', () => {
+  const dataDir = new DataDir(folder)
+  dataDir.release(dataDir.create(launch('again')), true)
+  const inUse = dataDir.create(launch('again'))
+  for (let index = 0; index <= KEPT_FOLDERS; index++) {
+    dataDir.release(dataDir.create(launch(`w${index}`)), true)
+  }
+  expect(existsSync(inUse.path)).toBe(true)
+})
+
+test('the default folder is made, found again, and refused when it is something else', () => {
+  const path = defaultDataDir(folder, 'alpha')
+  expect(defaultDataDir(folder, 'alpha')).toBe(path)
+  writeFileSync(join(folder, 'godwit-beta'), '')
+  expect(() => defaultDataDir(folder, 'beta')).toThrow(expect.objectContaining({ kind: 'bad-arguments' }))
+})
+
+test('the tail of a log is bounded and plain', () => {
+  const log = join(folder, 'output.log')
+  expect(logTail(log)).toBe('')
+  writeFileSync(
+    log,
+    `${'x'.repeat(100_000)}\n${Array.from({ length: 100 }, (_, n) => `line ${n}`).join('\n')}\n`,
+  )
+  expect(logTail(log).split('\n')).toHaveLength(20)
+  expect(logTail(log).endsWith('line 99')).toBe(true)
+  writeFileSync(log, `\u001b[31mred\u001b[0m ${'y'.repeat(50_000)}`)
+  expect(logTail(log).length).toBeLessThanOrEqual(2000)
+})

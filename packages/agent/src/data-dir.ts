@@ -1,0 +1,189 @@
+/**
+ * The agent's folder on the host's disk, with one folder in it for each worker: `launch.json`, `worker.sock`,
+ * `output.log`.
+ *
+ * What could go wrong with the disk is tried when the agent starts, by writing, and not when the first job arrives.
+ * Two things about unix sockets are easily overlooked and checked here: their path must fit into 107 bytes
+ * (`sun_path` of unix(7)), and the WebSocket address that carries it knows no escapes.
+ *
+ * Invariants: every folder of a worker has mode 0700, since whoever can open its socket commands it; of the folders
+ * of workers that failed the last `KEPT_FOLDERS` stay, for their logs, and every other one goes with its worker.
+ */
+import {
+  chmodSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { GodwitError, type WorkerLaunch } from '@godwit/protocol'
+import { diskError } from './disk.ts'
+
+/** Folders of failed workers that stay. */
+export const KEPT_FOLDERS = 10
+/** unix(7): 108 bytes with the closing zero; 104 on the BSDs and macOS. */
+const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
+/** More than a file system keeps inside an inode, so that the probe needs a block. */
+const PROBE_BYTES = 8192
+const TAIL_BYTES = 16 * 1024
+const TAIL_LINES = 20
+const TAIL_CHARACTERS = 2000
+
+export interface WorkerFolder {
+  readonly path: string
+  readonly socketPath: string
+  readonly logPath: string
+}
+
+export class DataDir {
+  readonly path: string
+  /** Oldest first. */
+  readonly #kept: string[]
+
+  /** Makes the folder where it is missing and writes to it. Errors: `disk-full`, `bad-arguments`. */
+  constructor(path: string) {
+    this.path = resolve(path)
+    if (!/^[\w./@+=,~-]+$/.test(this.path)) {
+      throw new GodwitError(
+        'bad-arguments',
+        `${this.path} can't hold the sockets of workers: give --data-dir a path of letters, digits and ./@+=,~_- only`,
+      )
+    }
+    try {
+      makeFolder(this.path)
+      this.#probe()
+      this.#kept = this.#foldersLeft()
+    } catch (error) {
+      throw diskError(error, this.path)
+    }
+  }
+
+  /**
+   * Makes the worker's folder and writes `launch.json` to it. What a worker of the same name left goes.
+   * Errors: `disk-full`, `bad-arguments` (not writable, or the socket's path would be too long).
+   */
+  create(launch: WorkerLaunch): WorkerFolder {
+    const path = join(this.path, launch.workerId)
+    const socketPath = join(path, 'worker.sock')
+    const pathBytes = Buffer.byteLength(socketPath)
+    if (pathBytes > MAX_SOCKET_PATH_BYTES) {
+      throw new GodwitError(
+        'bad-arguments',
+        `${socketPath} has ${pathBytes} bytes and a unix socket's path at most ${MAX_SOCKET_PATH_BYTES}: give a shorter folder with --data-dir`,
+      )
+    }
+    try {
+      rmSync(path, { recursive: true, force: true })
+      mkdirSync(path, { mode: 0o700 })
+      writeFileSync(join(path, 'launch.json'), `${JSON.stringify(launch, undefined, 2)}\n`, { mode: 0o600 })
+    } catch (error) {
+      rmSync(path, { recursive: true, force: true })
+      throw diskError(error, this.path)
+    }
+    this.#forget(path)
+    return { path, socketPath, logPath: join(path, 'output.log') }
+  }
+
+  /** The worker has ended: its folder goes, or stays for a while when it failed. */
+  release(folder: WorkerFolder, failed: boolean): void {
+    if (!failed) {
+      this.#remove(folder.path)
+      return
+    }
+    this.#kept.push(folder.path)
+    while (this.#kept.length > KEPT_FOLDERS) this.#remove(this.#kept.shift() as string)
+  }
+
+  #remove(path: string): void {
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch {
+      // A folder that can't be removed costs space and nothing else.
+    }
+  }
+
+  #forget(path: string): void {
+    const at = this.#kept.indexOf(path)
+    if (at >= 0) this.#kept.splice(at, 1)
+  }
+
+  #probe(): void {
+    const file = join(this.path, `.probe-${process.pid}`)
+    try {
+      writeFileSync(file, Buffer.alloc(PROBE_BYTES, 1))
+    } finally {
+      rmSync(file, { force: true })
+    }
+  }
+
+  /** What an earlier agent left, oldest first. A worker that still runs in one of them ends by itself. */
+  #foldersLeft(): string[] {
+    return readdirSync(this.path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(this.path, entry.name))
+      .filter((path) => statSync(join(path, 'launch.json'), { throwIfNoEntry: false }) !== undefined)
+      .map((path) => ({ path, changedMs: statSync(path).mtimeMs }))
+      .sort((a, b) => a.changedMs - b.changedMs)
+      .map(({ path }) => path)
+  }
+}
+
+/** With its parents. Not by `recursive: true`, which in Node 20 never returns for a folder below /proc. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
+}
+
+/**
+ * The folder of an agent that was told none: `name` is the host's. A folder of that name which is not this user's
+ * is refused with `bad-arguments`, since in a temporary folder anybody may have made it.
+ */
+export function defaultDataDir(temporaryFolder: string, name: string): string {
+  const path = join(temporaryFolder, `godwit-${name}`)
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (stat === undefined) {
+      mkdirSync(path, { mode: 0o700 })
+      return path
+    }
+    if (!stat.isDirectory() || stat.uid !== process.getuid?.()) {
+      throw new GodwitError(
+        'bad-arguments',
+        `${path} is not a folder of this user: give another one with --data-dir`,
+      )
+    }
+    chmodSync(path, 0o700)
+    return path
+  } catch (error) {
+    throw diskError(error, path)
+  }
+}
+
+/** The last lines of a log, bounded, without terminal colours; empty when there is none. */
+export function logTail(path: string): string {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return ''
+  }
+  try {
+    const bytes = Buffer.alloc(TAIL_BYTES)
+    const from = Math.max(0, statSync(path).size - TAIL_BYTES)
+    const text = bytes.toString('utf8', 0, readSync(file, bytes, 0, TAIL_BYTES, from))
+    const lines = stripVTControlCharacters(text).trimEnd().split('\n').slice(-TAIL_LINES)
+    return lines.join('\n').slice(-TAIL_CHARACTERS)
+  } catch {
+    return ''
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,75 @@
+/** Goal: every flag arrives, and a wrong one is said with its name and how to write it. */
+import { expect, test } from 'vitest'
+import { parseBytes, parseFlags, parsePortRange } from './flags.ts'
+
+test('flags arrive', () => {
+  const flags = parseFlags([
+    ...['--coordinator', 'ws://c:1', '--name', 'h1', '--address', '10.0.0.1', '--fault-domain', 'rack-a'],
+    ...[
+      '--data-dir',
+      '/d',
+      '--programs',
+      '/p',
+      '--programs',
+      '/q',
+      '--memory',
+      '2GiB',
+      '--port-range',
+      '7100-7199',
+    ],
+    ...['--worker-main', '/w.ts', '--orphan-timeout-ms', '500', '--log-level', 'warn'],
+  ])
+  expect(flags).toEqual({
+    coordinatorUrl: 'ws://c:1',
+    name: 'h1',
+    address: '10.0.0.1',
+    faultDomain: 'rack-a',
+    dataDir: '/d',
+    programFolders: ['/p', '/q'],
+    memoryBytes: 2 ** 31,
+    listenHost: '10.0.0.1',
+    portRange: [7100, 7199],
+    workerMain: '/w.ts',
+    orphanTimeoutMs: 500,
+    logLevel: 'warn',
+  })
+  expect(parseFlags(['--help'])).toBeUndefined()
+})
+
+test('defaults work on one machine', () => {
+  const flags = parseFlags(['--data-dir', '/d'])
+  expect(flags).toMatchObject({
+    coordinatorUrl: 'ws://127.0.0.1:7070',
+    address: '127.0.0.1',
+    portRange: [0, 0],
+  })
+  expect(flags?.memoryBytes).toBeGreaterThan(2 ** 20)
+  expect(flags?.workerMain).toMatch(/worker\/src\/main\.ts$/)
+})
+
+test('what is wrong is said', () => {
+  for (const args of [
+    ['--nmae', 'x'],
+    ['--name', 'a b'],
+    ['--name', '.hidden'],
+    ['--memory', 'much'],
+    ['--memory', '0'],
+    ['--port-range', '10-5'],
+    ['--port-range', '0-5'],
+    ['--port-range', '1-70000'],
+    ['--orphan-timeout-ms', '-1'],
+    ['--log-level', 'loud'],
+    ['stray'],
+  ]) {
+    expect(() => parseFlags(['--data-dir', '/d', ...args]), args.join(' ')).toThrow(
+      expect.objectContaining({ kind: 'bad-arguments', message: expect.stringContaining(args[0] as string) }),
+    )
+  }
+})
+
+test('bytes and ports', () => {
+  expect(parseBytes('--memory', '1.5 KiB')).toBe(1536)
+  expect(parseBytes('--memory', '4096')).toBe(4096)
+  expect(parsePortRange('0-0')).toEqual([0, 0])
+  expect(parsePortRange('7100-7100')).toEqual([7100, 7100])
+})

@@ -1,0 +1,126 @@
+/**
+ * The agent's command line. Every flag has a default that works on one machine, and what is wrong with one is said
+ * with its name and how to write it.
+ */
+import { freemem, hostname, tmpdir } from 'node:os'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { GodwitError, LIMITS } from '@godwit/protocol'
+import type { AgentOptions } from './agent.ts'
+import { defaultDataDir } from './data-dir.ts'
+
+export const USAGE = `Usage: agent [flags]
+  --coordinator URL       where the coordinator listens (ws://127.0.0.1:7070)
+  --name NAME             this host's name (its hostname)
+  --address ADDRESS       where other hosts reach this one (127.0.0.1)
+  --fault-domain NAME     what fails together with this host, e.g. its rack (default)
+  --data-dir DIR          folder for sockets and logs of workers (a folder named after the host in the temporary one)
+  --programs DIR          folder of programs, may be given several times
+  --memory BYTES          paged memory for workers, e.g. 8GiB (80% of what is free)
+  --listen-host HOST      where workers listen for migrations (the address)
+  --port-range A-B        ports on which they listen (0-0: any free one)
+  --orphan-timeout-ms MS  a worker without an agent ends after so long (${LIMITS.orphanTimeoutMs})
+  --log-level LEVEL       trace, debug, info, warn, error, fatal or silent (info)`
+
+const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+const UNITS: Record<string, number> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
+const MEMORY_SHARE = 0.8
+
+export interface Flags extends AgentOptions {
+  logLevel: string
+}
+
+/** Reads the flags; undefined when help was asked for. Throws `bad-arguments`. */
+export function parseFlags(args: readonly string[]): Flags | undefined {
+  const values = readFlags(args)
+  if (values.help === true) return undefined
+  const name = values.name ?? hostname().replace(/[^A-Za-z0-9._-]/g, '-')
+  const address = values.address ?? '127.0.0.1'
+  const logLevel = values['log-level'] ?? 'info'
+  if (!LEVELS.includes(logLevel)) bad('--log-level', logLevel, `one of ${LEVELS.join(', ')}`)
+  checkLabel('--name', name)
+  const faultDomain = checkLabel('--fault-domain', values['fault-domain'] ?? 'default')
+  return {
+    coordinatorUrl: values.coordinator ?? 'ws://127.0.0.1:7070',
+    name,
+    address,
+    faultDomain,
+    dataDir: values['data-dir'] ?? defaultDataDir(tmpdir(), name),
+    programFolders: (values.programs ?? []).map((folder) => resolve(folder)),
+    workerMain: values['worker-main'] ?? fileURLToPath(import.meta.resolve('@godwit/worker/main')),
+    memoryBytes: values.memory === undefined ? defaultMemoryBytes() : parseBytes('--memory', values.memory),
+    orphanTimeoutMs: positive('--orphan-timeout-ms', values['orphan-timeout-ms'], LIMITS.orphanTimeoutMs),
+    listenHost: values['listen-host'] ?? address,
+    portRange: parsePortRange(values['port-range'] ?? '0-0'),
+    logLevel,
+  }
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        coordinator: { type: 'string' },
+        name: { type: 'string' },
+        address: { type: 'string' },
+        'fault-domain': { type: 'string' },
+        'data-dir': { type: 'string' },
+        programs: { type: 'string', multiple: true },
+        memory: { type: 'string' },
+        'listen-host': { type: 'string' },
+        'port-range': { type: 'string' },
+        'orphan-timeout-ms': { type: 'string' },
+        'log-level': { type: 'string' },
+        /** Another worker than the real one, for tests. */
+        'worker-main': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    throw new GodwitError('bad-arguments', `${(error as Error).message} (--help lists the flags)`)
+  }
+}
+
+/** `1073741824`, `1GiB`, `1.5 GiB`. Throws `bad-arguments` naming `flag`. */
+export function parseBytes(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|)$/.exec(text.trim())
+  const bytes = match === null ? 0 : Math.floor(Number(match[1]) * (UNITS[match[2] ?? ''] ?? 1))
+  if (!(bytes > 0) || !Number.isSafeInteger(bytes)) bad(flag, text, 'bytes like 1073741824 or 2GiB')
+  return bytes
+}
+
+/** `A-B`, both inclusive, or `0-0` for any free port. Throws `bad-arguments`. */
+export function parsePortRange(text: string): [number, number] {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text)
+  const first = Number(match?.[1])
+  const last = Number(match?.[2])
+  if (match === null || first > last || last > 65535 || (first === 0 && last !== 0)) {
+    bad('--port-range', text, 'a range like 7100-7199')
+  }
+  return [first, last]
+}
+
+function positive(flag: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!(value > 0) || !Number.isFinite(value)) bad(flag, text, 'a positive number of milliseconds')
+  return value
+}
+
+function checkLabel(flag: string, text: string): string {
+  if (!LABEL.test(text) || text.length > LIMITS.maxNameLength) {
+    bad(flag, text, 'letters, digits, dot, dash and underscore, beginning with a letter or digit')
+  }
+  return text
+}
+
+function defaultMemoryBytes(): number {
+  return Math.floor(MEMORY_SHARE * (process.availableMemory?.() ?? freemem()))
+}
+
+function bad(flag: string, text: string, how: string): never {
+  throw new GodwitError('bad-arguments', `${flag} ${text}: write ${how}`)
+}

@@ -1,0 +1,81 @@
+/** Goal: the process says one thing on stdout, one line when it can't go on, and ends in order. Method: real processes. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { Channel, dial } from '@godwit/channel'
+import { type FromWorker, fromWorker, type ToWorker } from '@godwit/protocol'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { FakeCoordinator } from './support/fake-coordinator.ts'
+import { FAKE_WORKER, launchOf, temporaryFolder } from './support/host.ts'
+
+let folder: string
+let coordinator: FakeCoordinator
+const children: ChildProcess[] = []
+beforeEach(async () => {
+  folder = temporaryFolder()
+  coordinator = new FakeCoordinator()
+  await coordinator.start()
+})
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  await coordinator.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function agent(...more: string[]) {
+  writeFileSync(join(folder, 'job.mjs'), '')
+  const child = spawn(process.execPath, [
+    ...['--import', 'tsx', fileURLToPath(new URL('./main.ts', import.meta.url))],
+    ...['--coordinator', coordinator.url, '--name', 'alpha', '--data-dir', join(folder, 'data')],
+    ...['--programs', folder, '--worker-main', FAKE_WORKER, '--log-level', 'silent', ...more],
+  ])
+  children.push(child)
+  const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  return { child, exit, stdout: text(child.stdout), stderr: text(child.stderr) }
+}
+
+test('prints when it is registered, and takes its workers along on SIGTERM', async () => {
+  const { child, exit, stdout, stderr } = agent()
+  await coordinator.first('register')
+  coordinator.send({ type: 'launch', launch: launchOf('w1') })
+  await coordinator.fromWorker('w1', 'prepared')
+  child.kill('SIGTERM')
+  expect((await coordinator.exited('w1')).error).toBeUndefined()
+  expect(await exit).toEqual([0, null])
+  expect(await stdout).toBe('{"registered":{"name":"alpha"}}\n')
+  expect(await stderr).toBe('')
+})
+
+test.each([
+  [['--coordinator', 'ws://127.0.0.1:1'], /^godwit agent: nobody answers at .*godwit coordinator.*\n$/],
+  [['--memory', 'much'], /^godwit agent: --memory much: write bytes.*\n$/],
+  [['--data-dir', '/proc/nothing'], /^godwit agent: \/proc\/nothing.*\n$/],
+])('ends with one line: %s', async (flags, line) => {
+  const { exit, stdout, stderr } = agent(...flags)
+  expect(await exit).toEqual([1, null])
+  expect(await stderr).toMatch(line)
+  expect(await stdout).toBe('')
+})
+
+test('a worker outlives an agent that was killed', async () => {
+  const { child, exit } = agent()
+  await coordinator.first('register')
+  coordinator.send({ type: 'launch', launch: launchOf('w1') })
+  await coordinator.fromWorker('w1', 'prepared')
+  child.kill('SIGKILL')
+  expect(await exit).toEqual([null, 'SIGKILL'])
+  const socket = await dial(`ws+unix:${join(folder, 'data/w1/worker.sock')}:/`)
+  const heard: FromWorker[] = []
+  await new Promise<void>((resolve) => {
+    const channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
+      message: (message) => {
+        if (heard.push(message) === 1) channel.send({ type: 'stop' })
+      },
+      closed: () => resolve(),
+    })
+  })
+  expect(heard[0]?.type).toBe('prepared')
+})

@@ -1,0 +1,54 @@
+/**
+ * The agent's process: flags in, one line on stdout once the coordinator has accepted the host, the log on stderr,
+ * and an orderly end on SIGINT and SIGTERM that takes the workers along.
+ *
+ * Exit codes: 0 after a signal, 1 with one line on stderr that says what is wrong and what to do.
+ */
+import { GodwitError, LIMITS } from '@godwit/protocol'
+import { pino } from 'pino'
+import { type Agent, startAgent } from './agent.ts'
+import { parseFlags, USAGE } from './flags.ts'
+
+async function main(): Promise<void> {
+  const flags = parseFlags(process.argv.slice(2))
+  if (flags === undefined) {
+    console.log(USAGE)
+    return
+  }
+  // Whoever reads our output may go away; that is no reason to end workers that train.
+  process.stdout.on('error', () => {})
+  const destination = pino.destination({ dest: 2, sync: true })
+  destination.on('error', () => {})
+  const log = pino({ name: 'agent', level: flags.logLevel }, destination)
+
+  let agent: Agent | undefined
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal, workers: agent?.workers.ids().length ?? 0 }, 'stopping')
+    const ended = agent === undefined ? Promise.resolve() : agent.stop()
+    ended.then(finish, fail)
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+
+  agent = await startAgent(flags, log)
+  if (stopping) await agent.stop()
+  else console.log(JSON.stringify({ registered: { name: flags.name } }))
+}
+
+/** Lets the last messages go out, and does not wait for a peer that takes none. */
+function finish(): void {
+  process.exitCode = 0
+  setTimeout(() => process.exit(0), LIMITS.stopGraceMs).unref()
+}
+
+function fail(error: unknown): void {
+  const message = error instanceof GodwitError ? error.message : ((error as Error).stack ?? String(error))
+  process.stderr.write(`godwit agent: ${message}\n`)
+  process.exitCode = 1
+  setTimeout(() => process.exit(1), LIMITS.stopGraceMs).unref()
+}
+
+main().catch(fail)

@@ -1,0 +1,74 @@
+/** A scripted coordinator for the agent's tests: accepts agents on a real socket, keeps what they say, and waits for it. */
+import { Channel, type Listener, listen } from '@godwit/channel'
+import { type FromAgent, fromAgent, type ToAgent } from '@godwit/protocol'
+
+type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
+
+export class FakeCoordinator {
+  readonly received: FromAgent[] = []
+  /** What a registration is answered with; undefined: nothing. */
+  answer: ToAgent | undefined = { type: 'registered' }
+  #listener: Listener | undefined
+  #channel: Channel<FromAgent, ToAgent> | undefined
+  #waiting: (() => void)[] = []
+
+  /** `port` 0: any free one, otherwise the one of before. */
+  async start(port = 0): Promise<string> {
+    this.#listener = await listen({
+      at: { host: '127.0.0.1', ports: [port] },
+      connected: (socket) => {
+        const channel = new Channel<FromAgent, ToAgent>(socket, fromAgent, {
+          message: (message) => {
+            if (message.type === 'register') {
+              this.#channel = channel
+              if (this.answer !== undefined) channel.send(this.answer)
+            }
+            this.received.push(message)
+            for (const wake of this.#waiting.splice(0)) wake()
+          },
+          closed: () => {},
+        })
+      },
+    })
+    return this.url
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.#listener?.port}`
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0
+  }
+
+  send(message: ToAgent): void {
+    this.#channel?.send(message)
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener?.close()
+  }
+
+  /** The first message of `type` for which `matches` holds, now or later. */
+  async first<Type extends FromAgent['type']>(
+    type: Type,
+    matches: (message: Message<Type>) => boolean = () => true,
+  ): Promise<Message<Type>> {
+    for (;;) {
+      const found = this.received.find(
+        (message): message is Message<Type> => message.type === type && matches(message as Message<Type>),
+      )
+      if (found !== undefined) return found
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  /** The first message of `type` that this worker sent. */
+  async fromWorker(workerId: string, type: string): Promise<Message<'fromWorker'>> {
+    return this.first('fromWorker', (each) => each.workerId === workerId && each.message.type === type)
+  }
+
+  exited(workerId: string): Promise<Message<'workerExited'>> {
+    return this.first('workerExited', (each) => each.workerId === workerId)
+  }
+}

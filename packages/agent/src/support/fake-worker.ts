@@ -1,0 +1,70 @@
+/**
+ * A worker for the agent's tests: keeps the contract of a worker process (its folder as argument, `launch.json`,
+ * the socket, the messages, the exit codes) and trains nothing. How it behaves is in the launch's parameters:
+ * `behaviour` is `crash-at-start`, `nonsense` or `deaf`; `arenaBytes` is what it says its memory is.
+ *
+ * `acknowledge` is answered with the output of that step, `cancelMigration` by failing with its error.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Channel, listen } from '@godwit/channel'
+import { type FromWorker, type ToWorker, toWorker, workerLaunch } from '@godwit/protocol'
+import { LAST_WORDS } from './last-words.ts'
+
+const folder = process.argv[2] as string
+const launch = workerLaunch.parse(JSON.parse(readFileSync(join(folder, 'launch.json'), 'utf8')))
+const { behaviour, arenaBytes = 4096 } = launch.parameters
+
+if (behaviour === 'crash-at-start') {
+  console.error('the cat is on the keyboard')
+  process.exit(3)
+}
+
+const digest = 'a'.repeat(64)
+const prepared: FromWorker = {
+  type: 'prepared',
+  identity: {
+    program: 'fake',
+    programDigest: digest,
+    parametersDigest: digest,
+    layoutDigest: digest,
+    dataDigests: {},
+    mathDigests: {},
+    rehearsalDigest: digest,
+    arenaBytes: Number(arenaBytes),
+    tracker: 'compare',
+  },
+}
+
+await listen({
+  at: { unixPath: join(folder, 'worker.sock') },
+  connected: (socket) => {
+    const output = (step: number): FromWorker => ({
+      type: 'outputs',
+      outputs: [{ step, epoch: launch.epoch, loss: -0, stepMs: 1 }],
+    })
+    const exitAfterClose = (code: number) => {
+      channel.close()
+      socket.once('close', () => process.exit(code))
+    }
+    const channel = new Channel<ToWorker, FromWorker>(socket, toWorker, {
+      message: (message) => {
+        switch (message.type) {
+          case 'acknowledge':
+            return channel.send(output(message.step))
+          case 'cancelMigration':
+            channel.send({ type: 'failed', error: message.error })
+            return exitAfterClose(1)
+          case 'stop':
+            if (behaviour === 'deaf') return
+            for (let step = 0; step < LAST_WORDS; step++) channel.send(output(step))
+            return exitAfterClose(0)
+          default:
+            return
+        }
+      },
+      closed: () => {},
+    })
+    channel.send(behaviour === 'nonsense' ? ({ type: 'moo' } as unknown as FromWorker) : prepared)
+  },
+})

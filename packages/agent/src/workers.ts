@@ -1,0 +1,175 @@
+/**
+ * The workers of this host: who runs, what memory they hold, and where messages go.
+ *
+ * Workers are strangers to each other as well: what one does, up to being killed, changes nothing for its
+ * neighbours but the memory that the next one may have.
+ *
+ * Invariants: for every launch that is not a repeat exactly one `exited` follows, whether a process came to be or
+ * not; only processes started here are ever killed.
+ */
+import {
+  type ErrorReport,
+  type FromWorker,
+  GodwitError,
+  type Launch,
+  LIMITS,
+  type ToWorker,
+  toErrorReport,
+  type WorkerLaunch,
+} from '@godwit/protocol'
+import type { Logger } from 'pino'
+import { DataDir, type WorkerFolder } from './data-dir.ts'
+import { resolveProgram } from './programs.ts'
+import { WorkerProcess } from './worker-process.ts'
+
+export interface WorkersOptions {
+  dataDir: string
+  programFolders: readonly string[]
+  /** The entry of the worker: a file that is run with its folder as the only argument. */
+  workerMain: string
+  /** Paged memory of all workers together. */
+  memoryBytes: number
+  orphanTimeoutMs: number
+  listenHost: string
+  portRange: readonly [number, number]
+}
+
+export interface WorkersHandlers {
+  message(workerId: string, message: FromWorker): void
+  exited(workerId: string, error: ErrorReport | undefined): void
+}
+
+interface Running {
+  readonly process: WorkerProcess
+  /** Paged memory, shadow included, as far as it is known. */
+  reservedBytes: number
+  toldToEnd: boolean
+}
+
+export class Workers {
+  readonly #options: WorkersOptions
+  readonly #handlers: WorkersHandlers
+  readonly #log: Logger
+  readonly #dataDir: DataDir
+  readonly #running = new Map<string, Running>()
+  #stopping: (() => void) | undefined
+
+  /** Errors: those of `DataDir`. */
+  constructor(options: WorkersOptions, handlers: WorkersHandlers, log: Logger) {
+    this.#options = options
+    this.#handlers = handlers
+    this.#log = log
+    this.#dataDir = new DataDir(options.dataDir)
+  }
+
+  ids(): string[] {
+    return [...this.#running.keys()]
+  }
+
+  /** The process of a worker that runs here. */
+  pid(workerId: string): number | undefined {
+    return this.#running.get(workerId)?.process.pid
+  }
+
+  /** Starts a worker; whatever keeps it from starting is told as its exit. A repeat of a running one does nothing. */
+  launch(launch: Launch): void {
+    const { workerId } = launch
+    if (this.#running.has(workerId)) {
+      this.#log.warn({ workerId }, 'launch of a worker that runs already')
+      return
+    }
+    let folder: WorkerFolder | undefined
+    try {
+      if (this.#stopping !== undefined)
+        throw new GodwitError('host-disconnected', 'this host is shutting down')
+      if (this.#running.size >= LIMITS.maxWorkers) {
+        throw new GodwitError('too-large', `this host runs ${LIMITS.maxWorkers} workers already`)
+      }
+      folder = this.#dataDir.create(this.#complete(launch))
+      this.#start(workerId, folder)
+    } catch (error) {
+      if (folder !== undefined) this.#dataDir.release(folder, false)
+      this.#log.error({ workerId, err: error }, 'a worker could not be started')
+      this.#handlers.exited(workerId, bounded(toErrorReport(error)))
+    }
+  }
+
+  send(workerId: string, message: ToWorker): void {
+    const running = this.#running.get(workerId)
+    if (running === undefined) {
+      this.#log.debug({ workerId, type: message.type }, 'message for a worker that is gone')
+      return
+    }
+    if (message.type === 'stop' || message.type === 'release') running.toldToEnd = true
+    running.process.send(message)
+  }
+
+  kill(workerId: string): void {
+    const running = this.#running.get(workerId)
+    if (running === undefined) return
+    running.toldToEnd = true
+    running.process.kill()
+  }
+
+  /** Tells every worker to stop, kills those left after `graceMs`, and settles when none is. */
+  async stopAll(graceMs: number): Promise<void> {
+    const all = new Promise<void>((resolve) => {
+      this.#stopping = resolve
+    })
+    for (const [workerId, { process }] of this.#running) {
+      if (process.isConnected) this.send(workerId, { type: 'stop' })
+      else this.kill(workerId)
+    }
+    const timer = setTimeout(() => {
+      for (const workerId of this.ids()) this.kill(workerId)
+    }, graceMs)
+    if (this.#running.size > 0) await all
+    clearTimeout(timer)
+  }
+
+  #start(workerId: string, folder: WorkerFolder): void {
+    const process = new WorkerProcess(workerId, this.#options.workerMain, folder, {
+      message: (message) => {
+        if (message.type === 'prepared') {
+          const { arenaBytes, tracker } = message.identity
+          running.reservedBytes = tracker === 'compare' ? 2 * arenaBytes : arenaBytes
+        }
+        this.#handlers.message(workerId, message)
+      },
+      exited: (error) => {
+        this.#running.delete(workerId)
+        this.#dataDir.release(folder, error !== undefined && !running.toldToEnd)
+        this.#log.info({ workerId, error }, 'worker ended')
+        this.#handlers.exited(workerId, error && bounded(error))
+        if (this.#running.size === 0) this.#stopping?.()
+      },
+    })
+    const running: Running = { process, reservedBytes: 0, toldToEnd: false }
+    this.#running.set(workerId, running)
+    this.#log.info({ workerId, pid: process.pid }, 'worker started')
+  }
+
+  #complete(launch: Launch): WorkerLaunch {
+    const { programFolders, orphanTimeoutMs, listenHost, portRange } = this.#options
+    return {
+      ...launch,
+      programFile: resolveProgram(launch.program, programFolders),
+      orphanTimeoutMs,
+      listenHost,
+      portRange: [portRange[0], portRange[1]],
+      memoryLimitBytes: this.#freeBytes(),
+    }
+  }
+
+  /** Workers that are still being set up are not in it yet: they find out when they allocate. */
+  #freeBytes(): number {
+    let bytes = this.#options.memoryBytes
+    for (const { reservedBytes } of this.#running.values()) bytes -= reservedBytes
+    return Math.max(0, bytes)
+  }
+}
+
+/** What is longer than the protocol allows would end our connection instead of informing anybody. */
+function bounded(error: ErrorReport): ErrorReport {
+  return { ...error, message: error.message.slice(0, LIMITS.maxErrorLength) }
+}

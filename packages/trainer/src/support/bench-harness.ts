@@ -44,6 +44,10 @@ export interface Bench {
   /** The used part of the arena, live. */
   readonly bytes: Uint8Array
   readonly state: SmallState
+  /** Byte ranges of `bytes` behind the end of a tensor and before the next page. */
+  readonly gaps: readonly { from: number; to: number }[]
+  /** The program's `init`, again. */
+  init(): void
   compute(): Delta
   apply(delta: Delta): StepReport
   /** `compute` and `apply`. */
@@ -60,20 +64,27 @@ export async function startBench(
   program: Program,
   overrides: Readonly<Record<string, number | string | boolean>> = {},
 ): Promise<Bench> {
-  const { context, used, checkDelta } = makeContext({ ...program.parameters, ...overrides })
+  const { context, used, gaps, checkDelta } = makeContext({ ...program.parameters, ...overrides })
   const steps = await program.setup(context)
   if (!('compute' in steps)) throw new Error(`${program.name} does not split its steps`)
-  return makeBench(steps, used(), checkDelta)
+  return makeBench(steps, { bytes: used(), gaps, checkDelta })
 }
 
-function makeBench(steps: SplitSteps<SmallState>, bytes: Uint8Array, check: (delta: Delta) => Delta): Bench {
+function makeBench(
+  steps: SplitSteps<SmallState>,
+  { bytes, gaps, checkDelta }: Pick<Bench, 'bytes' | 'gaps'> & { checkDelta: (delta: Delta) => Delta },
+): Bench {
   let state = steps.init()
-  const compute = () => check(steps.compute(state))
+  const compute = () => checkDelta(steps.compute(state))
   const apply = (delta: Delta) => steps.apply(state, delta)
   return {
     bytes,
+    gaps,
     get state() {
       return state
+    },
+    init() {
+      state = steps.init()
     },
     compute,
     apply,
@@ -92,6 +103,7 @@ export function makeContext(parameters: Readonly<Record<string, number | string 
   const wasmPages = ARENA_BYTES / WASM_PAGE_BYTES
   const memory = new wasm.Memory({ initial: wasmPages, maximum: wasmPages, shared: true })
   let usedBytes = 0
+  const gaps: { from: number; to: number }[] = []
   const declared = new Map<string, { dtype: Dtype; maxLength: number }>()
   const context: SetupContext = {
     parameters,
@@ -100,7 +112,9 @@ export function makeContext(parameters: Readonly<Record<string, number | string 
         CONSTRUCTORS[dtype]
       const length = shape.reduce((product, size) => product * size, 1)
       const view = new View(memory.buffer, usedBytes, length)
-      usedBytes = Math.ceil((usedBytes + view.byteLength) / PAGE_BYTES) * PAGE_BYTES
+      const from = usedBytes + view.byteLength
+      usedBytes = Math.ceil(from / PAGE_BYTES) * PAGE_BYTES
+      gaps.push({ from, to: usedBytes })
       return view as DtypeArrays[D]
     },
     delta: (name, dtype, maxLength) => void declared.set(name, { dtype, maxLength }),
@@ -120,7 +134,7 @@ export function makeContext(parameters: Readonly<Record<string, number | string 
     }
     return delta
   }
-  return { context, checkDelta, used: () => new Uint8Array(memory.buffer, 0, usedBytes) }
+  return { context, checkDelta, gaps, used: () => new Uint8Array(memory.buffer, 0, usedBytes) }
 }
 
 function readPackageFile(packageName: string, path: string): Uint8Array {

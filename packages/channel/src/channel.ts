@@ -74,8 +74,12 @@ export class Channel<In, Out> {
     }
   }
 
-  /** Closes in an orderly way: what was sent before still goes out. */
-  close(): void {
+  /** Closes in an orderly way: what was sent before still goes out. `done` is called when the connection is down. */
+  close(done?: () => void): void {
+    if (done !== undefined) {
+      if (this.#socket.readyState === this.#socket.CLOSED) done()
+      else this.#socket.once('close', done)
+    }
     if (this.#closed) return
     this.#socket.close(1000)
     this.#end(undefined)

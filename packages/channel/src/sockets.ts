@@ -55,8 +55,8 @@ export interface ListenOptions {
 export interface Listener {
   /** 0 for a unix socket. */
   readonly port: number
-  /** Ends every connection and stops listening. */
-  close(): Promise<void>
+  /** Stops listening; connections that haven't closed by themselves after `graceMs` (0 unless given) are cut. */
+  close(graceMs?: number): Promise<void>
 }
 
 /** Listens for WebSockets. Errors: `port-in-use` when every port is taken, `bad-arguments` for an address that isn't ours. */
@@ -78,13 +78,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const address = server.address()
   return {
     port: address !== null && typeof address === 'object' ? address.port : 0,
-    close: async () => {
-      for (const socket of sockets.clients) socket.terminate()
+    close: async (graceMs = 0) => {
+      const cut = (): void => {
+        for (const socket of sockets.clients) socket.terminate()
+        server.closeAllConnections()
+      }
       sockets.close()
+      const timer = graceMs > 0 ? setTimeout(cut, graceMs) : undefined
       await new Promise((resolve) => {
         server.close(resolve)
-        server.closeAllConnections()
+        if (timer === undefined) cut()
       })
+      clearTimeout(timer)
     },
   }
 }

@@ -20,6 +20,11 @@ export class DirtyPages {
     this.#tracker = tracker
   }
 
+  /** Pages watched while anybody subscribes. */
+  get pageCount(): number {
+    return this.#tracker.pageCount
+  }
+
   get subscriberCount(): number {
     return this.#pending.size
   }

@@ -54,7 +54,7 @@ export const fromSource = z.discriminatedUnion('type', [
     step,
     /** The epoch that owns the workload until the claim. */
     epoch,
-    smallState: z.instanceof(Uint8Array),
+    smallState: z.instanceof(Uint8Array) as z.ZodType<Uint8Array>,
     /** Outputs that the coordinator has not acknowledged yet. */
     spool: z.array(output).max(LIMITS.maxSpooledOutputs),
     /** By stream: the last frame's sequence number. */

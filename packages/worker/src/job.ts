@@ -1,0 +1,29 @@
+/**
+ * What both ends of a migration need of the worker they run in: the thread's control, its pages, its outputs, and a way
+ * to talk to the coordinator. The pager implements it; nothing here knows about sockets.
+ */
+import type { DirtyPages } from '@godwit/memory'
+import type { FromWorker, Identity, Output, WorkerLaunch } from '@godwit/protocol'
+import type { Outputs } from './outputs.ts'
+import type { ControlWords, FromThread, TakeOver } from './thread-messages.ts'
+
+export interface Job {
+  readonly launch: WorkerLaunch
+  readonly identity: Identity
+  /** Paged memory. */
+  readonly paged: Uint8Array
+  readonly dirtyPages: DirtyPages
+  readonly control: ControlWords
+  readonly outputs: Outputs
+  /** The epoch under which outputs are stamped. */
+  epoch: number
+  tell(message: FromWorker): void
+  /** Gives the thread a state to go on with, behind the closed gate, and the outputs that came with it. */
+  takeOver(state: TakeOver, spool: readonly Output[]): void
+  /** Lets the thread apply. */
+  openGate(): void
+  /** The worker's work is over. */
+  exit(code: number): void
+}
+
+export type Parked = Extract<FromThread, { type: 'parked' }>

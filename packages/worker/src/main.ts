@@ -1,0 +1,74 @@
+/**
+ * The worker process: `main.ts FOLDER`, where FOLDER holds launch.json. It listens on FOLDER/worker.sock for its
+ * agent, and ends itself when none has been connected for too long, so that nothing is left behind for ever.
+ *
+ * It is detached: an agent that dies leaves it training, and a newer agent finds it by its socket.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Channel, listen } from '@godwit/channel'
+import {
+  checkMessage,
+  type FromWorker,
+  LIMITS,
+  type ToWorker,
+  toWorker,
+  workerLaunch,
+} from '@godwit/protocol'
+import { Pager } from './pager.ts'
+
+const folder = process.argv[2]
+if (folder === undefined) {
+  console.error('usage: main.ts FOLDER, with a launch.json in it')
+  process.exit(2)
+}
+const launch = checkMessage(workerLaunch, JSON.parse(readFileSync(join(folder, 'launch.json'), 'utf8')))
+
+let agent: Channel<ToWorker, FromWorker> | undefined
+let orphaned: NodeJS.Timeout | undefined
+let exitCode: number | undefined
+/** What was said while no agent listened, except for outputs, which the spool keeps. */
+const unsaid: FromWorker[] = []
+
+function tell(message: FromWorker): void {
+  if (agent?.isOpen === true) agent.send(message)
+  else if (message.type !== 'outputs' && message.type !== 'migrationProgress') unsaid.push(message)
+}
+
+function waitForAgent(): void {
+  orphaned = setTimeout(() => {
+    console.error(`no agent for ${launch.orphanTimeoutMs} ms: this worker ends`)
+    process.exit(3)
+  }, launch.orphanTimeoutMs)
+}
+
+/** Ends once what was said has gone out: to an agent that connects within the grace, if there is none now. */
+function exit(code: number): void {
+  if (exitCode !== undefined) return
+  exitCode = code
+  setTimeout(() => process.exit(code), LIMITS.stopGraceMs)
+  if (agent?.isOpen === true) agent.close(() => process.exit(code))
+}
+
+const pager = new Pager(launch, { tell, exit })
+
+await listen({
+  at: { unixPath: join(folder, 'worker.sock') },
+  connected: (socket) => {
+    clearTimeout(orphaned)
+    // The newest agent is the one: an older connection is of one that is gone.
+    agent?.close()
+    const channel = new Channel<ToWorker, FromWorker>(socket, toWorker, {
+      message: (message) => pager.fromAgent(message),
+      closed: () => {
+        if (agent === channel && exitCode === undefined) waitForAgent()
+      },
+    })
+    agent = channel
+    pager.agentConnected()
+    for (const message of unsaid.splice(0)) tell(message)
+    const code = exitCode
+    if (code !== undefined) channel.close(() => process.exit(code))
+  },
+})
+waitForAgent()

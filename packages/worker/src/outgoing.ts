@@ -1,0 +1,462 @@
+/**
+ * The source's edge: carries out what the engine's source machine asks for, and tells it what happened.
+ *
+ * It listens on a port of its own, lets in the one target that knows the secret, and moves bytes. Every decision is
+ * in @godwit/engine.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { Channel, type Listener, listen, type WebSocket } from '@godwit/channel'
+import {
+  ClockEstimate,
+  expectedDowntimeOf,
+  type SourceEffect,
+  type SourceEvent,
+  type SourceState,
+  startSource,
+  statusOf,
+  stepSource,
+} from '@godwit/engine'
+import type { Subscription } from '@godwit/memory'
+import {
+  checkMessage,
+  decodeValue,
+  type FromSource,
+  type FromTarget,
+  fromTarget,
+  GodwitError,
+  LIMITS,
+  PageSet,
+  type ToWorker,
+  toErrorReport,
+} from '@godwit/protocol'
+import { nowMs } from './clock.ts'
+import type { Job, Parked } from './job.ts'
+import { PageSender, pageBytesOf } from './page-sender.ts'
+import { REQUEST } from './thread-messages.ts'
+
+type Open = Extract<ToWorker, { type: 'openOutgoing' }>
+type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
+
+/** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
+const FIRST_PINGS = 8
+const TICK_MS = 50
+
+export class Outgoing {
+  readonly migrationId: string
+  readonly #job: Job
+  readonly #open: Open
+  readonly #ended: () => void
+  readonly #clock = new ClockEstimate()
+  readonly #bulkToken = randomBytes(32).toString('hex')
+  readonly #bulk: (WebSocket | undefined)[]
+  readonly #queue: SourceEvent[] = []
+  #state: SourceState
+  #listener: Listener | undefined
+  #control: Channel<FromTarget, FromSource> | undefined
+  #sender: PageSender | undefined
+  #subscription: Subscription | undefined
+  #pending: PageSet
+  #parked: Parked | undefined
+  #timer: NodeJS.Timeout | undefined
+  #sending: Promise<void> = Promise.resolve()
+  #stepping = false
+  #pings = 0
+  #version = 0
+  #roundPages = 0
+
+  constructor(job: Job, open: Open, ended: () => void) {
+    this.#job = job
+    this.#open = open
+    this.#ended = ended
+    this.migrationId = open.migrationId
+    this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
+    this.#pending = new PageSet(job.dirtyPages.pageCount)
+    const { workloadId } = job.launch
+    const { from, to, options, startedAtMs, migrationId } = open
+    const { identity } = job
+    this.#state = startSource(
+      {
+        migrationId,
+        workload: workloadId,
+        from,
+        to,
+        tracker: identity.tracker,
+        identity,
+        options,
+        elapsedMs: startedAtMs,
+      },
+      nowMs(),
+    )
+  }
+
+  /** Starts listening and returns the port. Errors: `port-in-use`, `bad-arguments`. */
+  async listen(): Promise<number> {
+    const [first, last] = this.#job.launch.portRange
+    const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index)
+    this.#listener = await listen({
+      at: { host: this.#job.launch.listenHost, ports },
+      connected: (socket, path) => this.#connected(socket, path),
+    })
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    return this.#listener.port
+  }
+
+  /** Tells the engine. Events that arise while it decides wait for their turn. */
+  dispatch(event: SourceEvent): void {
+    this.#queue.push(event)
+    if (this.#stepping) return
+    this.#stepping = true
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const { state, effects } = stepSource(this.#state, next, nowMs())
+        this.#state = state
+        for (const effect of effects) this.#carryOut(effect)
+      }
+    } catch (error) {
+      this.#bug(error)
+    } finally {
+      this.#stepping = false
+    }
+  }
+
+  /** A failed assertion ends the migration, not the training that can go on: unless the job may be another's already. */
+  #bug(error: unknown): void {
+    console.error(error)
+    const report = toErrorReport(error)
+    this.#queue.length = 0
+    if (isCommitted(this.#state)) {
+      this.#carryOut({ type: 'askRecover', error: report })
+      return
+    }
+    this.#state = { name: 'ended' }
+    this.#carryOut({ type: 'resume' })
+    this.#carryOut({ type: 'finish', status: 'failed', error: report })
+  }
+
+  parked(parked: Parked): void {
+    // A park that was taken back before the thread got there.
+    if (this.#state.name !== 'parking' || parked.attempt !== this.#state.run.parks) return
+    this.#parked = parked
+    this.dispatch({ type: 'parked', step: parked.step, parkedMs: parked.parkedMs })
+  }
+
+  #carryOut(effect: SourceEffect): void {
+    switch (effect.type) {
+      case 'welcome':
+        this.#version = effect.version
+        this.#control?.send({
+          type: 'welcome',
+          version: effect.version,
+          streams: this.#bulk.length,
+          bulkToken: this.#bulkToken,
+        })
+        this.#ping()
+        return
+      case 'refuse':
+        this.#control?.send({ type: 'refused', error: effect.error })
+        return
+      case 'sendRound':
+        this.#whileSending(() => this.#sendRound(effect.round))
+        return
+      case 'park':
+        this.#job.control.attempt = effect.attempt
+        this.#job.control.request({ set: REQUEST.park })
+        return
+      case 'sendFinalRound':
+        this.#whileSending(() => this.#sendFinalRound(effect.round))
+        return
+      case 'abandonFinalRound':
+        this.#sender?.stop()
+        return
+      case 'sendFinal':
+        this.#sendFinal(effect)
+        return
+      case 'resume':
+        if (effect.epoch !== undefined) this.#job.epoch = effect.epoch
+        this.#job.control.request({ clear: REQUEST.park })
+        return
+      case 'askRecover':
+        this.#job.tell({ type: 'recover', migrationId: this.migrationId, error: effect.error })
+        return
+      case 'finish':
+        this.#finish(effect)
+        return
+      case 'exit':
+        this.#job.exit(0)
+        return
+    }
+  }
+
+  // ---- connections
+
+  #connected(socket: WebSocket, path: string): void {
+    if (path === '/control') {
+      const channel = new Channel<FromTarget, FromSource>(socket, fromTarget, {
+        message: (message) => this.#fromTarget(channel, message),
+        closed: (error) => {
+          if (channel !== this.#control) return
+          this.dispatch({
+            type: 'lost',
+            error: toErrorReport(
+              error ?? new GodwitError('connection-lost', 'the target closed the connection'),
+            ),
+          })
+        },
+      })
+      helloInTime(
+        () => this.#control === channel || !channel.isOpen,
+        () => channel.end(new GodwitError('setup-timeout', 'no hello came')),
+      )
+    } else if (path === '/bulk') {
+      let known = false
+      helloInTime(
+        () => known,
+        () => socket.terminate(),
+      )
+      socket.once('message', (data) => {
+        known = this.#bulkHello(socket, data as Buffer)
+        if (!known) socket.terminate()
+      })
+      socket.on('error', () => {})
+    } else {
+      socket.terminate()
+    }
+  }
+
+  #fromTarget(channel: Channel<FromTarget, FromSource>, message: FromTarget): void {
+    if (message.type === 'hello') {
+      // Whoever doesn't know the secret, or comes second, is turned away and disturbs nothing.
+      const known = message.migrationId === this.migrationId && sameSecret(message.secret, this.#open.secret)
+      if (!known || this.#control !== undefined) {
+        channel.send({
+          type: 'refused',
+          error: {
+            kind: 'unauthorized',
+            message: 'the secret of this migration is wrong or was used before',
+          },
+        })
+        channel.close()
+        return
+      }
+      this.#control = channel
+      this.dispatch({ type: 'hello', versions: message.versions, identity: message.identity })
+      return
+    }
+    if (channel !== this.#control) {
+      channel.end(new GodwitError('out-of-order', `${message.type} before hello`))
+      return
+    }
+    switch (message.type) {
+      case 'bulkHello':
+        this.#lost(new GodwitError('out-of-order', 'a bulk hello on the control connection'))
+        return
+      case 'pong':
+        this.#pong(message)
+        return
+      case 'installed':
+        if (this.#sender?.installed(message.stream, message.bytes) === true)
+          this.dispatch({ type: 'installed' })
+        else this.#lost(new GodwitError('out-of-order', 'the target installed what was not sent'))
+        return
+      case 'ready':
+        this.dispatch({ type: 'targetReady', installedMs: message.installedAtMs })
+        return
+      case 'running': {
+        const { epoch, claimRoundTripMs, claimWaitMs, runningAtMs } = message
+        this.dispatch({
+          type: 'targetRunning',
+          epoch,
+          claimRoundTripMs,
+          target: { runningMs: runningAtMs, claimWaitMs },
+        })
+        return
+      }
+      case 'failed':
+        this.dispatch({ type: 'lost', error: message.error })
+        return
+    }
+  }
+
+  #bulkHello(socket: WebSocket, data: Buffer): boolean {
+    try {
+      const hello = checkMessage(fromTarget, decodeValue(data))
+      if (hello.type !== 'bulkHello' || !sameSecret(hello.bulkToken, this.#bulkToken)) return false
+      if (hello.stream >= this.#bulk.length || this.#bulk[hello.stream] !== undefined) return false
+      this.#bulk[hello.stream] = socket
+    } catch {
+      return false
+    }
+    socket.on('close', () => this.#lost(new GodwitError('connection-lost', 'a bulk connection closed')))
+    socket.on('message', () =>
+      this.#lost(new GodwitError('out-of-order', 'the target sent something on a bulk connection')),
+    )
+    const open = this.#bulk.filter((stream) => stream !== undefined)
+    if (open.length === this.#bulk.length) {
+      this.#sender = new PageSender(open, this.#version)
+      this.dispatch({ type: 'streamsOpen' })
+    }
+    return true
+  }
+
+  #lost(error: unknown): void {
+    this.dispatch({ type: 'lost', error: toErrorReport(error) })
+  }
+
+  // ---- clock
+
+  #ping(): void {
+    this.#pings += 1
+    this.#control?.send({ type: 'ping', id: this.#pings, sentAtMs: nowMs() })
+  }
+
+  #pong({ sentAtMs, atMs }: Extract<FromTarget, { type: 'pong' }>): void {
+    const receivedMs = nowMs()
+    if (sentAtMs > receivedMs) {
+      this.#lost(new GodwitError('bad-message', 'a pong to a ping that was never sent'))
+      return
+    }
+    this.#clock.add({ sentMs: sentAtMs, atMs, receivedMs })
+    this.dispatch({ type: 'clock', roundTripMs: this.#clock.roundTripMs, clock: this.#clock.offset })
+    if (this.#pings < FIRST_PINGS) this.#ping()
+  }
+
+  #ticks = 0
+
+  #tick(): void {
+    this.dispatch({ type: 'tick' })
+    this.#ticks += 1
+    if (this.#control !== undefined && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0)
+      this.#ping()
+    this.#tellProgress()
+  }
+
+  // ---- rounds
+
+  /** One round at a time: one that was stopped returns its pages before the next begins. */
+  #whileSending(send: () => Promise<void>): void {
+    this.#sending = this.#sending.then(send).catch((error: unknown) => this.#lost(error))
+  }
+
+  async #sendRound(round: number): Promise<void> {
+    const beganMs = nowMs()
+    const beganStep = this.#job.control.step
+    if (round === 0) {
+      this.#subscription = this.#job.dirtyPages.subscribe()
+      this.#pending = PageSet.full(this.#subscription.pageCount)
+    }
+    const sent = await this.#send(round)
+    if (sent === undefined) return
+    const { subscription, pages, wireBytes } = sent
+    this.#pending.addAll(subscription.take())
+    const report = { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs }
+    this.dispatch({
+      type: 'roundSent',
+      round: report,
+      pendingPages: this.#pending.size,
+      steps: this.#job.control.step - beganStep,
+      bytesPerMs: this.#sender?.bytesPerMs,
+    })
+  }
+
+  async #sendFinalRound(round: number): Promise<void> {
+    const beganMs = nowMs()
+    if (this.#subscription !== undefined) this.#pending.addAll(this.#subscription.take())
+    const scannedMs = nowMs()
+    const sent = await this.#send(round)
+    if (sent === undefined) return
+    const { pages, wireBytes } = sent
+    const report = { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs }
+    this.dispatch({ type: 'finalRoundSent', round: report, scannedMs })
+  }
+
+  /** Sends what is pending; undefined when the round was stopped meanwhile. */
+  async #send(
+    round: number,
+  ): Promise<{ subscription: Subscription; pages: number; wireBytes: number } | undefined> {
+    const [sender, subscription] = [this.#sender, this.#subscription]
+    if (sender === undefined || subscription === undefined) throw new Error('bug: a round without streams')
+    const pages = this.#pending
+    this.#pending = new PageSet(pages.pageCount)
+    this.#roundPages = pages.size
+    const { wireBytes, rest } = await sender.sendRound(round, pages, subscription.image())
+    if (this.#state.name === 'ended') return undefined
+    if (rest.size > 0) {
+      this.#pending.addAll(rest)
+      return undefined
+    }
+    return { subscription, pages: pages.size, wireBytes }
+  }
+
+  #sendFinal({ attempt, step }: Effect<'sendFinal'>): void {
+    const [parked, sender] = [this.#parked, this.#sender]
+    if (parked === undefined || sender === undefined) throw new Error('bug: final without a parked thread')
+    const { smallState } = parked
+    this.#control?.send({
+      type: 'final',
+      attempt,
+      step,
+      epoch: this.#job.epoch,
+      smallState,
+      smallStateDigest: createHash('sha256').update(smallState).digest('hex'),
+      spool: [...this.#job.outputs.spooled],
+      lastSequences: sender.lastSequences,
+    })
+  }
+
+  // ---- progress and end
+
+  #tellProgress(): void {
+    const state = this.#state
+    if (state.name === 'ended' || state.name === 'handedOver') return
+    const expectedDowntimeMs = expectedDowntimeOf(state)
+    this.#job.tell({
+      type: 'migrationProgress',
+      migrationId: this.migrationId,
+      status: statusOf(state),
+      progress: {
+        round: state.run.rounds.length,
+        roundPages: this.#roundPages,
+        roundPagesSent: this.#sender?.roundPagesSent ?? 0,
+        remainingBytes: pageBytesOf(this.#roundPages - (this.#sender?.roundPagesSent ?? 0)),
+        sentBytes: this.#sender?.sentBytes ?? 0,
+        bytesPerSecond: (this.#sender?.bytesPerMs ?? 0) * 1000,
+        step: this.#job.control.step,
+        ...(expectedDowntimeMs === undefined ? {} : { expectedDowntimeMs }),
+      },
+    })
+  }
+
+  #finish({ status, error, report }: Effect<'finish'>): void {
+    clearInterval(this.#timer)
+    this.#sender?.stop()
+    this.#subscription?.end()
+    this.#subscription = undefined
+    if (error !== undefined) this.#control?.send({ type: 'failed', error })
+    for (const stream of this.#bulk) stream?.terminate()
+    this.#control?.close()
+    void this.#listener?.close(LIMITS.stopGraceMs)
+    this.#job.tell({
+      type: 'migrationEnded',
+      migrationId: this.migrationId,
+      status,
+      ...(error === undefined ? {} : { error }),
+      ...(report === undefined ? {} : { report }),
+    })
+    if (this.#state.name === 'ended') this.#ended()
+  }
+}
+
+function isCommitted(state: SourceState): boolean {
+  return state.name === 'frozen' || state.name === 'handedOver' || state.name === 'recovering'
+}
+
+function helloInTime(arrived: () => boolean, otherwise: () => void): void {
+  const timer = setTimeout(() => {
+    if (!arrived()) otherwise()
+  }, LIMITS.helloTimeoutMs)
+  timer.unref()
+}
+
+function sameSecret(given: string, expected: string): boolean {
+  return given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected))
+}

@@ -1,0 +1,275 @@
+/**
+ * The pager: the worker's main thread. It owns the training thread, the dirty tracker, the outputs and whichever
+ * migration is under way, and it never computes, so that it is awake when something happens.
+ *
+ * Invariants: outputs are stamped here with the epoch that owned the job when the thread took the step; at most one
+ * migration is under way; whatever fails in a migration leaves the thread alone.
+ */
+import { Worker } from 'node:worker_threads'
+import { Arena, arenaBytes, chooseTracker, DirtyPages, layoutDigest } from '@godwit/memory'
+import {
+  type FromWorker,
+  GodwitError,
+  type Identity,
+  type Output,
+  type ToWorker,
+  toErrorReport,
+  type WorkerLaunch,
+} from '@godwit/protocol'
+import { Incoming } from './incoming.ts'
+import type { Job } from './job.ts'
+import { Outgoing } from './outgoing.ts'
+import { Outputs } from './outputs.ts'
+import { ControlWords, type FromThread, REQUEST, type TakeOver, type ThreadStart } from './thread-messages.ts'
+
+type Loaded = Extract<FromThread, { type: 'loaded' }>
+
+export interface PagerEdge {
+  tell(message: FromWorker): void
+  exit(code: number): void
+}
+
+export class Pager {
+  readonly #launch: WorkerLaunch
+  readonly #edge: PagerEdge
+  readonly #memory = Arena.createMemory()
+  readonly #control = new ControlWords()
+  readonly #outputs: Outputs
+  readonly #thread: Worker
+  #loaded:
+    | {
+        message: Loaded
+        paged: Uint8Array
+        dirtyPages: DirtyPages
+        identity: Omit<Identity, 'rehearsalDigest'>
+      }
+    | undefined
+  #trackerReason: string | undefined
+  #job: Job | undefined
+  #outgoing: Outgoing | undefined
+  #incoming: Incoming | undefined
+  #last: FromWorker | undefined
+
+  constructor(launch: WorkerLaunch, edge: PagerEdge) {
+    this.#launch = launch
+    this.#edge = edge
+    this.#outputs = new Outputs({
+      send: (outputs) => edge.tell({ type: 'outputs', outputs }),
+      hold: (full) => this.#control.request(full ? { set: REQUEST.hold } : { clear: REQUEST.hold }),
+    })
+    if (launch.mode === 'incoming') this.#control.request({ set: REQUEST.await | REQUEST.gate })
+    const { programFile, parameters, steps, mode } = launch
+    const start: ThreadStart = {
+      memory: this.#memory,
+      control: this.#control.buffer,
+      programFile,
+      parameters,
+      steps,
+      mode,
+    }
+    this.#thread = new Worker(new URL('./training-thread.mjs', import.meta.url), { workerData: start })
+    this.#thread.on('message', (message: FromThread) => this.#fromThread(message))
+    this.#thread.on('error', (error) =>
+      this.#fail(new GodwitError('program-failed', `the training thread died: ${error.message}`)),
+    )
+  }
+
+  /** An agent has connected: it may be another one, so it is told again what it must know. */
+  agentConnected(): void {
+    if (this.#last !== undefined) this.#edge.tell(this.#last)
+    this.#outputs.resend()
+  }
+
+  fromAgent(message: ToWorker): void {
+    switch (message.type) {
+      case 'openOutgoing':
+        void this.#openOutgoing(message)
+        return
+      case 'dial':
+        this.#dial(message)
+        return
+      case 'cancelMigration':
+        if (this.#outgoing?.migrationId === message.migrationId)
+          this.#outgoing.dispatch({ type: 'cancel', error: message.error })
+        return
+      case 'claimResult':
+        this.#incoming?.claimResult(message.granted, message.epoch)
+        return
+      case 'recoverResult':
+        this.#outgoing?.dispatch({ type: 'recoverResult', granted: message.granted, epoch: message.epoch })
+        return
+      case 'release':
+        this.#outgoing?.dispatch({ type: 'release' })
+        return
+      case 'acknowledge':
+        this.#outputs.acknowledge(message.step)
+        return
+      case 'stop':
+        this.#stop()
+        return
+    }
+  }
+
+  #fromThread(message: FromThread): void {
+    switch (message.type) {
+      case 'loaded':
+        this.#onLoaded(message)
+        return
+      case 'prepared':
+        this.#onPrepared(message.rehearsalDigest)
+        return
+      case 'step': {
+        const { step, loss, metrics, stepMs } = message
+        const output: Output = { step, epoch: this.#epoch, loss, stepMs }
+        this.#outputs.add(metrics === undefined ? output : { ...output, metrics })
+        return
+      }
+      case 'parked':
+        this.#outgoing?.parked(message)
+        return
+      case 'resumed':
+        this.#incoming?.resumed(message.atMs)
+        return
+      case 'gatePassed':
+        this.#incoming?.gatePassed(message.waitedMs)
+        return
+      case 'ended':
+        this.#onEnded(message.steps, message.stateDigest)
+        return
+      case 'stopped':
+        this.#edge.exit(0)
+        return
+      case 'failed':
+        this.#fail(message.error, message.step)
+        return
+    }
+  }
+
+  #onLoaded(message: Loaded): void {
+    try {
+      const { layout, program, programDigest, parametersDigest, dataDigests, mathDigests } = message
+      const paged = arenaBytes(this.#memory, layout)
+      const { tracker, reason } = chooseTracker(paged, this.#launch.tracker)
+      this.#trackerReason = reason
+      // A shadow doubles what the arena takes.
+      const neededBytes = layout.byteLength * (tracker.kind === 'compare' ? 2 : 1)
+      const { memoryLimitBytes } = this.#launch
+      if (neededBytes > memoryLimitBytes) {
+        throw new GodwitError(
+          'out-of-memory',
+          `the workload needs ${neededBytes} bytes of paged memory with the ${tracker.kind} tracker, and the host has ${memoryLimitBytes} to give`,
+        )
+      }
+      this.#loaded = {
+        message,
+        paged,
+        dirtyPages: new DirtyPages(tracker),
+        identity: {
+          program,
+          programDigest,
+          parametersDigest,
+          layoutDigest: layoutDigest(layout),
+          dataDigests,
+          mathDigests,
+          arenaBytes: layout.byteLength,
+          tracker: tracker.kind,
+        },
+      }
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #onPrepared(rehearsalDigest: string): void {
+    if (this.#loaded === undefined) return
+    const { paged, dirtyPages } = this.#loaded
+    const identity = { ...this.#loaded.identity, rehearsalDigest }
+    this.#job = {
+      launch: this.#launch,
+      identity,
+      paged,
+      dirtyPages,
+      control: this.#control,
+      outputs: this.#outputs,
+      epoch: this.#launch.epoch,
+      tell: (message) => this.#edge.tell(message),
+      takeOver: (state, spool) => this.#takeOver(state, spool),
+      openGate: () => this.#control.request({ clear: REQUEST.gate }),
+      exit: (code) => this.#edge.exit(code),
+    }
+    const reason = this.#trackerReason
+    this.#say({ type: 'prepared', identity, ...(reason === undefined ? {} : { trackerReason: reason }) })
+  }
+
+  get #epoch(): number {
+    return this.#job?.epoch ?? this.#launch.epoch
+  }
+
+  async #openOutgoing(message: Extract<ToWorker, { type: 'openOutgoing' }>): Promise<void> {
+    const { migrationId } = message
+    const refuse = (error: unknown): void =>
+      this.#edge.tell({
+        type: 'migrationEnded',
+        migrationId,
+        status: 'failed',
+        error: { ...toErrorReport(error), phase: 'setup' },
+      })
+    if (this.#job === undefined)
+      return refuse(
+        new GodwitError(
+          'not-running',
+          'the workload has not taken its first steps yet: try again in a moment',
+        ),
+      )
+    if (this.#outgoing !== undefined)
+      return refuse(new GodwitError('already-migrating', 'another migration of this workload is under way'))
+    if (this.#last?.type === 'ended')
+      return refuse(new GodwitError('workload-ended', 'the workload took its last step before it could move'))
+    const outgoing = new Outgoing(this.#job, message, () => {
+      this.#outgoing = undefined
+    })
+    this.#outgoing = outgoing
+    try {
+      const port = await outgoing.listen()
+      this.#edge.tell({ type: 'outgoingOpened', migrationId, port })
+    } catch (error) {
+      this.#outgoing = undefined
+      refuse(error)
+    }
+  }
+
+  #dial(message: Extract<ToWorker, { type: 'dial' }>): void {
+    if (this.#job === undefined || this.#incoming !== undefined || this.#launch.mode !== 'incoming') return
+    this.#incoming = new Incoming(this.#job, message)
+    void this.#incoming.start()
+  }
+
+  #takeOver(state: TakeOver, spool: readonly Output[]): void {
+    this.#outputs.adopt(spool)
+    this.#thread.postMessage(state)
+    this.#control.request({ clear: REQUEST.await })
+  }
+
+  #onEnded(steps: number, stateDigest: string): void {
+    this.#outgoing?.dispatch({ type: 'trainingEnded' })
+    this.#outputs.flush()
+    this.#say({ type: 'ended', epoch: this.#epoch, steps, stateDigest })
+  }
+
+  #stop(): void {
+    if (this.#last?.type === 'ended') this.#edge.exit(0)
+    else this.#control.request({ set: REQUEST.stop })
+  }
+
+  /** Says something that a newly connected agent must hear as well. */
+  #say(message: FromWorker): void {
+    this.#last = message
+    this.#edge.tell(message)
+  }
+
+  #fail(error: unknown, step?: number): void {
+    this.#outputs.flush()
+    this.#say({ type: 'failed', error: toErrorReport(error), ...(step === undefined ? {} : { step }) })
+    this.#edge.exit(1)
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What a program sees in `setup`: tensors, its delta's arrays, and data files with their digests.
+ *
+ * Everything it is given is recorded, because two hosts must give the same: the layout, and the bytes of each file.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve, sep } from 'node:path'
+import type { Arena } from '@godwit/memory'
+import { GodwitError, LIMITS, type Parameters } from '@godwit/protocol'
+import type { Dtype, DtypeArrays, SetupContext } from './contract.ts'
+
+export interface DeltaArray {
+  readonly dtype: Dtype
+  readonly maxLength: number
+}
+
+export class RecordingSetup implements SetupContext {
+  readonly parameters: Parameters
+  readonly deltaArrays = new Map<string, DeltaArray>()
+  readonly dataDigests: Record<string, string> = {}
+  readonly #arena: Arena
+  readonly #programFile: string
+
+  constructor(arena: Arena, programFile: string, parameters: Parameters) {
+    this.#arena = arena
+    this.#programFile = programFile
+    this.parameters = Object.freeze({ ...parameters })
+  }
+
+  tensor<D extends Dtype>(name: string, dtype: D, shape: readonly number[]): DtypeArrays[D] {
+    return this.#arena.tensor(name, dtype, shape)
+  }
+
+  delta(name: string, dtype: Dtype, maxLength: number): void {
+    if (this.deltaArrays.has(name)) {
+      throw new GodwitError('program-invalid', `the delta array ${name} is declared twice`)
+    }
+    if (!Number.isSafeInteger(maxLength) || maxLength < 0) {
+      throw new GodwitError(
+        'program-invalid',
+        `the delta array ${name} has ${maxLength} elements at most: give a whole number`,
+      )
+    }
+    this.deltaArrays.set(name, { dtype, maxLength })
+  }
+
+  packageFile(packageName: string, path: string): Uint8Array {
+    const folder = this.#packageFolder(packageName)
+    return this.#read(`${packageName}/${path}`, inside(folder, path))
+  }
+
+  localFile(path: string): Uint8Array {
+    return this.#read(path, inside(dirname(this.#programFile), path))
+  }
+
+  #packageFolder(packageName: string): string {
+    const places = createRequire(this.#programFile).resolve.paths(packageName) ?? []
+    for (const place of places) {
+      const folder = join(place, packageName)
+      if (isThere(join(folder, 'package.json'))) return folder
+    }
+    throw new GodwitError(
+      'data-missing',
+      `the package ${packageName}, which the program reads, is not installed on this host`,
+    )
+  }
+
+  #read(name: string, file: string): Uint8Array {
+    if (Object.keys(this.dataDigests).length >= LIMITS.maxDataFiles) {
+      throw new GodwitError(
+        'program-invalid',
+        `a program reads at most ${LIMITS.maxDataFiles} data files: put several into one`,
+      )
+    }
+    let bytes: Uint8Array
+    try {
+      bytes = readFileSync(file)
+    } catch (error) {
+      throw new GodwitError(
+        'data-missing',
+        `${name}, which the program reads, can't be read: ${(error as Error).message}`,
+        { cause: error },
+      )
+    }
+    this.dataDigests[name] = createHash('sha256').update(bytes).digest('hex')
+    return bytes
+  }
+}
+
+function inside(folder: string, path: string): string {
+  const file = resolve(folder, path)
+  if (file.startsWith(folder + sep)) return file
+  throw new GodwitError(
+    'program-invalid',
+    `the data file ${path} lies outside of the program's folder or package`,
+  )
+}
+
+function isThere(file: string): boolean {
+  try {
+    readFileSync(file)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The training thread: loads the program, steps, and looks at the control words between steps.
+ *
+ * It owns the small state and is the only one that writes paged memory while it runs. The pager may read pages at any time, and
+ * writes them only while this thread waits.
+ *
+ * Invariants:
+ * - a park happens between steps: `apply` has returned, the next `compute` has not begun;
+ * - nothing is applied while the gate is closed;
+ * - `step` messages are posted in order, each step once in this thread's life.
+ */
+import { createHash } from 'node:crypto'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { arenaBytes, arenaDigest } from '@godwit/memory'
+import { decodeValue, encodeValue, GodwitError, LIMITS, toErrorReport } from '@godwit/protocol'
+import { nowMs } from './clock.ts'
+import type { SmallState } from './contract.ts'
+import { checkDelta, checkReport, isSplit, type LoadedProgram, loadProgram } from './loaded-program.ts'
+import { ControlWords, type FromThread, REQUEST, type TakeOver, type ThreadStart } from './thread-messages.ts'
+
+class Stopped extends Error {}
+
+const start = workerData as ThreadStart
+const control = new ControlWords(start.control)
+const port = parentPort
+if (port === null) throw new Error('bug: the training thread is not a thread')
+
+function post(message: FromThread): void {
+  port?.postMessage(message)
+}
+
+class Training {
+  readonly #program: LoadedProgram
+  readonly #paged: Uint8Array
+  #state: SmallState
+  #step = 0
+
+  constructor(program: LoadedProgram) {
+    this.#program = program
+    this.#paged = arenaBytes(start.memory, program.layout)
+    this.#state = inProgram('init', () => program.steps.init())
+  }
+
+  /** Steps that both hosts take from `init`, and a digest of what came out. Fresh workers report theirs as real steps. */
+  firstSteps(): string {
+    const losses = createHash('sha256')
+    for (const last = Math.min(LIMITS.rehearsalSteps, start.steps); this.#step < last; ) {
+      if (start.mode === 'fresh') this.#boundary()
+      const { loss, report } = this.#takeStep()
+      losses.update(new Float64Array([loss]))
+      if (start.mode === 'fresh') report()
+    }
+    return losses.update(arenaDigest(this.#paged)).update(encodeValue(this.#state)).digest('hex')
+  }
+
+  /** Waits for the pager to have installed everything, then goes on from there. */
+  takeOver(): void {
+    while (control.requested & REQUEST.await) {
+      this.#stopIfAsked()
+      control.waitForChange(control.requested)
+    }
+    this.#stopIfAsked()
+    const received = receiveMessageOnPort(port as NonNullable<typeof port>)
+    if (received === undefined) throw new Error('bug: woken up without a state to take over')
+    const { step, smallState } = received.message as TakeOver
+    this.#state = decodeValue(smallState) as SmallState
+    this.#step = step
+    control.step = step
+    post({ type: 'resumed', atMs: nowMs() })
+  }
+
+  run(): void {
+    while (this.#step < start.steps) {
+      this.#boundary()
+      this.#takeStep().report()
+    }
+    this.#waitAtGate()
+    post({ type: 'ended', steps: this.#step, stateDigest: arenaDigest(this.#paged) })
+  }
+
+  #takeStep(): { loss: number; report: () => void } {
+    const beganMs = nowMs()
+    const { steps, deltaArrays } = this.#program
+    let gateMs = 0
+    let outcome: { loss: number; metrics?: Record<string, number> }
+    if (isSplit(steps)) {
+      const delta = checkDelta(
+        inProgram('compute', () => steps.compute(this.#state)),
+        deltaArrays,
+      )
+      gateMs = this.#waitAtGate()
+      outcome = checkReport(
+        inProgram('apply', () => steps.apply(this.#state, delta)),
+        'apply',
+      )
+    } else {
+      gateMs = this.#waitAtGate()
+      outcome = checkReport(
+        inProgram('step', () => steps.step(this.#state)),
+        'step',
+      )
+    }
+    const step = this.#step
+    const stepMs = nowMs() - beganMs - gateMs
+    this.#step += 1
+    control.step = this.#step
+    const { loss, metrics } = outcome
+    const report = (): void =>
+      post({ type: 'step', step, loss, stepMs, ...(metrics === undefined ? {} : { metrics }) })
+    return { loss, report }
+  }
+
+  /** Between two steps: the only place where the thread parks, holds or ends. */
+  #boundary(): void {
+    let announcedAttempt = 0
+    for (let requested = control.requested; requested !== 0; requested = control.requested) {
+      this.#stopIfAsked()
+      if (requested & REQUEST.park && control.attempt !== announcedAttempt) {
+        announcedAttempt = control.attempt
+        const parkedMs = nowMs()
+        post({
+          type: 'parked',
+          attempt: announcedAttempt,
+          step: this.#step,
+          parkedMs,
+          smallState: encodedState(this.#state),
+        })
+      } else if (requested & (REQUEST.park | REQUEST.hold)) {
+        control.waitForChange(requested)
+      } else {
+        return
+      }
+    }
+  }
+
+  /** Returns the milliseconds that the gate was closed, and says so once it has opened after a move. */
+  #waitAtGate(): number {
+    if (!this.#gated) return 0
+    const beganMs = nowMs()
+    for (let requested = control.requested; requested & REQUEST.gate; requested = control.requested) {
+      this.#stopIfAsked()
+      control.waitForChange(requested)
+    }
+    this.#gated = false
+    const waitedMs = nowMs() - beganMs
+    post({ type: 'gatePassed', waitedMs })
+    return waitedMs
+  }
+
+  /** A worker that takes over passes the gate once, even if it is open by then: that is when the job is its own. */
+  #gated = false
+
+  gate(): void {
+    this.#gated = true
+  }
+
+  #stopIfAsked(): void {
+    if (control.requested & REQUEST.stop) throw new Stopped()
+  }
+}
+
+function encodedState(state: SmallState): Uint8Array {
+  const bytes = encodeValue(state)
+  if (bytes.length <= LIMITS.maxSmallStateBytes) return bytes
+  throw new GodwitError(
+    'too-large',
+    `the small state has ${bytes.length} bytes, the limit is ${LIMITS.maxSmallStateBytes}: keep large things in tensors`,
+  )
+}
+
+/** Runs the program's code: what it throws is the program's failure, not ours. */
+function inProgram<T>(where: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof GodwitError) throw error
+    const at = control.step
+    throw new GodwitError(
+      'program-failed',
+      `${where} threw at step ${at}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
+  }
+}
+
+async function main(): Promise<void> {
+  const program = await loadProgram(start.programFile, start.parameters, start.memory)
+  const { layout, programDigest, parametersDigest, dataDigests, mathDigests } = program
+  post({
+    type: 'loaded',
+    layout,
+    program: program.name,
+    programDigest,
+    parametersDigest,
+    dataDigests,
+    mathDigests,
+  })
+  const training = new Training(program)
+  post({ type: 'prepared', rehearsalDigest: training.firstSteps() })
+  if (start.mode === 'incoming') {
+    training.takeOver()
+    training.gate()
+  }
+  training.run()
+}
+
+try {
+  await main()
+} catch (error) {
+  if (error instanceof Stopped) post({ type: 'stopped' })
+  else {
+    if (!(error instanceof GodwitError)) console.error(error)
+    else if (error.cause !== undefined) console.error(error.cause)
+    post({ type: 'failed', error: toErrorReport(error), step: control.step })
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Real worker processes with a scripted agent and coordinator around them: for what two workers do to each other,
+ * without two more processes in the way. Claims are granted as the coordinator would in good times; outputs are
+ * collected with their stamps, and each step must come once.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Channel, dial } from '@godwit/channel'
+import {
+  type FromWorker,
+  fromWorker,
+  LIMITS,
+  type MigrationOptions,
+  type MigrationReport,
+  migrationOptions,
+  type Output,
+  type Parameters,
+  type ToWorker,
+  type WorkerLaunch,
+} from '@godwit/protocol'
+
+const WORKER_MAIN = fileURLToPath(import.meta.resolve('@godwit/worker/main'))
+
+type Message<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
+
+export interface JobSpec {
+  readonly program: string
+  readonly steps: number
+  readonly parameters?: Parameters
+  readonly tracker?: WorkerLaunch['tracker']
+}
+
+/** Resolves a program of @godwit/trainer by name, anything else as a path. */
+export function programFile(program: string): string {
+  return program.includes('/')
+    ? program
+    : fileURLToPath(import.meta.resolve(`@godwit/trainer/programs/${program}`))
+}
+
+export class RigWorker {
+  readonly process: ChildProcess
+  readonly received: FromWorker[] = []
+  readonly outputs: Output[] = []
+  readonly exited: Promise<number | null>
+  #channel: Channel<FromWorker, ToWorker> | undefined
+  readonly #events = new EventEmitter().setMaxListeners(100)
+  readonly #folder: string
+
+  constructor(folder: string, launch: WorkerLaunch, node: string) {
+    this.#folder = folder
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'launch.json'), JSON.stringify(launch))
+    const log = openSync(join(folder, 'output.log'), 'a')
+    this.process = spawn(node, ['--import', 'tsx', WORKER_MAIN, folder], { stdio: ['ignore', log, log] })
+    this.exited = once(this.process, 'exit').then(([code]) => {
+      this.#events.emit('change')
+      return code as number | null
+    })
+  }
+
+  get log(): string {
+    return readFileSync(join(this.#folder, 'output.log'), 'utf8')
+  }
+
+  async connect(onMessage: (message: FromWorker) => void = () => {}): Promise<void> {
+    while (this.process.exitCode === null) {
+      try {
+        const socket = await dial(`ws+unix:${join(this.#folder, 'worker.sock')}:/`)
+        this.#channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
+          message: (message) => {
+            this.received.push(message)
+            if (message.type === 'outputs') {
+              this.outputs.push(...message.outputs)
+              const last = message.outputs.at(-1)
+              if (last !== undefined) this.send({ type: 'acknowledge', step: last.step })
+            }
+            onMessage(message)
+            this.#events.emit('change')
+          },
+          closed: () => this.#events.emit('change'),
+        })
+        return
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+    throw new Error(`the worker ended before it listened:\n${this.log}`)
+  }
+
+  send(message: ToWorker): void {
+    this.#channel?.send(message)
+  }
+
+  /** The first message of this type that was or will be received and passes the test. */
+  async next<Type extends FromWorker['type']>(
+    type: Type,
+    accept: (message: Message<Type>) => boolean = () => true,
+  ): Promise<Message<Type>> {
+    for (;;) {
+      const found = this.received.find(
+        (message): message is Message<Type> => message.type === type && accept(message as Message<Type>),
+      )
+      if (found !== undefined) return found
+      if (this.process.exitCode !== null || this.process.signalCode !== null) {
+        const last = this.received
+          .filter(({ type }) => type !== 'outputs' && type !== 'migrationProgress')
+          .at(-1)
+        throw new Error(
+          `the worker ended (${this.process.exitCode ?? this.process.signalCode}) without ${type}; it said last ${JSON.stringify(last)}\n${this.log}`,
+        )
+      }
+      await once(this.#events, 'change')
+    }
+  }
+
+  /** Resolves when step number `step` was reported. */
+  async reached(step: number): Promise<void> {
+    while (!this.outputs.some((output) => output.step >= step)) {
+      if (this.process.exitCode !== null) throw new Error(`the worker ended before step ${step}\n${this.log}`)
+      await once(this.#events, 'change')
+    }
+  }
+}
+
+export class Rig {
+  readonly folder = mkdtempSync(join(tmpdir(), 'godwit-rig-'))
+  readonly workers: RigWorker[] = []
+  #epoch = 1
+  #count = 0
+
+  async start(
+    spec: JobSpec,
+    {
+      mode = 'fresh',
+      node = process.execPath,
+      launch = {},
+    }: { mode?: WorkerLaunch['mode']; node?: string; launch?: Partial<WorkerLaunch> } = {},
+  ): Promise<RigWorker> {
+    this.#count += 1
+    const workerId = `w${this.#count}`
+    const worker = new RigWorker(
+      join(this.folder, workerId),
+      {
+        workerId,
+        workloadId: 'job',
+        program: spec.program,
+        programFile: programFile(spec.program),
+        parameters: spec.parameters ?? {},
+        steps: spec.steps,
+        mode,
+        epoch: this.#epoch,
+        tracker: spec.tracker ?? 'auto',
+        orphanTimeoutMs: 30_000,
+        listenHost: '127.0.0.1',
+        portRange: [0, 0],
+        memoryLimitBytes: 8 * 2 ** 30,
+        ...launch,
+      },
+      node,
+    )
+    this.workers.push(worker)
+    await worker.connect((message) => {
+      if (message.type !== 'claim') return
+      this.#epoch += 1
+      worker.send({
+        type: 'claimResult',
+        migrationId: message.migrationId,
+        granted: true,
+        epoch: this.#epoch,
+      })
+    })
+    await worker.next('prepared')
+    return worker
+  }
+
+  /** Opens a migration at `source` and has `target` dial it. */
+  async open(source: RigWorker, target: RigWorker, options: Partial<MigrationOptions> = {}): Promise<string> {
+    const migrationId = `m${randomBytes(4).toString('hex')}`
+    const secret = randomBytes(32).toString('hex')
+    source.send({
+      type: 'openOutgoing',
+      migrationId,
+      from: 'a',
+      to: 'b',
+      secret,
+      options: migrationOptions.parse(options),
+      startedAtMs: 0,
+    })
+    const ours = (message: { migrationId: string }): boolean => message.migrationId === migrationId
+    const answer = await Promise.race([
+      source.next('outgoingOpened', ours),
+      source.next('migrationEnded', ours),
+    ])
+    if (answer.type === 'outgoingOpened')
+      target.send({ type: 'dial', migrationId, host: '127.0.0.1', port: answer.port, secret })
+    return migrationId
+  }
+
+  /** Moves the job to `target`, lets the source go, and returns the report. */
+  async migrate(
+    source: RigWorker,
+    target: RigWorker,
+    options: Partial<MigrationOptions> = {},
+  ): Promise<MigrationReport> {
+    const migrationId = await this.open(source, target, options)
+    const ended = await source.next('migrationEnded', (message) => message.migrationId === migrationId)
+    if (ended.report === undefined)
+      throw new Error(
+        `the migration ended ${ended.status}: ${JSON.stringify(ended.error)}\n${source.log}\n${target.log}`,
+      )
+    source.send({ type: 'release', migrationId })
+    await source.exited
+    return ended.report
+  }
+
+  /** Runs a job that never moves. */
+  async control(spec: JobSpec, node?: string): Promise<{ outputs: Output[]; stateDigest: string }> {
+    const worker = await this.start(spec, node === undefined ? {} : { node })
+    const { stateDigest } = await worker.next('ended')
+    await worker.reached(spec.steps - 1)
+    worker.send({ type: 'stop' })
+    await worker.exited
+    return { outputs: worker.outputs, stateDigest }
+  }
+
+  /** Ends every worker that still runs and removes all files. */
+  async close(): Promise<void> {
+    for (const worker of this.workers) worker.process.kill('SIGKILL')
+    await Promise.all(this.workers.map((worker) => worker.exited))
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+export function lossBits(outputs: readonly Output[]): string {
+  const losses = Float64Array.from(outputs, (output) => output.loss)
+  return Buffer.from(losses.buffer).toString('hex')
+}
+
+/** A wait at most as long as setting up is allowed to take, for tests of things that must not happen at all. */
+export const RIG_TIMEOUT_MS = LIMITS.setupTimeoutMs

@@ -1,0 +1,283 @@
+/**
+ * Goal: each command asks for the right thing, shows what came, and gives the right exit code; every error is one
+ * line that says what to do, as JSON too. Method: whole command lines in this process against a scripted coordinator.
+ */
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClientEvent, GodwitError, type Output } from '@godwit/protocol'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runCli } from './cli.ts'
+import { CapturedIo } from './support/captured-io.ts'
+import {
+  FakeCoordinator,
+  migrationReport,
+  migrationView,
+  type Script,
+  workloadView,
+} from './support/fake-coordinator.ts'
+
+let coordinator: FakeCoordinator
+beforeEach(async () => {
+  coordinator = new FakeCoordinator()
+  await coordinator.start()
+})
+afterEach(() => coordinator.stop())
+
+async function godwit(line: string, script?: Script, io = new CapturedIo()) {
+  if (script !== undefined) coordinator.script = script
+  const exitCode = await runCli(['--coordinator', coordinator.url, ...line.split(' ')], io)
+  return {
+    exitCode,
+    ...io,
+    stdout: io.stdout,
+    stderr: io.stderr,
+    json: () => JSON.parse(io.stdout.join('\n')),
+  }
+}
+
+const host = {
+  name: 'a',
+  address: '10.0.0.1',
+  faultDomain: 'rack-a',
+  state: 'connected',
+  memoryBytes: 2 ** 33,
+  cores: 8,
+  workloads: ['job'],
+}
+
+function steps(from: number, to: number, epoch = 1): ClientEvent {
+  const outputs: Output[] = []
+  for (let step = from; step < to; step++) outputs.push({ step, epoch, loss: 1 / (step + 1), stepMs: 9 })
+  return { kind: 'steps', outputs }
+}
+
+test('hosts', async () => {
+  const { exitCode, stdout } = await godwit('hosts', () => ({ hosts: [host] }))
+  expect(exitCode).toBe(0)
+  expect(stdout).toEqual([
+    'HOST  STATE      ADDRESS   FAULT DOMAIN  CORES    MEMORY  WORKLOADS',
+    'a     connected  10.0.0.1  rack-a            8  8.00 GiB  job',
+  ])
+  expect((await godwit('hosts --json')).json()).toEqual({ hosts: [host] })
+  expect((await godwit('hosts', () => ({ hosts: [] }))).stdout[0]).toContain('godwit agent')
+})
+
+test('ps', async () => {
+  const failed = workloadView({
+    id: 'bad',
+    status: 'failed',
+    error: { kind: 'program-failed', message: 'it threw' },
+  })
+  const script = () => ({ workloads: [workloadView({ loss: 0.5, acceptedSteps: 7 }), failed] })
+  const { stdout } = await godwit('ps', script)
+  expect(stdout[1]).toMatch(/^job +mnist-mlp +a +running +7\/10 +0\.5000/)
+  expect(stdout.at(-1)).toBe('bad: program-failed: it threw')
+})
+
+test('run asks for what was typed', async () => {
+  const { exitCode, stdout } = await godwit(
+    'run mnist-mlp --steps 20 --host b --id job --tracker compare --param seed=7 --param fast=true --param name=x=y',
+    () => ({ workload: workloadView({ host: 'b', tracker: 'compare', trackerReason: 'asked for' }) }),
+  )
+  expect(exitCode).toBe(0)
+  expect(coordinator.requests[0]).toEqual({
+    op: 'run',
+    program: 'mnist-mlp',
+    steps: 20,
+    host: 'b',
+    id: 'job',
+    tracker: 'compare',
+    parameters: { seed: 7, fast: true, name: 'x=y' },
+  })
+  expect(stdout[0]).toContain('job running on b')
+})
+
+test('run makes a file absolute and knows when there is none', async () => {
+  const file = join(tmpdir(), `godwit-program-${process.pid}.mjs`)
+  writeFileSync(file, '')
+  await godwit(`run ${file}`, () => ({ workload: workloadView() }))
+  expect(coordinator.requests[0]).toMatchObject({
+    program: file,
+    steps: 1000,
+    tracker: 'auto',
+    parameters: {},
+  })
+  const missing = await godwit('run ./no-such-program.ts')
+  expect(missing.exitCode).toBe(1)
+  expect(missing.stderr[0]).toMatch(/^godwit: there is no file \/.*no-such-program\.ts$/)
+})
+
+test('run --follow shows every step from the first, and fails with the workload', async () => {
+  const script: Script = (request, connection) => {
+    if (request.op === 'run') return { workload: workloadView() }
+    connection.event('job', steps(0, 2))
+    connection.event('other', steps(7, 9))
+    connection.event('job', {
+      kind: 'workload',
+      workload: workloadView({
+        status: 'failed',
+        acceptedSteps: 3,
+        error: { kind: 'loss-not-finite', message: 'the loss is NaN' },
+      }),
+    })
+    connection.event('job', steps(2, 3, 2))
+    return { workload: workloadView() }
+  }
+  const { exitCode, stdout } = await godwit('run mnist-mlp --follow', script)
+  expect(exitCode).toBe(1)
+  expect(coordinator.requests[1]).toEqual({ op: 'follow', workload: 'job', fromStep: 0 })
+  expect(stdout.filter((line) => line.startsWith('step '))).toEqual([
+    'step 0  loss 1.0000  9.00 ms  a (epoch 1)',
+    'step 1  loss 0.5000  9.00 ms  a (epoch 1)',
+    'step 2  loss 0.3333  9.00 ms  a (epoch 2)',
+  ])
+  expect(stdout.at(-1)).toContain('loss-not-finite: the loss is NaN')
+})
+
+test('follow --json prints one object a line', async () => {
+  const { exitCode, stdout } = await godwit('follow job --from-step 1 --json', (_, connection) => {
+    connection.event('job', steps(1, 3))
+    return { workload: workloadView({ status: 'finished', acceptedSteps: 3 }) }
+  })
+  expect(exitCode).toBe(0)
+  const objects = stdout.map((line) => JSON.parse(line))
+  expect(objects.slice(0, 2)).toMatchObject([{ step: 1 }, { step: 2 }])
+  expect(objects[2]).toMatchObject({ workload: { status: 'finished' } })
+})
+
+test('follow at a terminal writes over one line', async () => {
+  const io = new CapturedIo(100)
+  const script: Script = (_, connection) => {
+    connection.event('job', steps(0, 3))
+    return { workload: workloadView({ status: 'finished', acceptedSteps: 3 }) }
+  }
+  await godwit('follow job --from-step 0', script, io)
+  expect(io.lives.at(-1)).toMatch(/^█▃▁ {2}step 2 /)
+  expect(io.stdout).toHaveLength(1)
+})
+
+const migrating: Script = (request, connection) => {
+  if (request.op === 'follow') return { workload: workloadView() }
+  if (request.op === 'migration') {
+    return { migration: migrationView({ status: 'completed', report: migrationReport() }) }
+  }
+  const progress = {
+    round: 0,
+    roundPagesSent: 10,
+    roundPages: 20,
+    remainingBytes: 40_960,
+    sentBytes: 1,
+    bytesPerSecond: 2 ** 20,
+    step: 5,
+  }
+  for (const status of ['active', 'active', 'switchover'] as const) {
+    connection.event('job', { kind: 'migration', migration: migrationView({ status, progress }) })
+  }
+  connection.event('job', { kind: 'migration', migration: migrationView({ id: 'm0', status: 'failed' }) })
+  const lateLostTime = migrationReport({ lostTimeMs: null })
+  for (const report of [lateLostTime, migrationReport()]) {
+    connection.event('job', { kind: 'migration', migration: migrationView({ status: 'completed', report }) })
+  }
+  return { migration: migrationView() }
+}
+
+test('migrate shows each status once, then the report', async () => {
+  const { exitCode, stdout, stderr } = await godwit(
+    'migrate job --to b --downtime-limit-ms 50 --streams 2',
+    migrating,
+  )
+  expect(exitCode).toBe(0)
+  expect(coordinator.requests[1]).toMatchObject({ to: 'b', options: { downtimeLimitMs: 50, streams: 2 } })
+  expect(stderr.map((line) => line.split('  ')[1])).toEqual(['setup', 'active', 'switchover', 'completed'])
+  expect(stdout[0]).toContain('job: a -> b completed at step 512')
+  expect(stdout.join('\n')).toContain('lost time 20.0 ms')
+})
+
+test('migrate --json prints one object', async () => {
+  const { exitCode, json, stderr } = await godwit('migrate job --to b --json', migrating)
+  expect(exitCode).toBe(0)
+  expect(json()).toMatchObject({ migration: { status: 'completed', report: { lostTimeMs: 20 } } })
+  expect(stderr).toEqual([])
+})
+
+test('a migration that fails says why and exits with 1', async () => {
+  const error = { kind: 'bits-differ', message: 'Math.exp gives other bits there' } as const
+  const script: Script = (request, connection) => {
+    if (request.op === 'follow') return { workload: workloadView() }
+    connection.event('job', { kind: 'migration', migration: migrationView({ status: 'failed', error }) })
+    return { migration: migrationView() }
+  }
+  const { exitCode, stderr } = await godwit('migrate job --to b', script)
+  expect(exitCode).toBe(1)
+  expect(stderr.at(-1)).toBe('job: a -> b failed (bits-differ): Math.exp gives other bits there')
+})
+
+test('Ctrl-C ends the watching, not the migration', async () => {
+  const io = new CapturedIo()
+  const script: Script = (request) => {
+    if (request.op === 'follow') return { workload: workloadView() }
+    return { migration: migrationView() }
+  }
+  const err = io.err.bind(io)
+  io.err = (line) => {
+    err(line)
+    if (line.includes('setup')) io.interrupt()
+  }
+  expect((await godwit('migrate job --to b', script, io)).exitCode).toBe(130)
+  expect(io.stderr.at(-1)).toContain('godwit cancel job')
+})
+
+test('cancel and stop', async () => {
+  const cancelled = await godwit('cancel job', () => ({ migration: migrationView({ status: 'cancelling' }) }))
+  expect(cancelled.stdout).toEqual(['job: a -> b cancelling'])
+  const stopped = await godwit('stop job', () => ({ workload: workloadView({ status: 'stopped', loss: 1 }) }))
+  expect(stopped.stdout).toEqual(['job stopped on a at step 0 of 10, loss 1.0000'])
+})
+
+test('errors of the coordinator are said once, with exit code 1', async () => {
+  const script = () => {
+    throw new GodwitError('unknown-workload', 'no workload jbo: there is job')
+  }
+  const plain = await godwit('stop jbo', script)
+  expect(plain).toMatchObject({ exitCode: 1, stdout: [], stderr: ['godwit: no workload jbo: there is job'] })
+  const json = await godwit('stop jbo --json', script)
+  expect(json.exitCode).toBe(1)
+  expect(json.json()).toEqual({
+    error: { kind: 'unknown-workload', message: 'no workload jbo: there is job' },
+  })
+})
+
+test('a coordinator that goes away while one waits is an error', async () => {
+  const gone = await godwit('follow job', (_, connection) => {
+    setImmediate(() => connection.drop())
+    return { workload: workloadView() }
+  })
+  expect(gone.exitCode).toBe(1)
+  expect(gone.stderr[0]).toContain('connection to the coordinator was lost')
+})
+
+test.each([
+  ['migrate job', '--to'],
+  ['run', 'program'],
+  ['run x --steps 0', 'at least 1'],
+  ['run x --tracker magic', 'userfaultfd'],
+  ['run x --param seed', 'key=value'],
+  ['migrate job --to b --downtime-limit-ms -3', 'positive'],
+  ['hosts --all', '--all'],
+  ['mirgate job', 'migrate'],
+])('bad usage exits with 2: %s', async (line, hint) => {
+  const plain = await godwit(line)
+  expect(plain.exitCode).toBe(2)
+  expect(plain.stderr.join(' ')).toContain(hint)
+  const json = await godwit(`${line} --json`)
+  expect(json.exitCode).toBe(2)
+  expect(json.json()).toMatchObject({ error: { kind: 'bad-arguments' } })
+})
+
+test('help and version are no errors; no command is', async () => {
+  expect((await godwit('--help')).exitCode).toBe(0)
+  expect((await godwit('migrate --help')).stdout.join(' ')).toContain('--downtime-limit-ms')
+  expect((await godwit('--version')).stdout).toEqual(['0.1.0'])
+  expect(await runCli([], new CapturedIo())).toBe(2)
+})

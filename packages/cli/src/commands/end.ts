@@ -1,0 +1,18 @@
+/** `cancel` a migration, `stop` a workload. */
+import { renderWorkload } from '../render/views.ts'
+import { printJson, type Session } from '../session.ts'
+
+export async function cancel({ client, io, json }: Session, workload: string): Promise<number> {
+  const reply = await client.request({ op: 'cancel', workload })
+  const { from, to, status } = reply.migration
+  if (json) printJson(io, reply)
+  else io.out(`${workload}: ${from} -> ${to} ${status}`)
+  return 0
+}
+
+export async function stop({ client, io, json }: Session, workload: string): Promise<number> {
+  const reply = await client.request({ op: 'stop', workload })
+  if (json) printJson(io, reply)
+  else io.out(renderWorkload(reply.workload))
+  return 0
+}

@@ -1,0 +1,61 @@
+/** `run`: start a workload, and follow it if asked; `run --check`: look at a program before anybody depends on it. */
+import { existsSync } from 'node:fs'
+import { type ClientRequestInput, GodwitError } from '@godwit/protocol'
+import type { Io } from '../io.ts'
+import type { ParameterValue } from '../options.ts'
+import { renderWorkload } from '../render/views.ts'
+import { builtInProgram, runRoom } from '../rooms.ts'
+import { printJson, type Session } from '../session.ts'
+import { follow } from './follow.ts'
+
+export interface RunOptions {
+  host?: string
+  steps: number
+  param?: Record<string, ParameterValue>
+  id?: string
+  tracker: 'auto' | 'userfaultfd' | 'compare'
+  follow?: boolean
+  check?: boolean
+}
+
+/** `program` is a name or an absolute path. */
+export async function run(session: Session, program: string, options: RunOptions): Promise<number> {
+  const { client, io, json } = session
+  const { host, id, steps, tracker } = options
+  const request: Extract<ClientRequestInput, { op: 'run' }> = {
+    op: 'run',
+    program,
+    parameters: options.param ?? {},
+    steps,
+    tracker,
+    ...(host === undefined ? {} : { host }),
+    ...(id === undefined ? {} : { id }),
+  }
+  const { workload } = await client.request(request)
+  if (json) printJson(io, { workload })
+  else {
+    io.out(renderWorkload(workload))
+    if (workload.tracker !== undefined) {
+      const why = workload.trackerReason === undefined ? '' : ` (${workload.trackerReason})`
+      io.out(`dirty pages by ${workload.tracker}${why}`)
+    }
+  }
+  if (workload.status === 'failed') return 1
+  return options.follow === true ? follow(session, workload.id, { fromStep: 0 }) : 0
+}
+
+/** Runs the worker's check of a program; the exit code is the check's. */
+export async function check(
+  io: Io,
+  program: string,
+  parameters: Record<string, ParameterValue> = {},
+): Promise<number> {
+  const file = program.startsWith('/') ? program : builtInProgram(program)
+  if (file === undefined || !existsSync(file)) {
+    throw new GodwitError(
+      'program-missing',
+      `no program ${program} comes with Godwit: give the path of its file, beginning with . or /`,
+    )
+  }
+  return runRoom(io, '@godwit/worker/check', [file, JSON.stringify(parameters)])
+}

@@ -1,0 +1,125 @@
+/**
+ * `godwit demo`: the project's claim, shown on one machine in a minute. A job is trained on two hosts, moved between
+ * them while it trains; then the same job is trained again and never moved; and the two are compared bit by bit.
+ *
+ * The runs follow each other, since together they would compete for the same cores and the pauses would be longer
+ * than they are. Whatever happens, nothing of it is left afterwards: no process, no folder.
+ */
+import type { MigrationReport } from '@godwit/protocol'
+import { CoordinatorClient } from '../client.ts'
+import { type Io, untilInterrupted } from '../io.ts'
+import type { ParameterValue } from '../options.ts'
+import { renderReport } from '../render/report.ts'
+import { formatMs } from '../render/units.ts'
+import { renderVerdict } from '../render/verdict.ts'
+import { Cluster } from './cluster.ts'
+import { Narrator } from './narrator.ts'
+import { defaultSteps, migrationSteps } from './plan.ts'
+import { RecordedRun, type RunPlan } from './recorded-run.ts'
+import { type Comparison, compareRuns, isContinuous } from './recording.ts'
+
+export interface DemoOptions {
+  program: string
+  steps?: number
+  migrations: number
+  param?: Record<string, ParameterValue>
+  tracker: 'auto' | 'userfaultfd' | 'compare'
+  downtimeLimitMs?: number
+  json: boolean
+}
+
+const HOSTS = [
+  { name: 'a', faultDomain: 'rack-a' },
+  { name: 'b', faultDomain: 'rack-b' },
+] as const
+
+interface Outcome {
+  program: string
+  tracker: string | undefined
+  steps: number
+  migrations: MigrationReport[]
+  continuity: Pick<Comparison, 'steps' | 'lossBitsEqual' | 'stateDigestEqual'>
+  lostTimeMs: number
+}
+
+/** Exit code 0 when every bit agrees. Throws what made a run, a migration or a process of the cluster fail. */
+export async function demo(io: Io, options: DemoOptions): Promise<number> {
+  const narrator = new Narrator(io, options.json)
+  const startedAtMs = performance.now()
+  const cluster = new Cluster()
+  try {
+    narrator.say('starting a coordinator and two hosts, a and b, on this machine')
+    await untilInterrupted(io.interrupted, cluster.start(HOSTS))
+    const client = await CoordinatorClient.connect(cluster.url)
+    try {
+      const work = Promise.race([compareOnCluster(client, narrator, options), cluster.broken])
+      const { outcome, exitCode } = await untilInterrupted(io.interrupted, work)
+      narrator.say(`the demo took ${formatMs(performance.now() - startedAtMs)}`)
+      if (options.json) io.out(JSON.stringify(outcome))
+      return exitCode
+    } finally {
+      client.close()
+    }
+  } finally {
+    await cluster.end()
+  }
+}
+
+async function compareOnCluster(
+  client: CoordinatorClient,
+  narrator: Narrator,
+  options: DemoOptions,
+): Promise<{ outcome: Outcome; exitCode: number }> {
+  const { program, migrations, tracker } = options
+  const steps = options.steps ?? defaultSteps(program)
+  const plan: RunPlan = {
+    request: {
+      op: 'run',
+      program,
+      parameters: options.param ?? {},
+      steps,
+      tracker,
+      host: HOSTS[0].name,
+      id: 'migrated',
+    },
+    migrationSteps: migrationSteps(steps, migrations),
+    hosts: [HOSTS[0].name, HOSTS[1].name],
+    downtimeLimitMs: options.downtimeLimitMs,
+  }
+
+  narrator.begin(`${program}, moved ${migrations === 1 ? 'once' : `${migrations} times`}`, steps)
+  const migrated = new RecordedRun(client, plan, narrator)
+  const reports = await migrated.run()
+
+  narrator.begin(`${program}, never moved`, steps)
+  const control = new RecordedRun(
+    client,
+    { ...plan, request: { ...plan.request, id: 'control' }, migrationSteps: [] },
+    narrator,
+  )
+  await control.run()
+
+  const comparison = compareRuns(migrated.recorder, control.recorder, steps)
+  const lostTimeMs = reports.reduce((sum, report) => sum + (report.lostTimeMs ?? 0), 0)
+  for (const report of reports) {
+    narrator.say()
+    for (const line of renderReport(report)) narrator.say(line)
+  }
+  narrator.say()
+  for (const line of renderVerdict(comparison, reports.length, lostTimeMs)) narrator.say(line)
+  return {
+    outcome: {
+      program,
+      tracker: migrated.workload?.tracker,
+      steps,
+      migrations: reports,
+      continuity: {
+        steps: comparison.steps,
+        lossBitsEqual: comparison.lossBitsEqual,
+        stateDigestEqual: comparison.stateDigestEqual,
+      },
+      lostTimeMs,
+    },
+    exitCode: isContinuous(comparison) ? 0 : 1,
+  }
+}

@@ -1,0 +1,63 @@
+/** Values of options and arguments as they are typed, checked before anybody is asked. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { GodwitError } from '@godwit/protocol'
+import { InvalidArgumentError } from 'commander'
+
+export type ParameterValue = number | boolean | string
+
+/** A whole number of at least `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`Write a whole number of at least ${least}.`)
+    }
+    return value
+  }
+}
+
+/** A duration above zero, in milliseconds. */
+export function positiveMs(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('Write a positive number of milliseconds.')
+  }
+  return value
+}
+
+/**
+ * Adds one `key=value` to those before. Numbers and `true` or `false` are taken as such, `"text in double quotes"`
+ * as text whatever it looks like, everything else as text.
+ */
+export function collectParameter(
+  text: string,
+  previous: Record<string, ParameterValue> = {},
+): Record<string, ParameterValue> {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new InvalidArgumentError('Write key=value.')
+  return { ...previous, [text.slice(0, at)]: parameterValue(text.slice(at + 1)) }
+}
+
+function parameterValue(text: string): ParameterValue {
+  if (text === 'true' || text === 'false') return text === 'true'
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text)
+  if (/^".*"$/.test(text)) return text.slice(1, -1)
+  return text
+}
+
+/** Adds one to those before. */
+export function collect(text: string, previous: string[] = []): string[] {
+  return [...previous, text]
+}
+
+/**
+ * A program that begins with `.` or `/` is a file here, made absolute; another one is a name that the host's agent
+ * looks up. Throws `program-missing` for a file that is not there.
+ */
+export function programArgument(program: string): string {
+  if (!/^[./]/.test(program)) return program
+  const file = resolve(program)
+  if (!existsSync(file)) throw new GodwitError('program-missing', `there is no file ${file}`)
+  return file
+}

@@ -1,0 +1,173 @@
+/**
+ * The command line: its commands, their options and their texts. What a command does is in commands/ and demo/; a
+ * reference of all this is printed by `--help`.
+ */
+import { createRequire } from 'node:module'
+import { Command, Option } from 'commander'
+import { cancel, stop } from './commands/end.ts'
+import { type FollowOptions, follow } from './commands/follow.ts'
+import { hosts, ps } from './commands/inventory.ts'
+import { type MigrateOptions, migrate } from './commands/migrate.ts'
+import { check, type RunOptions, run } from './commands/run.ts'
+import { type DemoOptions, demo } from './demo/demo.ts'
+import type { Io } from './io.ts'
+import { collect, collectParameter, positiveMs, programArgument, wholeNumber } from './options.ts'
+import { runRoom } from './rooms.ts'
+import { type GlobalOptions, type Session, withSession } from './session.ts'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const DEFAULT_COORDINATOR = 'ws://127.0.0.1:7070'
+const DEFAULT_STEPS = 1000
+
+/** Flags of the agent that take a value, handed on as they are; the agent knows their meaning. */
+export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
+  ['--name <name>', "this host's name (default: its hostname)"],
+  ['--address <address>', 'where other hosts reach this one (default: 127.0.0.1)'],
+  ['--fault-domain <name>', 'what fails together with this host, e.g. its rack (default: default)'],
+  ['--data-dir <dir>', 'folder for sockets and logs of workers (default: one in the temporary folder)'],
+  ['--programs <dir>', 'folder in which programs are looked up by name; may be given several times'],
+  ['--memory <bytes>', 'paged memory for workers, e.g. 8GiB (default: 80% of what is free)'],
+  ['--listen-host <host>', 'where workers listen for migrations (default: the address)'],
+  ['--port-range <A-B>', 'ports on which they listen (default: any free one)'],
+  ['--orphan-timeout-ms <ms>', 'a worker whose agent is gone ends after so long'],
+  ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
+]
+
+/** The program; `finish` is given the exit code of the command that ran. */
+export function buildProgram(io: Io, finish: (exitCode: number) => void): Command {
+  const program = new Command('godwit')
+    .description(
+      'Live migration for Node.js training jobs: moves a running job to another host without losing a step.',
+    )
+    .addOption(
+      new Option('--coordinator <url>', 'where the coordinator listens')
+        .env('GODWIT_COORDINATOR')
+        .default(DEFAULT_COORDINATOR),
+    )
+    .option('--json', 'print JSON: one object, or one a line for what goes on', false)
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows how)')
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+    })
+
+  const globals = () => program.opts<GlobalOptions>()
+  const talk = async (body: (session: Session) => Promise<number>) =>
+    finish(await withSession(io, globals(), body))
+
+  program
+    .command('coordinator')
+    .description('run the coordinator')
+    .option('--host <host>', 'where to listen', '127.0.0.1')
+    .option('--port <port>', '0 takes any free one', wholeNumber(0), 7070)
+    .action(async ({ host, port }: { host: string; port: number }) =>
+      finish(await runRoom(io, '@godwit/coordinator/main', ['--host', host, '--port', String(port)])),
+    )
+
+  const agent = program.command('agent').description("run a host's agent")
+  for (const [flags, description] of AGENT_FLAGS) {
+    if (flags.startsWith('--programs')) agent.option(flags, description, collect)
+    else agent.option(flags, description)
+  }
+  agent.action(async () => finish(await runRoom(io, '@godwit/agent/main', agentArguments(agent, globals()))))
+
+  program
+    .command('hosts')
+    .description('list hosts')
+    .action(() => talk(hosts))
+
+  program
+    .command('run')
+    .description('start a workload')
+    .argument('<program>', 'a name that the host knows, or a file beginning with . or /')
+    .option('--host <host>', 'where (default: the host with most free memory)')
+    .option('--steps <n>', 'how many steps the job has', wholeNumber(1), DEFAULT_STEPS)
+    .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)
+    .option('--id <id>', "the workload's name (default: made from the program's)")
+    .addOption(trackerOption())
+    .option('--follow', 'show its steps until it ends')
+    .option('--check', 'run the program here, without a coordinator, and say what would betray a move')
+    .action(async (program: string, options: RunOptions) => {
+      const file = programArgument(program)
+      if (options.check === true) finish(await check(io, file, options.param))
+      else await talk((session) => run(session, file, options))
+    })
+
+  program
+    .command('ps')
+    .description('list workloads')
+    .action(() => talk(ps))
+
+  program
+    .command('follow')
+    .description("show a workload's steps")
+    .argument('<workload>')
+    .option('--from-step <n>', 'from this step on (default: from now)', wholeNumber(0))
+    .action((workload: string, options: FollowOptions) =>
+      talk((session) => follow(session, workload, options)),
+    )
+
+  program
+    .command('migrate')
+    .description('move a running workload to another host')
+    .argument('<workload>')
+    .requiredOption('--to <host>', 'where to')
+    .option('--downtime-limit-ms <ms>', 'pause that is allowed (default: 300)', positiveMs)
+    .option(
+      '--max-downtime-ms <ms>',
+      'pause after which the source goes on (default: twice the limit)',
+      positiveMs,
+    )
+    .option('--streams <n>', 'bulk connections (default: 1)', wholeNumber(1))
+    .option('--timeout-ms <ms>', 'cancel what has not switched over by then (default: 600000)', positiveMs)
+    .action((workload: string, options: MigrateOptions) =>
+      talk((session) => migrate(session, workload, options)),
+    )
+
+  program
+    .command('cancel')
+    .description("cancel a workload's migration; it goes on where it is")
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => cancel(session, workload)))
+
+  program
+    .command('stop')
+    .description('end a workload')
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => stop(session, workload)))
+
+  program
+    .command('demo')
+    .description(
+      'a coordinator and two hosts on this machine: train, migrate, and compare every bit with a run that never moved',
+    )
+    .option('--program <name>', 'what to train', 'mnist-mlp')
+    .option('--steps <n>', 'how many steps (default: about half a minute of them)', wholeNumber(1))
+    .option('--migrations <n>', 'there, back, there, ...', wholeNumber(0), 2)
+    .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)
+    .addOption(trackerOption())
+    .option('--downtime-limit-ms <ms>', 'pause that is allowed', positiveMs)
+    .action(async (options: DemoOptions) => finish(await demo(io, { ...options, json: globals().json })))
+
+  return program
+}
+
+function trackerOption(): Option {
+  return new Option('--tracker <tracker>', 'how dirty pages are found')
+    .choices(['auto', 'userfaultfd', 'compare'])
+    .default('auto')
+}
+
+/** The flags that were given, as the agent's own command line has them. */
+function agentArguments(agent: Command, { coordinator }: GlobalOptions): string[] {
+  const args = ['--coordinator', coordinator]
+  for (const option of agent.options) {
+    const value: unknown = agent.getOptionValue(option.attributeName())
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined) args.push(option.long as string, String(each))
+    }
+  }
+  return args
+}

@@ -1,0 +1,34 @@
+/**
+ * A migration under way in one line. What a person wants to know of it is whether it gets anywhere: how much of the
+ * round is sent, how fast, and how long the pause would be if it came now.
+ */
+import type { MigrationView } from '@godwit/protocol'
+import { formatBytes, formatMs, formatRate } from './units.ts'
+
+const BAR_WIDTH = 20
+
+/** `migrates` is the line's beginning, e.g. `job-1 a -> b`. No longer than `columns`, when given. */
+export function renderProgress(view: MigrationView, columns: number = Number.POSITIVE_INFINITY): string {
+  const { progress } = view
+  const parts = [`${view.workload} ${view.from} -> ${view.to}`, view.status]
+  if (progress !== undefined) {
+    if (view.status === 'active') {
+      const share = progress.roundPages === 0 ? 1 : progress.roundPagesSent / progress.roundPages
+      parts.push(`round ${progress.round}`, renderBar(share))
+    } else {
+      parts.push(`round ${progress.round}`)
+    }
+    parts.push(`${formatBytes(progress.remainingBytes)} left`, formatRate(progress.bytesPerSecond))
+    parts.push(`expected downtime ${formatMs(progress.expectedDowntimeMs)}`, `step ${progress.step}`)
+  }
+  const line = parts.join('  ')
+  return line.length <= columns ? line : line.slice(0, Math.max(0, columns))
+}
+
+/** `[#####-----]  50%`; `share` from 0 to 1. */
+export function renderBar(share: number, width = BAR_WIDTH): string {
+  const bounded = Math.min(1, Math.max(0, share))
+  const filled = Math.floor(bounded * width)
+  const percent = `${Math.floor(bounded * 100)}%`.padStart(4)
+  return `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}]${percent}`
+}

@@ -1,0 +1,140 @@
+/** Goal: lines read as meant, whatever the numbers. Method: the pure functions, on plain and on odd values. */
+import { expect, test } from 'vitest'
+import { migrationReport, migrationView } from '../support/fake-coordinator.ts'
+import { renderBar, renderProgress } from './progress.ts'
+import { renderReport } from './report.ts'
+import { sparkline } from './sparkline.ts'
+import { renderTable } from './table.ts'
+import { formatBytes, formatLoss, formatMs, formatNumber, plural } from './units.ts'
+import { renderVerdict } from './verdict.ts'
+
+test('units', () => {
+  expect([0, 0.1234, 1.234, 12.34, 123.4, 1e12, 1e-7, Number.NaN].map(formatNumber)).toEqual([
+    ...['0.000', '0.123', '1.23', '12.3', '123', '1.00e+12', '1.00e-7', 'NaN'],
+  ])
+  expect([undefined, 0.12345, 1e-5, Number.POSITIVE_INFINITY].map(formatLoss)).toEqual([
+    ...['-', '0.1235', '1.000e-5', 'Infinity'],
+  ])
+  expect([undefined, null, 0.5, 9999, 12_345].map(formatMs)).toEqual([
+    '-',
+    '-',
+    '0.500 ms',
+    '9999 ms',
+    '12.3 s',
+  ])
+  expect([0, 2 ** 20, 3 * 2 ** 29].map(formatBytes)).toEqual(['0.0 MiB', '1.0 MiB', '1.50 GiB'])
+  expect([plural(1, 'step'), plural(2, 'step')]).toEqual(['1 step', '2 steps'])
+})
+
+test('tables have columns as wide as their widest cell', () => {
+  const lines = renderTable(
+    [{ title: 'NAME' }, { title: 'N', align: 'right' }],
+    [
+      ['a', '1'],
+      ['longer', '100'],
+    ],
+  )
+  expect(lines).toEqual(['NAME      N', 'a         1', 'longer  100'])
+})
+
+test('bars stay in their frame', () => {
+  expect(renderBar(0.5, 4)).toBe('[##--] 50%')
+  expect(renderBar(7, 4)).toBe('[####]100%')
+  expect(renderBar(-1, 4)).toBe('[----]  0%')
+})
+
+test('progress says how far and how fast, and fits', () => {
+  const progress = {
+    round: 2,
+    roundPagesSent: 5,
+    roundPages: 20,
+    remainingBytes: 15 * 2 ** 20,
+    sentBytes: 0,
+    bytesPerSecond: 2 ** 29,
+    expectedDowntimeMs: 12.34,
+    step: 512,
+  }
+  const line = renderProgress(migrationView({ status: 'active', progress }))
+  expect(line).toBe(
+    'job a -> b  active  round 2  [#####---------------] 25%  15.0 MiB left  512.0 MiB/s  expected downtime 12.3 ms  step 512',
+  )
+  expect(renderProgress(migrationView({ status: 'active', progress }), 30)).toBe(line.slice(0, 30))
+  expect(renderProgress(migrationView())).toBe('job a -> b  setup')
+})
+
+test('a report shows rounds, bytes and the downtime in its parts', () => {
+  const text = renderReport(migrationReport()).join('\n')
+  expect(text).toMatchInlineSnapshot(`
+    "job: a -> b completed at step 512, epoch 2 (the forecast is within the limit)
+
+    round  pages    memory      sent     took
+        0   2560  10.0 MiB  10.0 MiB  41.3 ms
+        1    100   0.4 MiB   0.4 MiB  1.50 ms
+
+    sent      10.4 MiB in 2 rounds over 1 stream (userfaultfd, raw)
+    time      1234 ms in total, setup 900 ms of it
+    downtime  12.3 ms (predicted 15.0 ms, clocks agree within 0.050 ms), 1 park
+               0.200 ms  park: the pager learns that the thread stands
+               0.100 ms  final scan: the last dirty pages are collected
+                4.00 ms  final send: to the last byte handed to the socket
+                7.00 ms  install: to everything in place at the target
+               0.000 ms  claim: waiting for the ownership
+                1.00 ms  resume: to the thread running again
+    lost time 20.0 ms over the steps of the move and the ten after it"
+  `)
+})
+
+test('a report with many rounds stays short', () => {
+  const rounds = Array.from({ length: 500 }, () => ({
+    pages: 1,
+    pageBytes: 4096,
+    wireBytes: 4140,
+    durationMs: 1,
+  }))
+  const lines = renderReport(migrationReport({ rounds, lostTimeMs: null }))
+  expect(lines.length).toBeLessThan(30)
+  expect(lines.join('\n')).toContain('more')
+  expect(lines.join('\n')).toMatch(/ 499 /)
+})
+
+test('sparklines', () => {
+  expect(sparkline([], 10)).toBe('')
+  expect(sparkline([1], 10)).toBe('▁')
+  expect(sparkline([3, 2, 1], 10)).toBe('█▅▁')
+  expect(sparkline([4, 3, 2, 1], 10, [2])).toBe('█▆│▃▁')
+  expect(sparkline([1, Number.NaN, 2], 10)).toBe('▁ █')
+  expect([
+    ...sparkline(
+      Array.from({ length: 10_000 }, (_, step) => 1 / (step + 1)),
+      40,
+      [5000, 7000],
+    ),
+  ]).toHaveLength(40)
+})
+
+test('the verdict says what differs', () => {
+  const equal = {
+    steps: 10,
+    lossBitsEqual: true,
+    stateDigestEqual: true,
+    firstDifference: undefined,
+    missing: 0,
+    repeated: 0,
+  }
+  expect(renderVerdict(equal, 2, 30).join('\n')).toMatchInlineSnapshot(`
+    "loss bits     equal at all 10 steps
+    final memory  equal (SHA-256 of all tensors)
+    every step    reported exactly once
+    lost time     30.0 ms over 2 migrations"
+  `)
+  const different = {
+    ...equal,
+    lossBitsEqual: false,
+    stateDigestEqual: false,
+    firstDifference: 7,
+    missing: 1,
+  }
+  expect(renderVerdict(different, 2, 30).join('\n')).toMatch(
+    /DIFFER, first at step 7.*DIFFERS.*NOT.*1 missing/s,
+  )
+})

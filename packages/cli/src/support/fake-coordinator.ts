@@ -1,0 +1,129 @@
+/** A scripted coordinator for the tests of the command line, on a real socket: what it answers is a function of the test. */
+import { Channel, type Listener, listen } from '@godwit/channel'
+import {
+  type ClientEvent,
+  type ClientOp,
+  type ClientRequest,
+  type FromClient,
+  fromClient,
+  GodwitError,
+  type MigrationReport,
+  type MigrationView,
+  type Reply,
+  type ToClient,
+  toErrorReport,
+  type WorkloadView,
+} from '@godwit/protocol'
+
+/** Gives the reply, throws the error, or gives undefined to stay silent. */
+export type Script = (request: ClientRequest, connection: Connection) => unknown
+
+export interface Connection {
+  event(workload: string, event: ClientEvent): void
+  /** Ends the connection. */
+  drop(): void
+}
+
+export class FakeCoordinator {
+  readonly requests: ClientRequest[] = []
+  script: Script = () => {
+    throw new GodwitError('internal', 'the test has no script')
+  }
+  #listener: Listener | undefined
+
+  async start(): Promise<void> {
+    this.#listener = await listen({
+      at: { host: '127.0.0.1', ports: [0] },
+      connected: (socket) => {
+        const channel: Channel<FromClient, ToClient> = new Channel<FromClient, ToClient>(socket, fromClient, {
+          message: ({ id, request }) => {
+            this.requests.push(request)
+            try {
+              const result = this.script(request, {
+                event: (workload, event) => channel.send({ type: 'event', workload, event }),
+                drop: () => socket.terminate(),
+              })
+              if (result !== undefined) channel.send({ type: 'reply', id, result })
+            } catch (error) {
+              channel.send({ type: 'failed', id, error: toErrorReport(error) })
+            }
+          },
+          closed: () => {},
+        })
+      },
+    })
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.#listener?.port}`
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener?.close()
+  }
+}
+
+export function reply<Op extends ClientOp>(_op: Op, result: Reply<Op>): Reply<Op> {
+  return result
+}
+
+export function workloadView(more: Partial<WorkloadView> = {}): WorkloadView {
+  return {
+    id: 'job',
+    program: 'mnist-mlp',
+    parameters: {},
+    steps: 10,
+    status: 'running',
+    host: 'a',
+    epoch: 1,
+    ranges: [{ epoch: 1, host: 'a', fromStep: 0 }],
+    acceptedSteps: 0,
+    ...more,
+  }
+}
+
+export function migrationView(more: Partial<MigrationView> = {}): MigrationView {
+  return {
+    id: 'm1',
+    workload: 'job',
+    from: 'a',
+    to: 'b',
+    status: 'setup',
+    options: { downtimeLimitMs: 300, streams: 1, timeoutMs: 1000 },
+    ...more,
+  }
+}
+
+export function migrationReport(more: Partial<MigrationReport> = {}): MigrationReport {
+  return {
+    id: 'm1',
+    workload: 'job',
+    from: 'a',
+    to: 'b',
+    status: 'completed',
+    parkPoint: 'boundary',
+    step: 512,
+    epoch: 2,
+    tracker: 'userfaultfd',
+    codec: 'raw',
+    streams: 1,
+    rounds: [
+      { pages: 2560, pageBytes: 2560 * 4096, wireBytes: 10_500_000, durationMs: 41.25 },
+      { pages: 100, pageBytes: 409_600, wireBytes: 410_000, durationMs: 1.5 },
+    ],
+    pageBytes: 2660 * 4096,
+    wireBytes: 10_910_000,
+    setupMs: 900,
+    totalMs: 1234,
+    downtimeMs: 12.3,
+    downtime: { parkMs: 0.2, finalScanMs: 0.1, finalSendMs: 4, installMs: 7, claimMs: 0, resumeMs: 1 },
+    clockErrorMs: 0.05,
+    clockOffsetMs: 0,
+    predicted: { downtimeMs: 15, totalMs: 1500 },
+    parkReason: 'the forecast is within the limit',
+    parks: 1,
+    claimRoundTripMs: 0.8,
+    lostTimeMs: 20,
+    ...more,
+  }
+}

@@ -166,6 +166,20 @@ test('comes back after the coordinator was gone, with its workers and what they 
   })
 })
 
+test('after a loss each worker says again what may not have arrived', async () => {
+  host.launch('w1')
+  await host.coordinator.fromWorker('w1', 'prepared')
+  const pid = host.agent.workers.pid('w1')
+  const { port } = host.coordinator
+  await host.coordinator.stop()
+  host.coordinator.received.length = 0
+  await host.coordinator.start(port)
+  await host.coordinator.fromWorker('w1', 'prepared')
+  host.coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'acknowledge', step: 3 } })
+  await host.coordinator.fromWorker('w1', 'outputs')
+  expect(host.agent.workers.pid('w1')).toBe(pid)
+})
+
 test('stopping ends the workers, also one that does not listen', async () => {
   host.launch('w1')
   host.launch('w2', { parameters: { behaviour: 'deaf' } })

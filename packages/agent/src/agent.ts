@@ -3,7 +3,8 @@
  *
  * The agent decides nothing about workloads. It starts what it is told to start, relays both ways unchanged, and
  * tells each worker's end once; who owns a workload, and what happens when a worker or a whole host is lost, is the
- * coordinator's. So an agent can be replaced while its workers train.
+ * coordinator's. So an agent can be replaced while its workers train: the next one
+ * finds them in the data folder and takes them over.
  */
 import { availableParallelism } from 'node:os'
 import { type FromAgent, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
@@ -54,8 +55,10 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
       workers: workers.ids(),
     }),
     message: (message) => obey(workers, message),
+    registeredAgain: () => workers.reconnectAll(),
     log,
   })
+  workers.adopt()
   await link.start()
   return {
     workers,

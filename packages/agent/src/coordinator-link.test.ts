@@ -25,7 +25,9 @@ const register: Register = {
 /** `lost` is called when the link has noticed that its connection is gone. */
 function linkTo(coordinatorUrl: string, lost: () => void = () => {}): CoordinatorLink {
   const log = pino({ level: 'warn' }, { write: lost })
-  return new CoordinatorLink({ coordinatorUrl, register: () => register, message: () => {}, log })
+  const ignore = () => {}
+  const options = { coordinatorUrl, register: () => register, message: ignore, registeredAgain: ignore, log }
+  return new CoordinatorLink(options)
 }
 
 function exited(workerId: string): FromAgent {

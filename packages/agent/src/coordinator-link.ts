@@ -26,6 +26,8 @@ export interface LinkOptions {
   /** Asked at each registration: the workers change. */
   register(): Register
   message(message: CoordinatorMessage): void
+  /** Registered after a loss: what went into the lost connection may never have arrived. */
+  registeredAgain(): void
   log: Logger
 }
 
@@ -132,7 +134,10 @@ export class CoordinatorLink {
     this.#options.log.warn({ error: error?.message, delayMs }, 'the coordinator is gone, trying again')
     this.#retry = setTimeout(() => {
       this.#connect().then(
-        () => this.#options.log.info('registered again'),
+        () => {
+          this.#options.log.info('registered again')
+          this.#options.registeredAgain()
+        },
         (cause: GodwitError) => this.#lost(cause),
       )
     }, delayMs)

@@ -1,6 +1,6 @@
 /**
  * The agent's folder on the host's disk, with one folder in it for each worker: `launch.json`, `worker.sock`,
- * `output.log`.
+ * `output.log`, `pid`.
  *
  * What could go wrong with the disk is tried when the agent starts, by writing, and not when the first job arrives.
  * Two things about unix sockets are easily overlooked and checked here: their path must fit into 107 bytes
@@ -21,7 +21,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { GodwitError, type WorkerLaunch } from '@godwit/protocol'
 import { diskError } from './disk.ts'
@@ -70,8 +70,8 @@ export class DataDir {
    * Errors: `disk-full`, `bad-arguments` (not writable, or the socket's path would be too long).
    */
   create(launch: WorkerLaunch): WorkerFolder {
-    const path = join(this.path, launch.workerId)
-    const socketPath = join(path, 'worker.sock')
+    const folder = folderAt(join(this.path, launch.workerId))
+    const { path, socketPath } = folder
     const pathBytes = Buffer.byteLength(socketPath)
     if (pathBytes > MAX_SOCKET_PATH_BYTES) {
       throw new GodwitError(
@@ -88,7 +88,17 @@ export class DataDir {
       throw diskError(error, this.path)
     }
     this.#forget(path)
-    return { path, socketPath, logPath: join(path, 'output.log') }
+    return folder
+  }
+
+  /** Folders of workers that are not known to be running, oldest first. */
+  left(): { workerId: string; folder: WorkerFolder }[] {
+    return this.#kept.map((path) => ({ workerId: basename(path), folder: folderAt(path) }))
+  }
+
+  /** The worker of a folder that was left runs after all. */
+  takeBack(folder: WorkerFolder): void {
+    this.#forget(folder.path)
   }
 
   /** The worker has ended: its folder goes, or stays for a while when it failed. */
@@ -123,7 +133,7 @@ export class DataDir {
     }
   }
 
-  /** What an earlier agent left, oldest first. A worker that still runs in one of them ends by itself. */
+  /** What an earlier agent left, oldest first. */
   #foldersLeft(): string[] {
     return readdirSync(this.path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
@@ -133,6 +143,10 @@ export class DataDir {
       .sort((a, b) => a.changedMs - b.changedMs)
       .map(({ path }) => path)
   }
+}
+
+function folderAt(path: string): WorkerFolder {
+  return { path, socketPath: join(path, 'worker.sock'), logPath: join(path, 'output.log') }
 }
 
 /** With its parents. Not by `recursive: true`, which in Node 20 never returns for a folder below /proc. */

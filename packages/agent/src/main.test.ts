@@ -1,12 +1,10 @@
 /** Goal: the process says one thing on stdout, one line when it can't go on, and ends in order. Method: real processes. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { Channel, dial } from '@godwit/channel'
-import { type FromWorker, fromWorker, type ToWorker } from '@godwit/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeCoordinator } from './support/fake-coordinator.ts'
 import { FAKE_WORKER, launchOf, temporaryFolder } from './support/host.ts'
@@ -60,22 +58,22 @@ test.each([
   expect(await stdout).toBe('')
 })
 
-test('a worker outlives an agent that was killed', async () => {
-  const { child, exit } = agent()
+test('a worker outlives an agent that was killed, and the next agent takes it over', async () => {
+  const first = agent()
   await coordinator.first('register')
-  coordinator.send({ type: 'launch', launch: launchOf('w1') })
+  for (const workerId of ['w1', 'w2']) coordinator.send({ type: 'launch', launch: launchOf(workerId) })
+  for (const workerId of ['w1', 'w2']) await coordinator.fromWorker(workerId, 'prepared')
+  first.child.kill('SIGKILL')
+  expect(await first.exit).toEqual([null, 'SIGKILL'])
+  coordinator.received.length = 0
+
+  agent()
+  expect((await coordinator.first('register')).workers.sort()).toEqual(['w1', 'w2'])
   await coordinator.fromWorker('w1', 'prepared')
-  child.kill('SIGKILL')
-  expect(await exit).toEqual([null, 'SIGKILL'])
-  const socket = await dial(`ws+unix:${join(folder, 'data/w1/worker.sock')}:/`)
-  const heard: FromWorker[] = []
-  await new Promise<void>((resolve) => {
-    const channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
-      message: (message) => {
-        if (heard.push(message) === 1) channel.send({ type: 'stop' })
-      },
-      closed: () => resolve(),
-    })
-  })
-  expect(heard[0]?.type).toBe('prepared')
+  coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'acknowledge', step: 4 } })
+  await coordinator.fromWorker('w1', 'outputs')
+  coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'stop' } })
+  expect((await coordinator.exited('w1')).error).toBeUndefined()
+  process.kill(Number(readFileSync(join(folder, 'data/w2/pid'), 'utf8')), 'SIGKILL')
+  expect((await coordinator.exited('w2')).error).toMatchObject({ kind: 'worker-crashed' })
 })

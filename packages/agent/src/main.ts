@@ -47,8 +47,7 @@ function finish(): void {
 function fail(error: unknown): void {
   const message = error instanceof GodwitError ? error.message : ((error as Error).stack ?? String(error))
   process.stderr.write(`godwit agent: ${message}\n`)
-  process.exitCode = 1
-  setTimeout(() => process.exit(1), LIMITS.stopGraceMs).unref()
+  process.exit(1)
 }
 
 main().catch(fail)

@@ -1,18 +1,14 @@
 /**
- * One worker process: started, connected to, listened to, and its end told exactly once.
+ * One worker process: connected to, listened to, and its end told exactly once.
  *
- * The process is a stranger to the agent. It runs detached in a session of its own, writes to a file and listens on
- * a socket; nothing it does (a crash, a flood, silence, SIGKILL) reaches the agent except as an event here. It also
+ * The process is a stranger to the agent. It runs in a session of its own, writes to a file and listens on a
+ * socket; nothing it does (a crash, a flood, silence, SIGKILL) reaches the agent except as an event here. It also
  * outlives the agent: a worker that nobody talks to ends by itself after `orphanTimeoutMs`.
  *
  * Invariants: `exited` is called exactly once, after every message that the worker got out; no message after it.
  * While the process lives a lost connection is dialled again, and what is to be sent waits meanwhile.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { Channel, dial, type WebSocket } from '@godwit/channel'
 import {
   type ErrorReport,
@@ -24,7 +20,7 @@ import {
   toErrorReport,
 } from '@godwit/protocol'
 import { logTail, type WorkerFolder } from './data-dir.ts'
-import { diskError } from './disk.ts'
+import type { Ending, WorkerHandle } from './worker-handle.ts'
 
 /** Between two attempts at a socket that is not there yet. */
 const FIRST_DIAL_MS = 25
@@ -40,44 +36,55 @@ export interface WorkerHandlers {
 export class WorkerProcess {
   readonly #workerId: string
   readonly #folder: WorkerFolder
+  readonly #handle: WorkerHandle
   readonly #handlers: WorkerHandlers
-  readonly #child: ChildProcess
   readonly #setupTimer: NodeJS.Timeout
+  /** The newest connection; older ones are being closed by the worker. */
   #channel: Channel<FromWorker, ToWorker> | undefined
+  readonly #conversations = new Set<Promise<void>>()
   #waiting: ToWorker[] = []
+  #dialAgain: () => void = () => {}
   #connectedOnce = false
   #ended = false
+  /** It was told to end, or killed by us. */
+  #toldToEnd = false
+  #killed = false
   /** Why it ends, where somebody already knows. */
   #reason: ErrorReport | undefined
-  #killed = false
 
-  /** Starts `node --import tsx <workerMain> <folder>`. Errors: `disk-full` or `bad-arguments` for the log. */
-  constructor(workerId: string, workerMain: string, folder: WorkerFolder, handlers: WorkerHandlers) {
+  constructor(workerId: string, handle: WorkerHandle, folder: WorkerFolder, handlers: WorkerHandlers) {
     this.#workerId = workerId
+    this.#handle = handle
     this.#folder = folder
     this.#handlers = handlers
-    this.#child = start(workerMain, folder)
     this.#setupTimer = setTimeout(() => {
       this.#fail(new GodwitError('peer-stalled', `worker ${workerId} opened no socket in time`))
     }, LIMITS.setupTimeoutMs)
-    const conversation = this.#converse()
-    this.#child.once('error', (error) => {
-      if (this.#child.pid !== undefined) return
-      this.#reason = { kind: 'worker-crashed', message: `no worker could be started: ${error.message}` }
-      this.#finish(conversation, null, null)
-    })
-    this.#child.once('exit', (code, signal) => this.#finish(conversation, code, signal))
+    const dialling = this.#keepConnected()
+    handle.ended.then(async (ending) => {
+      this.#ended = true
+      clearTimeout(this.#setupTimer)
+      await this.#lastMessages(dialling)
+      this.#channel?.close()
+      handlers.exited(this.#errorOf(ending))
+    }, undefined)
   }
 
   get pid(): number | undefined {
-    return this.#child.pid
+    return this.#handle.pid
   }
 
   get isConnected(): boolean {
     return this.#channel !== undefined
   }
 
+  /** Its end, when it comes, is expected. */
+  get toldToEnd(): boolean {
+    return this.#toldToEnd
+  }
+
   send(message: ToWorker): void {
+    if (message.type === 'stop' || message.type === 'release') this.#toldToEnd = true
     if (this.#channel !== undefined) this.#channel.send(message)
     else if (this.#waiting.push(message) > MAX_WAITING) {
       this.#fail(new GodwitError('peer-stalled', `worker ${this.#workerId} has not been reachable for long`))
@@ -87,25 +94,46 @@ export class WorkerProcess {
   /** SIGKILL. The end is told as every other one. */
   kill(): void {
     if (this.#ended) return
+    this.#toldToEnd = true
     this.#killed = true
-    this.#child.kill('SIGKILL')
+    this.#handle.kill()
+  }
+
+  /** Connects anew, which makes the worker say again what has not been acknowledged. Nothing is lost on the old connection. */
+  reconnect(): void {
+    this.#dialAgain()
   }
 
   #fail(error: GodwitError): void {
+    if (this.#ended) return
     this.#reason ??= toErrorReport(error)
-    this.kill()
+    this.#killed = true
+    this.#handle.kill()
   }
 
-  /** Dials until the process ends, and again whenever the connection is lost before. */
-  async #converse(): Promise<void> {
+  /** Dials until the process ends: again when the connection is lost, and when `reconnect` asks for it. */
+  async #keepConnected(): Promise<void> {
     while (!this.#ended) {
       const socket = await dial(`ws+unix:${this.#folder.socketPath}:/`).catch(() => undefined)
-      if (socket !== undefined) await this.#listenTo(socket)
+      if (socket !== undefined && (await this.#talkOn(socket)) === 'dialAgain') continue
       if (!this.#ended) await delay(this.#connectedOnce ? LIMITS.reconnectDelayMs : FIRST_DIAL_MS)
     }
   }
 
-  /** Settles when the connection has closed. */
+  /** Settles when the connection has closed or another one is wanted; then the worker closes this one. */
+  async #talkOn(socket: WebSocket): Promise<'closed' | 'dialAgain'> {
+    const conversation = this.#listenTo(socket)
+    this.#conversations.add(conversation)
+    const closed = conversation.then(() => {
+      this.#conversations.delete(conversation)
+      return 'closed' as const
+    })
+    const dialAgain = new Promise<'dialAgain'>((resolve) => {
+      this.#dialAgain = () => resolve('dialAgain')
+    })
+    return Promise.race([closed, dialAgain])
+  }
+
   #listenTo(socket: WebSocket): Promise<void> {
     this.#connectedOnce = true
     clearTimeout(this.#setupTimer)
@@ -116,7 +144,7 @@ export class WorkerProcess {
           this.#handlers.message(message)
         },
         closed: (error) => {
-          this.#channel = undefined
+          if (this.#channel === channel) this.#channel = undefined
           // A worker that speaks nonsense is broken; a lost connection or a pause is not its end.
           if (error?.kind === 'bad-message' || error?.kind === 'too-large') this.#fail(error)
           resolve()
@@ -127,59 +155,37 @@ export class WorkerProcess {
     })
   }
 
-  #finish(conversation: Promise<void>, code: number | null, signal: NodeJS.Signals | null): void {
-    if (this.#ended) return
-    this.#ended = true
-    clearTimeout(this.#setupTimer)
-    const report = () => {
-      clearTimeout(cut)
-      this.#channel?.close()
-      this.#handlers.exited(this.#endOf(code, signal))
-    }
-    // A child of the worker could hold its socket open: wait for the last messages, but not forever.
-    let cut: NodeJS.Timeout
-    const grace = new Promise<void>((resolve) => {
-      cut = setTimeout(resolve, LIMITS.stopGraceMs)
-    })
-    Promise.race([conversation, grace]).then(report, report)
+  /** A child of the worker could hold its socket open: what it said last is waited for, but not forever. */
+  async #lastMessages(dialling: Promise<void>): Promise<void> {
+    const grace = new AbortController()
+    const over = delay(LIMITS.stopGraceMs, undefined, { signal: grace.signal }).catch(() => {})
+    await Promise.race([dialling.then(() => Promise.all(this.#conversations)), over])
+    grace.abort()
   }
 
-  #endOf(code: number | null, signal: NodeJS.Signals | null): ErrorReport | undefined {
-    if (code === 0 && this.#connectedOnce) return undefined
+  #errorOf(ending: Ending): ErrorReport | undefined {
+    if (ending.code === 0 && this.#connectedOnce) return undefined
     if (this.#reason !== undefined) return this.#reason
-    const how =
-      signal !== null
-        ? `was killed by ${signal}${this.#killed ? ', as it was told to be' : signal === 'SIGKILL' ? ' (is the host out of memory?)' : ''}`
-        : code === 0
-          ? 'ended before it had opened its socket'
-          : `ended with exit code ${code}`
+    const isUnknown = ending.code === null && ending.signal === null && ending.notStarted === undefined
+    if (isUnknown && this.#toldToEnd) return undefined
     const tail = logTail(this.#folder.logPath)
     return {
       kind: 'worker-crashed',
-      message: `worker ${this.#workerId} ${how}${tail === '' ? '' : `; its last output:\n${tail}`}`,
+      message: `worker ${this.#workerId} ${this.#describe(ending)}${tail === '' ? '' : `; its last output:\n${tail}`}`,
     }
   }
-}
 
-/** A detached process that does not keep the agent alive, in the folder as its working directory. */
-function start(workerMain: string, folder: WorkerFolder): ChildProcess {
-  let log: number
-  try {
-    log = openSync(folder.logPath, 'a', 0o600)
-  } catch (error) {
-    throw diskError(error, folder.path)
-  }
-  try {
-    // tsx as the worker has it: the working directory, which --import would look from, has none.
-    const tsx = pathToFileURL(createRequire(workerMain).resolve('tsx')).href
-    const child = spawn(process.execPath, ['--import', tsx, workerMain, folder.path], {
-      cwd: folder.path,
-      detached: true,
-      stdio: ['ignore', log, log],
-    })
-    child.unref()
-    return child
-  } finally {
-    closeSync(log)
+  #describe({ code, signal, notStarted }: Ending): string {
+    if (notStarted !== undefined) return `could not be started: ${notStarted.message}`
+    if (signal !== null) {
+      const why = this.#killed
+        ? ', as it was told to be'
+        : signal === 'SIGKILL'
+          ? ' (is the host out of memory?)'
+          : ''
+      return `was killed by ${signal}${why}`
+    }
+    if (code === null) return 'ended, and an earlier agent was to see how'
+    return code === 0 ? 'ended before it had opened its socket' : `ended with exit code ${code}`
   }
 }

@@ -5,7 +5,7 @@
  * neighbours but the memory that the next one may have.
  *
  * Invariants: for every launch that is not a repeat exactly one `exited` follows, whether a process came to be or
- * not; only processes started here are ever killed.
+ * not; only processes started by this host's agents are ever killed.
  */
 import {
   type ErrorReport,
@@ -20,6 +20,7 @@ import {
 import type { Logger } from 'pino'
 import { DataDir, type WorkerFolder } from './data-dir.ts'
 import { resolveProgram } from './programs.ts'
+import { findWorker, startWorker, type WorkerHandle } from './worker-handle.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions {
@@ -43,7 +44,6 @@ interface Running {
   readonly process: WorkerProcess
   /** Paged memory, shadow included, as far as it is known. */
   reservedBytes: number
-  toldToEnd: boolean
 }
 
 export class Workers {
@@ -60,6 +60,16 @@ export class Workers {
     this.#handlers = handlers
     this.#log = log
     this.#dataDir = new DataDir(options.dataDir)
+  }
+
+  /** Takes over the workers that an earlier agent of this host left running. */
+  adopt(): void {
+    for (const { workerId, folder } of this.#dataDir.left()) {
+      const handle = findWorker(folder)
+      if (handle === undefined) continue
+      this.#dataDir.takeBack(folder)
+      this.#attend(workerId, handle, folder)
+    }
   }
 
   ids(): string[] {
@@ -86,7 +96,7 @@ export class Workers {
         throw new GodwitError('too-large', `this host runs ${LIMITS.maxWorkers} workers already`)
       }
       folder = this.#dataDir.create(this.#complete(launch))
-      this.#start(workerId, folder)
+      this.#attend(workerId, startWorker(this.#options.workerMain, folder), folder)
     } catch (error) {
       if (folder !== undefined) this.#dataDir.release(folder, false)
       this.#log.error({ workerId, err: error }, 'a worker could not be started')
@@ -100,15 +110,16 @@ export class Workers {
       this.#log.debug({ workerId, type: message.type }, 'message for a worker that is gone')
       return
     }
-    if (message.type === 'stop' || message.type === 'release') running.toldToEnd = true
     running.process.send(message)
   }
 
   kill(workerId: string): void {
-    const running = this.#running.get(workerId)
-    if (running === undefined) return
-    running.toldToEnd = true
-    running.process.kill()
+    this.#running.get(workerId)?.process.kill()
+  }
+
+  /** Makes every worker say again what has not been acknowledged: the coordinator may not have got it. */
+  reconnectAll(): void {
+    for (const { process } of this.#running.values()) process.reconnect()
   }
 
   /** Tells every worker to stop, kills those left after `graceMs`, and settles when none is. */
@@ -127,8 +138,8 @@ export class Workers {
     clearTimeout(timer)
   }
 
-  #start(workerId: string, folder: WorkerFolder): void {
-    const process = new WorkerProcess(workerId, this.#options.workerMain, folder, {
+  #attend(workerId: string, handle: WorkerHandle, folder: WorkerFolder): void {
+    const process = new WorkerProcess(workerId, handle, folder, {
       message: (message) => {
         if (message.type === 'prepared') {
           const { arenaBytes, tracker } = message.identity
@@ -138,15 +149,15 @@ export class Workers {
       },
       exited: (error) => {
         this.#running.delete(workerId)
-        this.#dataDir.release(folder, error !== undefined && !running.toldToEnd)
+        this.#dataDir.release(folder, error !== undefined && !process.toldToEnd)
         this.#log.info({ workerId, error }, 'worker ended')
         this.#handlers.exited(workerId, error && bounded(error))
         if (this.#running.size === 0) this.#stopping?.()
       },
     })
-    const running: Running = { process, reservedBytes: 0, toldToEnd: false }
+    const running: Running = { process, reservedBytes: 0 }
     this.#running.set(workerId, running)
-    this.#log.info({ workerId, pid: process.pid }, 'worker started')
+    this.#log.info({ workerId, pid: process.pid }, 'worker under way')
   }
 
   #complete(launch: Launch): WorkerLaunch {

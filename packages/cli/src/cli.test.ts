@@ -2,7 +2,7 @@
  * Goal: each command asks for the right thing, shows what came, and gives the right exit code; every error is one
  * line that says what to do, as JSON too. Method: whole command lines in this process against a scripted coordinator.
  */
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientEvent, GodwitError, type Output } from '@godwit/protocol'

@@ -36,6 +36,9 @@ const prepared: FromWorker = {
   },
 }
 
+let agent: Channel<ToWorker, FromWorker> | undefined
+let orphaned: NodeJS.Timeout | undefined
+
 await listen({
   at: { unixPath: join(folder, 'worker.sock') },
   connected: (socket) => {
@@ -63,8 +66,13 @@ await listen({
             return
         }
       },
-      closed: () => {},
+      closed: () => {
+        if (agent === channel) orphaned = setTimeout(() => process.exit(3), launch.orphanTimeoutMs)
+      },
     })
+    clearTimeout(orphaned)
+    agent?.close()
+    agent = channel
     channel.send(behaviour === 'nonsense' ? ({ type: 'moo' } as unknown as FromWorker) : prepared)
   },
 })

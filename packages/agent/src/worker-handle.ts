@@ -1,0 +1,105 @@
+/**
+ * A worker's process as the operating system has it: started here, or by an earlier agent of this host and found
+ * again. Either way it can be killed, and its end is noticed.
+ *
+ * A process id alone proves nothing, since ids are used again: one read from a folder counts only while the process
+ * behind it has that folder in its command line.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { WorkerFolder } from './data-dir.ts'
+import { diskError } from './disk.ts'
+
+const PID_FILE = 'pid'
+/** How soon the end of a process that is not our child is noticed. */
+const POLL_MS = 500
+
+/** How a process ended: exit code or signal, neither when it is not known. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Why there was no process at all. */
+  readonly notStarted?: Error
+}
+
+export interface WorkerHandle {
+  readonly pid: number | undefined
+  readonly ended: Promise<Ending>
+  /** SIGKILL; nothing when it has ended. */
+  kill(): void
+}
+
+/**
+ * Starts `node --import tsx <workerMain> <folder>` in a session of its own, with its output in the folder's log. It
+ * does not keep the agent alive. Errors: `disk-full` or `bad-arguments` for the folder.
+ */
+export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHandle {
+  let log: number
+  try {
+    log = openSync(folder.logPath, 'a', 0o600)
+  } catch (error) {
+    throw diskError(error, folder.path)
+  }
+  // tsx as the worker has it: the working directory, which --import would look from, has none.
+  const tsx = pathToFileURL(createRequire(workerMain).resolve('tsx')).href
+  const child = spawn(process.execPath, ['--import', tsx, workerMain, folder.path], {
+    cwd: folder.path,
+    detached: true,
+    stdio: ['ignore', log, log],
+  })
+  closeSync(log)
+  child.unref()
+  const ended = new Promise<Ending>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('error', (notStarted) => {
+      if (child.pid === undefined) resolve({ code: null, signal: null, notStarted })
+    })
+  })
+  if (child.pid !== undefined) {
+    try {
+      writeFileSync(join(folder.path, PID_FILE), String(child.pid))
+    } catch {
+      // Only a later agent would read it.
+    }
+  }
+  return { pid: child.pid, ended, kill: () => child.kill('SIGKILL') }
+}
+
+/** The worker that an earlier agent started in `folder`; undefined when it runs no more. */
+export function findWorker(folder: WorkerFolder): WorkerHandle | undefined {
+  let pid: number
+  try {
+    pid = Number(readFileSync(join(folder.path, PID_FILE), 'utf8'))
+  } catch {
+    return undefined
+  }
+  const lives = () => commandLine(pid).includes(folder.path)
+  if (!lives()) return undefined
+  const ended = new Promise<Ending>((resolve) => {
+    const timer = setInterval(() => {
+      if (lives()) return
+      clearInterval(timer)
+      resolve({ code: null, signal: null })
+    }, POLL_MS)
+    timer.unref()
+  })
+  return {
+    pid,
+    ended,
+    kill: () => {
+      if (lives()) process.kill(pid, 'SIGKILL')
+    },
+  }
+}
+
+/** Empty for a process that is gone, or a zombie. */
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}

@@ -14,7 +14,6 @@ import { Channel, dial } from '@godwit/channel'
 import {
   type FromWorker,
   fromWorker,
-  LIMITS,
   type MigrationOptions,
   type MigrationReport,
   migrationOptions,
@@ -45,7 +44,6 @@ export function programFile(program: string): string {
 export class RigWorker {
   readonly process: ChildProcess
   readonly received: FromWorker[] = []
-  readonly outputs: Output[] = []
   readonly exited: Promise<number | null>
   #channel: Channel<FromWorker, ToWorker> | undefined
   readonly #events = new EventEmitter().setMaxListeners(100)
@@ -74,11 +72,6 @@ export class RigWorker {
         this.#channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
           message: (message) => {
             this.received.push(message)
-            if (message.type === 'outputs') {
-              this.outputs.push(...message.outputs)
-              const last = message.outputs.at(-1)
-              if (last !== undefined) this.send({ type: 'acknowledge', step: last.step })
-            }
             onMessage(message)
             this.#events.emit('change')
           },
@@ -106,7 +99,7 @@ export class RigWorker {
         (message): message is Message<Type> => message.type === type && accept(message as Message<Type>),
       )
       if (found !== undefined) return found
-      if (this.process.exitCode !== null || this.process.signalCode !== null) {
+      if (this.hasEnded) {
         const last = this.received
           .filter(({ type }) => type !== 'outputs' && type !== 'migrationProgress')
           .at(-1)
@@ -118,11 +111,31 @@ export class RigWorker {
     }
   }
 
-  /** Resolves when step number `step` was reported. */
-  async reached(step: number): Promise<void> {
-    while (!this.outputs.some((output) => output.step >= step)) {
-      if (this.process.exitCode !== null) throw new Error(`the worker ended before step ${step}\n${this.log}`)
+  /** Resolves when `ready` is true, asking again whenever this worker says something. */
+  async until(ready: () => boolean): Promise<void> {
+    while (!ready()) {
+      if (this.hasEnded) throw new Error(`the worker ended too early\n${this.log}`)
       await once(this.#events, 'change')
+    }
+  }
+
+  get hasEnded(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null
+  }
+}
+
+/** One job's accepted steps: the coordinator's rule, written apart from it. */
+export class Ledger {
+  readonly outputs: Output[] = []
+
+  /** Takes steps in order, each once. A repeat must be the very same output. */
+  accept(outputs: readonly Output[]): void {
+    for (const output of outputs) {
+      const before = this.outputs[output.step]
+      if (before !== undefined) {
+        if (JSON.stringify(before) !== JSON.stringify(output)) throw new Error(`step ${output.step} came twice: ${JSON.stringify([before, output])}`)
+      } else if (output.step === this.outputs.length) this.outputs.push(output)
+      else throw new Error(`step ${output.step} came where ${this.outputs.length} is due`)
     }
   }
 }
@@ -130,6 +143,7 @@ export class RigWorker {
 export class Rig {
   readonly folder = mkdtempSync(join(tmpdir(), 'godwit-rig-'))
   readonly workers: RigWorker[] = []
+  ledger = new Ledger()
   #epoch = 1
   #count = 0
 
@@ -164,7 +178,12 @@ export class Rig {
       node,
     )
     this.workers.push(worker)
+    const { ledger } = this
     await worker.connect((message) => {
+      if (message.type === 'outputs') {
+        ledger.accept(message.outputs)
+        worker.send({ type: 'acknowledge', step: ledger.outputs.length - 1 })
+      }
       if (message.type !== 'claim') return
       this.#epoch += 1
       worker.send({
@@ -218,14 +237,25 @@ export class Rig {
     return ended.report
   }
 
-  /** Runs a job that never moves. */
-  async control(spec: JobSpec, node?: string): Promise<{ outputs: Output[]; stateDigest: string }> {
-    const worker = await this.start(spec, node === undefined ? {} : { node })
-    const { stateDigest } = await worker.next('ended')
-    await worker.reached(spec.steps - 1)
+  /** Resolves when step number `step` was accepted from `worker`. */
+  async reached(worker: RigWorker, step: number): Promise<void> {
+    await worker.until(() => this.ledger.outputs.length > step)
+  }
+
+  /** Waits for the job's end at `worker` and lets it go. */
+  async finish(worker: RigWorker): Promise<{ outputs: Output[]; stateDigest: string }> {
+    const { stateDigest, steps } = await worker.next('ended')
+    await worker.until(() => this.ledger.outputs.length === steps)
     worker.send({ type: 'stop' })
     await worker.exited
-    return { outputs: worker.outputs, stateDigest }
+    return { outputs: this.ledger.outputs, stateDigest }
+  }
+
+  /** Runs another job, one that never moves. */
+  async control(spec: JobSpec, node?: string): Promise<{ outputs: Output[]; stateDigest: string }> {
+    this.ledger = new Ledger()
+    this.#epoch = 1
+    return this.finish(await this.start(spec, node === undefined ? {} : { node }))
   }
 
   /** Ends every worker that still runs and removes all files. */
@@ -240,6 +270,3 @@ export function lossBits(outputs: readonly Output[]): string {
   const losses = Float64Array.from(outputs, (output) => output.loss)
   return Buffer.from(losses.buffer).toString('hex')
 }
-
-/** A wait at most as long as setting up is allowed to take, for tests of things that must not happen at all. */
-export const RIG_TIMEOUT_MS = LIMITS.setupTimeoutMs

@@ -7,7 +7,7 @@
  * limit and the last round did not help enough to expect more of the next one.
  *
  * What will be left at the park is at least what one step dirties, however little is pending right now: a collection
- * between two applies finds nothing, and the park comes after the next one.
+ * between two applies finds nothing, and the park comes after the next one. Until a step was seen, it may be everything.
  */
 import { PAGE_BYTES } from '@godwit/protocol'
 
@@ -21,6 +21,7 @@ const FEW_PAGES = 64
 const OVERHEAD_MS = 1.5
 
 export interface Forecast {
+  readonly arenaPages: number
   /** Bytes installed a millisecond, an exponentially weighted mean over rounds. Undefined before the first. */
   readonly bytesPerMs: number | undefined
   /** Pages that one step dirties, at most: the fewest that a round with a step in it left behind. */
@@ -29,11 +30,14 @@ export interface Forecast {
   readonly pendingPages: number
 }
 
-export const NO_FORECAST: Forecast = {
-  bytesPerMs: undefined,
-  stepPages: undefined,
-  previousPages: undefined,
-  pendingPages: 0,
+export function noForecast(arenaPages: number): Forecast {
+  return {
+    arenaPages,
+    bytesPerMs: undefined,
+    stepPages: undefined,
+    previousPages: undefined,
+    pendingPages: 0,
+  }
 }
 
 /** What a finished round showed. */
@@ -49,6 +53,7 @@ export interface Lesson {
 export function learn(forecast: Forecast, { pages, pendingPages, steps, bytesPerMs }: Lesson): Forecast {
   const fewest = Math.min(pendingPages, forecast.stepPages ?? Number.POSITIVE_INFINITY)
   return {
+    ...forecast,
     bytesPerMs: movingMean(forecast.bytesPerMs, bytesPerMs),
     stepPages: steps > 0 ? fewest : forecast.stepPages,
     previousPages: pages,
@@ -63,25 +68,28 @@ function movingMean(mean: number | undefined, measured: number | undefined): num
 
 /** Milliseconds that a park now is expected to take, or undefined before a round was measured. */
 export function expectedDowntimeMs(forecast: Forecast, roundTripMs: number): number | undefined {
-  const { bytesPerMs, pendingPages, stepPages } = forecast
-  if (bytesPerMs === undefined) return undefined
-  const pages = Math.max(pendingPages, stepPages ?? 0)
-  return (pages * PAGE_BYTES) / bytesPerMs + roundTripMs + OVERHEAD_MS
+  const { bytesPerMs } = forecast
+  return bytesPerMs === undefined
+    ? undefined
+    : (pagesAtPark(forecast) * PAGE_BYTES) / bytesPerMs + roundTripMs + OVERHEAD_MS
 }
 
 export type Decision =
   | { readonly park: false }
   | { readonly park: true; readonly reason: string; readonly expectedMs: number }
 
+function pagesAtPark({ pendingPages, stepPages, arenaPages }: Forecast): number {
+  return Math.max(pendingPages, stepPages ?? arenaPages)
+}
+
 /** Park, or send another round? `limitMs` is the downtime limit. */
 export function decide(forecast: Forecast, limitMs: number, roundTripMs: number): Decision {
-  const { pendingPages, previousPages } = forecast
-  const few = pendingPages <= FEW_PAGES
-  const expectedMs =
-    expectedDowntimeMs(forecast, roundTripMs) ?? (few ? roundTripMs + OVERHEAD_MS : undefined)
+  const expectedMs = expectedDowntimeMs(forecast, roundTripMs)
   if (expectedMs === undefined || expectedMs > limitMs) return { park: false }
-  if (few) return { park: true, reason: 'few pages left', expectedMs }
-  if (previousPages !== undefined && pendingPages > SHRINKING * previousPages) {
+  const pages = pagesAtPark(forecast)
+  if (pages <= FEW_PAGES) return { park: true, reason: 'few pages left', expectedMs }
+  const { previousPages } = forecast
+  if (previousPages !== undefined && pages > SHRINKING * previousPages) {
     return { park: true, reason: 'rounds no longer shrink', expectedMs }
   }
   return { park: false }

@@ -21,6 +21,7 @@ export interface SourceConfig {
   readonly from: string
   readonly to: string
   readonly tracker: TrackerKind
+  readonly pageCount: number
   readonly identity: Identity
   readonly options: MigrationOptions
   /** How long ago the migration was asked for when the source heard of it. */

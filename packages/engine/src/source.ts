@@ -13,7 +13,7 @@
  * The table is total: a state without a rule for an event does not compile.
  */
 import { commonVersion, difference, type ErrorReport, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
-import { decide, expectedDowntimeMs, learn, NO_FORECAST } from './forecast.ts'
+import { decide, expectedDowntimeMs, learn, noForecast } from './forecast.ts'
 import { completedReport } from './report.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
 
@@ -36,7 +36,7 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     config,
     startedMs: nowMs - config.elapsedMs,
     activeMs: undefined,
-    forecast: NO_FORECAST,
+    forecast: noForecast(config.pageCount),
     rounds: [],
     parks: 0,
     parkReason: 'none',

@@ -40,6 +40,8 @@ type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: T
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
 const FIRST_PINGS = 8
 const TICK_MS = 50
+/** How often a round that has nothing to send looks again. */
+const IDLE_ROUND_MS = 5
 
 export class Outgoing {
   readonly migrationId: string
@@ -84,6 +86,7 @@ export class Outgoing {
         identity,
         options,
         elapsedMs: startedAtMs,
+        pageCount: job.dirtyPages.pageCount,
       },
       nowMs(),
     )
@@ -344,8 +347,9 @@ export class Outgoing {
       this.#subscription = this.#job.dirtyPages.subscribe()
       this.#pending = PageSet.full(this.#subscription.pageCount)
     }
+    await this.#somethingToSend(beganStep)
     const sent = await this.#send(round)
-    if (sent === undefined) return
+    if (sent === undefined || this.#state.name !== 'active') return
     const { subscription, pages, wireBytes } = sent
     this.#pending.addAll(subscription.take())
     const report = { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs }
@@ -358,12 +362,25 @@ export class Outgoing {
     })
   }
 
+  /** A round without pages teaches nothing: wait for a write or a step. */
+  async #somethingToSend(beganStep: number): Promise<void> {
+    while (
+      this.#state.name === 'active' &&
+      this.#pending.size === 0 &&
+      this.#job.control.step === beganStep
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, IDLE_ROUND_MS))
+      if (this.#subscription !== undefined) this.#pending.addAll(this.#subscription.take())
+    }
+  }
+
   async #sendFinalRound(round: number): Promise<void> {
     const beganMs = nowMs()
     if (this.#subscription !== undefined) this.#pending.addAll(this.#subscription.take())
     const scannedMs = nowMs()
     const sent = await this.#send(round)
-    if (sent === undefined) return
+    // Given up in the very moment in which the last frame left: the next round follows.
+    if (sent === undefined || this.#state.name !== 'draining') return
     const { pages, wireBytes } = sent
     const report = { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs }
     this.dispatch({ type: 'finalRoundSent', round: report, scannedMs })

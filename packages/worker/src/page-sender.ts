@@ -146,9 +146,11 @@ export class PageSender {
   }
 
   async #windowOpen(): Promise<void> {
-    while (this.#inFlightBytes >= LIMITS.windowBytes && !this.#stopped) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
+    while (this.#inFlightBytes >= LIMITS.windowBytes && !this.#stopped) await this.#change()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 }
 

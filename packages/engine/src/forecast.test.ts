@@ -1,0 +1,62 @@
+/**
+ * Goal: the switchover begins when it is allowed and another round would not help. Method: rounds as jobs make them.
+ */
+import { expect, test } from 'vitest'
+import { decide, expectedDowntimeMs, learn, noForecast } from './forecast.ts'
+
+const arenaPages = 10_000
+const limitMs = 300
+/** 4 KiB a millisecond makes a page a millisecond. */
+const pagePerMs = 4096
+
+function after(...rounds: { pages: number; pendingPages: number; steps: number; bytesPerMs?: number }[]) {
+  return rounds.reduce(
+    (forecast, round) => learn(forecast, { bytesPerMs: 100 * pagePerMs, ...round }),
+    noForecast(arenaPages),
+  )
+}
+
+test('nothing is decided before a round was measured', () => {
+  expect(decide(noForecast(arenaPages), limitMs, 0)).toEqual({ park: false })
+})
+
+test('goes on while rounds shrink, parks when they no longer do', () => {
+  const shrinking = after({ pages: 10_000, pendingPages: 5000, steps: 20 })
+  expect(decide(shrinking, limitMs, 0)).toEqual({ park: false })
+  const stuck = learn(shrinking, { pages: 5000, pendingPages: 4500, steps: 10, bytesPerMs: 100 * pagePerMs })
+  expect(decide(stuck, limitMs, 0)).toMatchObject({ park: true, reason: 'rounds no longer shrink' })
+})
+
+test('parks when next to nothing is left', () => {
+  expect(decide(after({ pages: 10_000, pendingPages: 3, steps: 5 }), limitMs, 0)).toMatchObject({
+    park: true,
+    reason: 'few pages left',
+  })
+})
+
+test('a collection between two applies does not make it believe that steps write nothing', () => {
+  const unseen = after({ pages: 10_000, pendingPages: 0, steps: 0 })
+  expect(expectedDowntimeMs(unseen, 0)).toBeGreaterThan(arenaPages / 100)
+  const seen = after(
+    { pages: 10_000, pendingPages: 800, steps: 1 },
+    { pages: 800, pendingPages: 0, steps: 0 },
+  )
+  expect(expectedDowntimeMs(seen, 0)).toBeGreaterThan(8)
+  expect(decide(seen, 5, 0)).toEqual({ park: false })
+})
+
+test('the limit holds back a switchover that would take longer', () => {
+  const dense = after({ pages: 10_000, pendingPages: 10_000, steps: 3, bytesPerMs: 10 * pagePerMs })
+  expect(decide(dense, limitMs, 0)).toEqual({ park: false })
+  expect(decide(dense, 1100, 0)).toMatchObject({ park: true, expectedMs: expect.closeTo(1001.5) })
+  expect(decide(dense, 1100, 200)).toEqual({ park: false })
+})
+
+test('bandwidth is a moving mean that a round without measurement leaves alone', () => {
+  const forecast = after(
+    { pages: 1, pendingPages: 1, steps: 1, bytesPerMs: 100 },
+    { pages: 1, pendingPages: 1, steps: 1, bytesPerMs: 300 },
+  )
+  expect(forecast.bytesPerMs).toBe(200)
+  expect(learn(forecast, { pages: 0, pendingPages: 0, steps: 1, bytesPerMs: undefined }).bytesPerMs).toBe(200)
+})

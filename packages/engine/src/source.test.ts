@@ -1,0 +1,255 @@
+/**
+ * Goal: the source moves through a migration as designed, and whatever happens, in any order, keeps I3, I4 and I6.
+ * Method: the good path step by step; each way out of it; then random events against an oracle that looks at nothing
+ * but the effects.
+ */
+import { type ErrorReport, type Identity, LIMITS, migrationOptions } from '@godwit/protocol'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { startSource, stepSource } from './source.ts'
+import type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
+
+const digest = '0'.repeat(64)
+const identity: Identity = {
+  program: 'p',
+  programDigest: digest,
+  parametersDigest: digest,
+  layoutDigest: digest,
+  dataDigests: {},
+  mathDigests: {},
+  rehearsalDigest: digest,
+  arenaBytes: 4096,
+  tracker: 'compare',
+}
+const config: SourceConfig = {
+  migrationId: 'm',
+  workload: 'w',
+  from: 'a',
+  to: 'b',
+  tracker: 'compare',
+  pageCount: 1000,
+  identity,
+  options: migrationOptions.parse({ downtimeLimitMs: 50, timeoutMs: 60_000 }),
+  elapsedMs: 10,
+}
+const error: ErrorReport = { kind: 'connection-lost', message: 'gone' }
+const round = { pages: 1000, pageBytes: 4_096_000, wireBytes: 4_100_000, durationMs: 10 }
+
+const hello: SourceEvent = { type: 'hello', versions: { min: 1, max: 1 }, identity }
+const roundSent: SourceEvent = { type: 'roundSent', round, pendingPages: 900, steps: 2, bytesPerMs: 4_096_00 }
+const finalRoundSent: SourceEvent = {
+  type: 'finalRoundSent',
+  round: { ...round, pages: 900 },
+  scannedMs: 1022,
+}
+const running: SourceEvent = {
+  type: 'targetRunning',
+  epoch: 2,
+  claimRoundTripMs: 1,
+  target: { runningMs: 5030, claimWaitMs: 0 },
+}
+
+function run(events: readonly [SourceEvent, number][]): { state: SourceState; effects: SourceEffect[] } {
+  let state = startSource(config, 1000)
+  const effects: SourceEffect[] = []
+  for (const [event, nowMs] of events) {
+    const next = stepSource(state, event, nowMs)
+    state = next.state
+    effects.push(...next.effects)
+  }
+  return { state, effects }
+}
+
+const toActive: [SourceEvent, number][] = [
+  [hello, 1001],
+  [{ type: 'streamsOpen' }, 1002],
+]
+const toDraining: [SourceEvent, number][] = [
+  ...toActive,
+  [roundSent, 1012],
+  [{ type: 'parked', step: 33, parkedMs: 1020 }, 1021],
+]
+const toFrozen: [SourceEvent, number][] = [
+  ...toDraining,
+  [{ type: 'clock', roundTripMs: 1, clock: { offsetMs: 4000, errorMs: 0.5 } }, 1021],
+  [finalRoundSent, 1025],
+]
+
+test('the good path asks for each thing once and ends in a report', () => {
+  const { state, effects } = run([
+    ...toFrozen,
+    [{ type: 'targetReady', installedMs: 5027 }, 1028],
+    [running, 1032],
+    [{ type: 'release' }, 1040],
+  ])
+  expect(state.name).toBe('ended')
+  expect(effects.map(({ type }) => type)).toEqual([
+    'welcome',
+    'sendRound',
+    'park',
+    'sendFinalRound',
+    'sendFinal',
+    'finish',
+    'exit',
+  ])
+  const finish = effects.find((effect) => effect.type === 'finish')
+  expect(finish?.report).toMatchObject({
+    status: 'completed',
+    step: 33,
+    epoch: 2,
+    parks: 1,
+    setupMs: 12,
+    downtimeMs: 10,
+    downtime: { parkMs: 1, finalScanMs: 1, finalSendMs: 3, installMs: 2, claimMs: 0, resumeMs: 3 },
+    parkReason: 'rounds no longer shrink',
+  })
+})
+
+test('a target that would compute other bits, or speaks another protocol, is refused before a page is collected', () => {
+  for (const [event, kind] of [
+    [{ ...hello, versions: { min: 7, max: 9 } }, 'protocol-version'],
+    [{ ...hello, identity: { ...identity, programDigest: 'f'.repeat(64) } }, 'program-differs'],
+    [{ ...hello, identity: { ...identity, layoutDigest: 'f'.repeat(64) } }, 'layout-differs'],
+    [{ ...hello, identity: { ...identity, rehearsalDigest: 'f'.repeat(64) } }, 'bits-differ'],
+    [{ ...hello, identity: { ...identity, parametersDigest: 'f'.repeat(64) } }, 'parameters-differ'],
+  ] as [SourceEvent, string][]) {
+    const { state, effects } = run([[event, 1001]])
+    expect(state.name).toBe('ended')
+    expect(effects).toMatchObject([
+      { type: 'refuse', error: { kind } },
+      { type: 'resume' },
+      { type: 'finish', status: 'failed', error: { kind, phase: 'setup' } },
+    ])
+  }
+})
+
+test('a final that takes too long is given up, and the migration is active again', () => {
+  for (const late of [finalRoundSent, { type: 'tick' }] as SourceEvent[]) {
+    const { state, effects } = run([...toDraining, [late, 1020 + 2 * config.options.downtimeLimitMs + 1]])
+    expect(state.name).toBe('active')
+    expect(effects.slice(-3).map(({ type }) => type)).toEqual(['abandonFinalRound', 'resume', 'sendRound'])
+  }
+})
+
+test('each wait has an end that names its phase', () => {
+  const waits: [[SourceEvent, number][], number, ErrorReport['kind'], string][] = [
+    [[], LIMITS.helloTimeoutMs + 1001, 'setup-timeout', 'setup'],
+    [[[hello, 1001]], LIMITS.helloTimeoutMs + 1002, 'setup-timeout', 'setup'],
+    [toActive, LIMITS.progressTimeoutMs + 1003, 'peer-stalled', 'active'],
+    [[...toActive, [roundSent, 60_000]], 61_001, 'not-converging', 'switchover'],
+  ]
+  for (const [events, atMs, kind, phase] of waits) {
+    const { effects } = run([...events, [{ type: 'tick' }, atMs]])
+    expect(effects.slice(-2)).toMatchObject([{ type: 'resume' }, { type: 'finish', error: { kind, phase } }])
+  }
+  const { state, effects } = run([...toFrozen, [{ type: 'tick' }, 1026 + LIMITS.handoverTimeoutMs]])
+  expect(state.name).toBe('recovering')
+  expect(effects.at(-1)).toMatchObject({
+    type: 'askRecover',
+    error: { kind: 'peer-stalled', phase: 'switchover' },
+  })
+})
+
+test('after final only a grant lets the thread go on, under the epoch that it made', () => {
+  for (const event of [
+    { type: 'lost', error },
+    { type: 'cancel', error },
+  ] as SourceEvent[]) {
+    const lost = run([...toFrozen, [event, 1030]])
+    expect(lost.effects.at(-1)).toMatchObject({ type: 'askRecover' })
+    const denied = stepSource(lost.state, { type: 'recoverResult', granted: false, epoch: 2 }, 1031)
+    expect(denied.effects).toEqual([])
+    const granted = stepSource(denied.state, { type: 'recoverResult', granted: true, epoch: 3 }, 1032)
+    expect(granted.effects).toMatchObject([
+      { type: 'resume', epoch: 3 },
+      { type: 'finish', status: event.type === 'cancel' ? 'cancelled' : 'failed' },
+    ])
+  }
+})
+
+/** Events of the peer, the coordinator and time: nothing is known of their order. */
+const hostile: fc.Arbitrary<SourceEvent> = fc.constantFrom<SourceEvent>(
+  hello,
+  { ...hello, versions: { min: 5, max: 5 } },
+  { type: 'installed' },
+  { type: 'targetReady', installedMs: 5000 },
+  running,
+  { type: 'lost', error },
+  { type: 'cancel', error },
+  { type: 'tick' },
+  { type: 'clock', roundTripMs: 2, clock: undefined },
+)
+
+/** What our own edge says next, after the effects it was given; it always answers. */
+function edgeAnswers(effect: SourceEffect, state: SourceState): SourceEvent[] {
+  switch (effect.type) {
+    case 'welcome':
+      return [{ type: 'streamsOpen' }]
+    case 'sendRound':
+      return [roundSent]
+    case 'park':
+      return state.name === 'parking' ? [{ type: 'parked', step: 3, parkedMs: 1000 }] : []
+    case 'sendFinalRound':
+      return [finalRoundSent]
+    case 'askRecover':
+      return [{ type: 'recoverResult', granted: true, epoch: 9 }]
+    default:
+      return []
+  }
+}
+
+test('whatever happens, in any order: I3, I4 and I6 hold', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.option(hostile, { freq: 2 }), fc.nat(3000)), { maxLength: 60 }),
+      (script) => {
+        let state = startSource(config, 1000)
+        let nowMs = 1000
+        const answers: SourceEvent[] = []
+        let [parked, committed, finished, exited] = [false, false, 0, false]
+        const feed = (event: SourceEvent): void => {
+          const next = stepSource(state, event, nowMs)
+          state = next.state
+          for (const effect of next.effects) {
+            if (effect.type === 'park') parked = true
+            if (effect.type === 'sendFinal') committed = true
+            if (effect.type === 'resume') {
+              // I4: after the commit point the thread goes on only under a newer epoch.
+              expect(committed ? effect.epoch : 0).toBeDefined()
+              ;[parked, committed] = [false, false]
+            }
+            if (effect.type === 'finish') {
+              finished += 1
+              // I6: whoever gives up has resumed the thread.
+              if (effect.status !== 'completed') expect(parked).toBe(false)
+            }
+            if (effect.type === 'exit') exited = true
+            answers.push(...edgeAnswers(effect, state))
+          }
+        }
+        for (const [event, passedMs] of script) {
+          nowMs += passedMs
+          if (event !== null) feed(event)
+          // The edge answers what still makes sense: a round that was abandoned is not reported.
+          else {
+            const answer = answers.shift()
+            if (answer !== undefined && asks(state, answer)) feed(answer)
+          }
+        }
+        expect(finished).toBeLessThanOrEqual(2)
+        expect(exited).toBe(false)
+      },
+    ),
+    { numRuns: 2000 },
+  )
+})
+
+function asks(state: SourceState, event: SourceEvent): boolean {
+  const expected: Partial<Record<SourceEvent['type'], SourceState['name'][]>> = {
+    streamsOpen: ['connecting'],
+    roundSent: ['active'],
+    parked: ['parking'],
+    finalRoundSent: ['draining'],
+  }
+  return expected[event.type]?.includes(state.name) ?? true
+}

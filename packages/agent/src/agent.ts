@@ -64,7 +64,7 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
     workers,
     stop: async () => {
       await workers.stopAll(LIMITS.stopGraceMs)
-      link.close()
+      await link.close()
     },
   }
 }

@@ -70,7 +70,7 @@ test('keeps order over a loss, registration first', async () => {
   expect(
     coordinator.received.map((each) => (each.type === 'workerExited' ? each.workerId : each.type)),
   ).toEqual(['register', 'w2', 'w3', 'w4'])
-  link.close()
+  await link.close()
 })
 
 test('delays double up to the limit and are spread', () => {

@@ -51,7 +51,7 @@ export class CoordinatorLink {
     try {
       await this.#connect()
     } catch (error) {
-      this.close()
+      await this.close()
       if (!(error instanceof GodwitError) || error.kind !== 'unreachable') throw error
       throw new GodwitError(
         'unreachable',
@@ -77,11 +77,12 @@ export class CoordinatorLink {
     }
   }
 
-  /** Closes for good; what was sent before still goes out. */
-  close(): void {
+  /** Closes for good, and settles when what was sent before has gone out, or the peer takes no more. */
+  async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
-    this.#channel?.close()
+    const channel = this.#channel
+    if (channel !== undefined) await new Promise<void>((resolve) => channel.close(resolve))
   }
 
   /** Settles once registered. A connection that is lost later comes back by itself. */

@@ -4,7 +4,7 @@
  *
  * Exit codes: 0 after a signal, 1 with one line on stderr that says what is wrong and what to do.
  */
-import { GodwitError, LIMITS } from '@godwit/protocol'
+import { GodwitError } from '@godwit/protocol'
 import { pino } from 'pino'
 import { type Agent, startAgent } from './agent.ts'
 import { parseFlags, USAGE } from './flags.ts'
@@ -28,20 +28,13 @@ async function main(): Promise<void> {
     stopping = true
     log.info({ signal, workers: agent?.workers.ids().length ?? 0 }, 'stopping')
     const ended = agent === undefined ? Promise.resolve() : agent.stop()
-    ended.then(finish, fail)
+    ended.then(() => process.exit(0), fail)
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 
   agent = await startAgent(flags, log)
-  if (stopping) await agent.stop()
-  else console.log(JSON.stringify({ registered: { name: flags.name } }))
-}
-
-/** Lets the last messages go out, and does not wait for a peer that takes none. */
-function finish(): void {
-  process.exitCode = 0
-  setTimeout(() => process.exit(0), LIMITS.stopGraceMs).unref()
+  console.log(JSON.stringify({ registered: { name: flags.name } }))
 }
 
 function fail(error: unknown): void {

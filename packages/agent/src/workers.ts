@@ -157,7 +157,7 @@ export class Workers {
     })
     const running: Running = { process, reservedBytes: 0 }
     this.#running.set(workerId, running)
-    this.#log.info({ workerId, pid: process.pid }, 'worker under way')
+    this.#log.info({ workerId, workerPid: process.pid }, 'worker under way')
   }
 
   #complete(launch: Launch): WorkerLaunch {

@@ -103,6 +103,7 @@ test('run makes a file absolute and knows when there is none', async () => {
     tracker: 'auto',
     parameters: {},
   })
+  rmSync(file)
   const missing = await godwit('run ./no-such-program.ts')
   expect(missing.exitCode).toBe(1)
   expect(missing.stderr[0]).toMatch(/^godwit: there is no file \/.*no-such-program\.ts$/)

@@ -144,7 +144,7 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
       'a coordinator and two hosts on this machine: train, migrate, and compare every bit with a run that never moved',
     )
     .option('--program <name>', 'what to train', 'mnist-mlp')
-    .option('--steps <n>', 'how many steps (default: about half a minute of them)', wholeNumber(1))
+    .option('--steps <n>', 'how many steps (default: about 20 seconds of them)', wholeNumber(1))
     .option('--migrations <n>', 'there, back, there, ...', wholeNumber(0), 2)
     .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)
     .addOption(trackerOption())

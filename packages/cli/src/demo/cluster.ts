@@ -87,6 +87,7 @@ export class Cluster {
 
   /** Gives the first line that the process says on stdout. */
   async #launch(name: string, room: Room, args: readonly string[]): Promise<unknown> {
+    if (this.#ending) throw new GodwitError('cancelled', `${name} was not started: the demo is ending`)
     const logPath = join(this.#folder, `${name.replace(' ', '-')}.log`)
     const log = openSync(logPath, 'a')
     const child = spawnRoom(room, args, { stdio: ['ignore', 'pipe', log], detached: true })

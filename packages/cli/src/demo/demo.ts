@@ -7,7 +7,7 @@
  */
 import type { MigrationReport } from '@godwit/protocol'
 import { CoordinatorClient } from '../client.ts'
-import { type Io, untilInterrupted } from '../io.ts'
+import { Interrupted, type Io, untilInterrupted } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
 import { renderReport } from '../render/report.ts'
 import { formatMs } from '../render/units.ts'
@@ -60,6 +60,9 @@ export async function demo(io: Io, options: DemoOptions): Promise<number> {
     } finally {
       client.close()
     }
+  } catch (error) {
+    if (error instanceof Interrupted) narrator.say('interrupted: ending everything that was started')
+    throw error
   } finally {
     await cluster.end()
   }
@@ -80,7 +83,7 @@ async function compareOnCluster(
       steps,
       tracker,
       host: HOSTS[0].name,
-      id: 'migrated',
+      id: 'job',
     },
     migrationSteps: migrationSteps(steps, migrations),
     hosts: [HOSTS[0].name, HOSTS[1].name],

@@ -3,9 +3,9 @@
  * the run with time on both sides of each.
  */
 
-/** Steps of about half a minute for each program that comes with Godwit; the demo trains them twice. */
+/** Steps of about 20 seconds for each program that comes with Godwit; the demo trains them twice. */
 const STEPS: Readonly<Record<string, number>> = {
-  'mnist-mlp': 2000,
+  'mnist-mlp': 1500,
   'char-transformer': 80,
   'word-embeddings': 12_000,
 }

@@ -88,8 +88,8 @@ export class RecordedRun {
       return id
     }
     throw error === undefined
-      ? new GodwitError('internal', `the migration to ${to} was ${status}`)
-      : fromErrorReport({ ...error, message: `the migration to ${to} was ${status}: ${error.message}` })
+      ? new GodwitError('internal', `the migration to ${to} ended as ${status}`)
+      : fromErrorReport({ ...error, message: `the migration to ${to} ${status}: ${error.message}` })
   }
 
   /** Asked again at the end: the lost time is known only ten steps after the move. */

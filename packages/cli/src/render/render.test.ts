@@ -67,9 +67,9 @@ test('a report shows rounds, bytes and the downtime in its parts', () => {
   expect(text).toMatchInlineSnapshot(`
     "job: a -> b completed at step 512, epoch 2 (the forecast is within the limit)
 
-    round  pages    memory      sent     took
-        0   2560  10.0 MiB  10.0 MiB  41.3 ms
-        1    100   0.4 MiB   0.4 MiB  1.50 ms
+    round  pages    memory      sent     took  steps meanwhile
+        0   2560  10.0 MiB  10.0 MiB  41.3 ms                5
+        1    100   0.4 MiB   0.4 MiB  1.50 ms                0
 
     sent      10.4 MiB in 2 rounds over 1 stream (userfaultfd, raw)
     time      1234 ms in total, setup 900 ms of it
@@ -90,6 +90,7 @@ test('a report with many rounds stays short', () => {
     pageBytes: 4096,
     wireBytes: 4140,
     durationMs: 1,
+    steps: 1,
   }))
   const lines = renderReport(migrationReport({ rounds, lostTimeMs: null }))
   expect(lines.length).toBeLessThan(30)

@@ -42,12 +42,17 @@ function renderRounds({ rounds }: MigrationReport): string[] {
     formatBytes(round.pageBytes),
     formatBytes(round.wireBytes),
     formatMs(round.durationMs),
+    String(round.steps),
   ])
   const left = rounds.length - shown
   const visible =
     left === 0
       ? rows
-      : [...rows.slice(0, shown - 1), ['...', `${plural(left, 'round')} more`, '', '', ''], ...rows.slice(-1)]
+      : [
+          ...rows.slice(0, shown - 1),
+          ['...', `${plural(left, 'round')} more`, '', '', '', ''],
+          ...rows.slice(-1),
+        ]
   return renderTable(
     [
       { title: 'round', align: 'right' },
@@ -55,6 +60,7 @@ function renderRounds({ rounds }: MigrationReport): string[] {
       { title: 'memory', align: 'right' },
       { title: 'sent', align: 'right' },
       { title: 'took', align: 'right' },
+      { title: 'steps meanwhile', align: 'right' },
     ],
     visible,
   )

@@ -108,8 +108,8 @@ export function migrationReport(more: Partial<MigrationReport> = {}): MigrationR
     codec: 'raw',
     streams: 1,
     rounds: [
-      { pages: 2560, pageBytes: 2560 * 4096, wireBytes: 10_500_000, durationMs: 41.25 },
-      { pages: 100, pageBytes: 409_600, wireBytes: 410_000, durationMs: 1.5 },
+      { pages: 2560, pageBytes: 2560 * 4096, wireBytes: 10_500_000, durationMs: 41.25, steps: 5 },
+      { pages: 100, pageBytes: 409_600, wireBytes: 410_000, durationMs: 1.5, steps: 0 },
     ],
     pageBytes: 2660 * 4096,
     wireBytes: 10_910_000,

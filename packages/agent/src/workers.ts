@@ -99,7 +99,9 @@ export class Workers {
       this.#attend(workerId, startWorker(this.#options.workerMain, folder), folder)
     } catch (error) {
       if (folder !== undefined) this.#dataDir.release(folder, false)
-      this.#log.error({ workerId, err: error }, 'a worker could not be started')
+      if (error instanceof GodwitError) {
+        this.#log.warn({ workerId, error: error.message }, 'a worker could not be started')
+      } else this.#log.error({ workerId, err: error }, 'a bug kept a worker from being started')
       this.#handlers.exited(workerId, bounded(toErrorReport(error)))
     }
   }

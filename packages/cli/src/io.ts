@@ -51,7 +51,8 @@ export class Terminal implements Io {
 
   get columns(): number | undefined {
     const { stderr } = this.#streams
-    return stderr.isTTY === true ? (stderr.columns ?? 80) : undefined
+    // A terminal that does not know its width says 0.
+    return stderr.isTTY === true ? stderr.columns || 80 : undefined
   }
 
   out(line: string): void {

@@ -3,7 +3,7 @@
  * watching and not the migration.
  */
 import type { ClientEvent, MigrationOptions, MigrationView } from '@godwit/protocol'
-import { renderProgress } from '../render/progress.ts'
+import { ENDED, renderProgress } from '../render/progress.ts'
 import { renderReport } from '../render/report.ts'
 import { printJson, type Session } from '../session.ts'
 
@@ -17,7 +17,6 @@ export interface MigrateOptions {
 
 /** How long a completed migration's report waits for its lost time, which needs ten more steps. */
 const LOST_TIME_WAIT_MS = 5_000
-const ENDED: readonly string[] = ['completed', 'cancelled', 'failed']
 
 /** 0 only when the workload runs at the target. */
 export async function migrate(session: Session, workload: string, options: MigrateOptions): Promise<number> {

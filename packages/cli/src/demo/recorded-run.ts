@@ -11,8 +11,11 @@ import {
   type WorkloadView,
 } from '@godwit/protocol'
 import type { CoordinatorClient } from '../client.ts'
+import { ENDED } from '../render/progress.ts'
 import { nextStart } from './plan.ts'
 import { Recorder } from './recording.ts'
+
+const MORE_STEPS = 'give more --steps or fewer --migrations'
 
 export interface RunPlan {
   request: Extract<ClientRequestInput, { op: 'run' }>
@@ -79,17 +82,16 @@ export class RecordedRun {
     const options = downtimeLimitMs === undefined ? {} : { downtimeLimitMs }
     const { migration } = await this.#client.request({ op: 'migrate', workload: this.#id, to, options })
     const { id } = migration
-    const ended = () =>
-      this.#migration?.id === id && ['completed', 'cancelled', 'failed'].includes(this.#migration.status)
+    const ended = () => this.#migration?.id === id && ENDED.includes(this.#migration.status)
     await this.#until(ended)
     const { status, error, report } = this.#migration as MigrationView
     if (status === 'completed') {
       this.marks.push(report?.step ?? this.recorder.losses.length)
       return id
     }
-    throw error === undefined
-      ? new GodwitError('internal', `the migration to ${to} ended as ${status}`)
-      : fromErrorReport({ ...error, message: `the migration to ${to} ${status}: ${error.message}` })
+    if (error === undefined) throw new GodwitError('internal', `the migration to ${to} ended as ${status}`)
+    const hint = error.kind === 'workload-ended' ? `: ${MORE_STEPS}` : ''
+    throw fromErrorReport({ ...error, message: `the migration to ${to} ${status}: ${error.message}${hint}` })
   }
 
   /** Asked again at the end: the lost time is known only ten steps after the move. */
@@ -120,7 +122,7 @@ export class RecordedRun {
       if (this.#isComplete()) {
         throw new GodwitError(
           'workload-ended',
-          'the run was over before all migrations were done: give more --steps or fewer --migrations',
+          `the run was over before all migrations were done: ${MORE_STEPS}`,
         )
       }
       await new Promise<void>((resolve) => {

@@ -6,12 +6,17 @@ import type { MigrationView } from '@godwit/protocol'
 import { formatBytes, formatMs, formatRate } from './units.ts'
 
 const BAR_WIDTH = 20
+/** Statuses that nothing follows. */
+export const ENDED: readonly string[] = ['completed', 'cancelled', 'failed']
 
-/** `migrates` is the line's beginning, e.g. `job-1 a -> b`. No longer than `columns`, when given. */
+/** E.g. `job a -> b  active  round 2 ...`. No longer than `columns`, when given. */
 export function renderProgress(view: MigrationView, columns: number = Number.POSITIVE_INFINITY): string {
-  const { progress } = view
+  const { progress, report } = view
   const parts = [`${view.workload} ${view.from} -> ${view.to}`, view.status]
-  if (progress !== undefined) {
+  if (ENDED.includes(view.status)) {
+    // Its progress is of a moment before the end.
+    if (report !== undefined) parts.push(`downtime ${formatMs(report.downtimeMs)}`, `step ${report.step}`)
+  } else if (progress !== undefined) {
     if (view.status === 'active') {
       const share = progress.roundPages === 0 ? 1 : progress.roundPagesSent / progress.roundPages
       parts.push(`round ${progress.round}`, renderBar(share))

@@ -60,6 +60,10 @@ test('progress says how far and how fast, and fits', () => {
   )
   expect(renderProgress(migrationView({ status: 'active', progress }), 30)).toBe(line.slice(0, 30))
   expect(renderProgress(migrationView())).toBe('job a -> b  setup')
+  const report = migrationReport()
+  expect(renderProgress(migrationView({ status: 'completed', progress, report }))).toBe(
+    'job a -> b  completed  downtime 12.3 ms  step 512',
+  )
 })
 
 test('a report shows rounds, bytes and the downtime in its parts', () => {

@@ -133,7 +133,8 @@ export class Ledger {
     for (const output of outputs) {
       const before = this.outputs[output.step]
       if (before !== undefined) {
-        if (JSON.stringify(before) !== JSON.stringify(output)) throw new Error(`step ${output.step} came twice: ${JSON.stringify([before, output])}`)
+        if (JSON.stringify(before) !== JSON.stringify(output))
+          throw new Error(`step ${output.step} came twice: ${JSON.stringify([before, output])}`)
       } else if (output.step === this.outputs.length) this.outputs.push(output)
       else throw new Error(`step ${output.step} came where ${this.outputs.length} is due`)
     }

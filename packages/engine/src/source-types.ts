@@ -88,14 +88,13 @@ export type SourceEvent =
   | { readonly type: 'hello'; readonly versions: VersionRange; readonly identity: Identity }
   | { readonly type: 'streamsOpen' }
   /**
-   * All of a round was handed to the sockets; `pendingPages` were dirtied since it was collected, over `steps` steps.
+   * All of a round was handed to the sockets; `pendingPages` were dirtied since it was collected.
    * `bytesPerMs` is what the target installed while bytes were under way; undefined when nothing was yet.
    */
   | {
       readonly type: 'roundSent'
       readonly round: RoundReport
       readonly pendingPages: number
-      readonly steps: number
       readonly bytesPerMs: number | undefined
     }
   /** `nowMs` of the event is when the pager woke up. `step` steps are applied. */

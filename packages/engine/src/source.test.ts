@@ -33,10 +33,10 @@ const config: SourceConfig = {
   elapsedMs: 10,
 }
 const error: ErrorReport = { kind: 'connection-lost', message: 'gone' }
-const round = { pages: 1000, pageBytes: 4_096_000, wireBytes: 4_100_000, durationMs: 10 }
+const round = { pages: 1000, pageBytes: 4_096_000, wireBytes: 4_100_000, durationMs: 10, steps: 2 }
 
 const hello: SourceEvent = { type: 'hello', versions: { min: 1, max: 1 }, identity }
-const roundSent: SourceEvent = { type: 'roundSent', round, pendingPages: 900, steps: 2, bytesPerMs: 4_096_00 }
+const roundSent: SourceEvent = { type: 'roundSent', round, pendingPages: 900, bytesPerMs: 4_096_00 }
 const finalRoundSent: SourceEvent = {
   type: 'finalRoundSent',
   round: { ...round, pages: 900 },

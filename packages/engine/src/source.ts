@@ -198,8 +198,13 @@ const connecting: Row<'connecting'> = {
 const active: Row<'active'> = {
   ...beforeFinal,
   installed: progressed,
-  roundSent: (state, { round, pendingPages, steps, bytesPerMs }, nowMs) => {
-    const forecast = learn(state.run.forecast, { pages: round.pages, pendingPages, steps, bytesPerMs })
+  roundSent: (state, { round, pendingPages, bytesPerMs }, nowMs) => {
+    const forecast = learn(state.run.forecast, {
+      pages: round.pages,
+      pendingPages,
+      steps: round.steps,
+      bytesPerMs,
+    })
     const run: SourceRun = { ...state.run, forecast, rounds: [...state.run.rounds, round], progressMs: nowMs }
     const decision = decide(forecast, run.config.options.downtimeLimitMs, run.roundTripMs)
     if (!decision.park) return to({ name: 'active', run }, { type: 'sendRound', round: run.rounds.length })

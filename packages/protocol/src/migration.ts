@@ -37,6 +37,8 @@ export const roundReport = z.strictObject({
   /** Bytes of the frames that carried them: zero pages have no payload. */
   wireBytes: count,
   durationMs: milliseconds,
+  /** Steps applied while the round was sent: none in the last one, which is sent parked. */
+  steps: count,
 })
 export type RoundReport = z.infer<typeof roundReport>
 

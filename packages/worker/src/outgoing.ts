@@ -352,12 +352,11 @@ export class Outgoing {
     if (sent === undefined || this.#state.name !== 'active') return
     const { subscription, pages, wireBytes } = sent
     this.#pending.addAll(subscription.take())
-    const report = { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs }
+    const steps = this.#job.control.step - beganStep
     this.dispatch({
       type: 'roundSent',
-      round: report,
+      round: { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs, steps },
       pendingPages: this.#pending.size,
-      steps: this.#job.control.step - beganStep,
       bytesPerMs: this.#sender?.bytesPerMs,
     })
   }
@@ -382,8 +381,14 @@ export class Outgoing {
     // Given up in the very moment in which the last frame left: the next round follows.
     if (sent === undefined || this.#state.name !== 'draining') return
     const { pages, wireBytes } = sent
-    const report = { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs }
-    this.dispatch({ type: 'finalRoundSent', round: report, scannedMs })
+    const sentRound = {
+      pages,
+      pageBytes: pageBytesOf(pages),
+      wireBytes,
+      durationMs: nowMs() - beganMs,
+      steps: 0,
+    }
+    this.dispatch({ type: 'finalRoundSent', round: sentRound, scannedMs })
   }
 
   /** Sends what is pending; undefined when the round was stopped meanwhile. */

@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads'
 import { Arena, arenaBytes, chooseTracker, DirtyPages, layoutDigest } from '@godwit/memory'
 import {
   type FromWorker,
+  fromErrorReport,
   GodwitError,
   type Identity,
   type Output,
@@ -140,7 +141,7 @@ export class Pager {
         this.#edge.exit(0)
         return
       case 'failed':
-        this.#fail(message.error, message.step)
+        this.#fail(fromErrorReport(message.error), message.step)
         return
     }
   }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { WorkerLaunch } from '@godwit/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DataDir, defaultDataDir, KEPT_FOLDERS, logTail } from './data-dir.ts'
+import { diskError } from './disk.ts'
 import { launchOf, temporaryFolder } from './support/host.ts'
 
 let folder: string
@@ -114,4 +115,11 @@ test('the tail of a log is bounded and plain', () => {
   expect(logTail(log).endsWith('line 99')).toBe(true)
   writeFileSync(log, `\u001b[31mred\u001b[0m ${'y'.repeat(50_000)}`)
   expect(logTail(log).length).toBeLessThanOrEqual(2000)
+})
+
+test('errors of the disk say what to do', () => {
+  const kindOf = (code: string) => diskError(Object.assign(new Error(code), { code }), '/d').kind
+  expect(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'ENOTDIR', 'EIO'].map(kindOf)).toEqual([
+    ...['disk-full', 'disk-full', 'bad-arguments', 'bad-arguments', 'bad-arguments', 'internal'],
+  ])
 })

@@ -229,6 +229,16 @@ test('Ctrl-C ends the watching, not the migration', async () => {
   expect(io.stderr.at(-1)).toContain('godwit cancel job')
 })
 
+test('Ctrl-C ends the following, not the workload', async () => {
+  const io = new CapturedIo()
+  const script: Script = () => {
+    setImmediate(() => io.interrupt())
+    return { workload: workloadView() }
+  }
+  expect((await godwit('follow job', script, io)).exitCode).toBe(130)
+  expect(io.stderr).toEqual(['job goes on; to end it: godwit stop job'])
+})
+
 test('cancel and stop', async () => {
   const cancelled = await godwit('cancel job', () => ({ migration: migrationView({ status: 'cancelling' }) }))
   expect(cancelled.stdout).toEqual(['job: a -> b cancelling'])

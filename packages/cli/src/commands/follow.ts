@@ -21,6 +21,8 @@ export async function follow(session: Session, workloadId: string, options: Foll
   const unlisten = session.client.listen((id, event) => {
     if (id === workloadId) view.event(event)
   })
+  const hint = () => session.io.err(`${workloadId} goes on; to end it: godwit stop ${workloadId}`)
+  session.io.interrupted.addEventListener('abort', hint)
   try {
     const { fromStep } = options
     const request = { op: 'follow', workload: workloadId } as const
@@ -33,6 +35,7 @@ export async function follow(session: Session, workloadId: string, options: Foll
     else session.io.out(renderWorkload(ended))
     return ended.status === 'failed' ? 1 : 0
   } finally {
+    session.io.interrupted.removeEventListener('abort', hint)
     unlisten()
   }
 }

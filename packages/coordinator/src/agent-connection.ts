@@ -1,0 +1,95 @@
+/**
+ * The coordinator's end of an agent's connection: registered first, then workers' messages in, orders out.
+ *
+ * Invariants: nothing but `register` is heard before the host is registered, and that only once; an agent speaks for
+ * the workers of its own host alone; after the connection is over the host counts as disconnected.
+ */
+import { Channel, type WebSocket } from '@godwit/channel'
+import {
+  commonVersion,
+  type FromAgent,
+  fromAgent,
+  GodwitError,
+  LIMITS,
+  OUR_VERSIONS,
+  type ToAgent,
+  toErrorReport,
+} from '@godwit/protocol'
+import type { Logger } from 'pino'
+import type { AgentLink } from './inventory.ts'
+
+type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
+
+/** What an agent's connection means to the coordinator. */
+export interface AgentHandlers {
+  /** Throws what the agent is refused with. */
+  registered(registration: Message<'register'>, agent: AgentLink): void
+  /** After the agent knows that it is registered: the workers that it has are compared with those it should have. */
+  reconcile(host: string, workers: readonly string[]): void
+  fromWorker(host: string, message: Message<'fromWorker'>): void
+  workerExited(host: string, message: Message<'workerExited'>): void
+  disconnected(host: string, agent: AgentLink): void
+}
+
+/** Takes over a socket that an agent has opened. */
+export function acceptAgent(socket: WebSocket, handlers: AgentHandlers, log: Logger): void {
+  let host: string | undefined
+  const channel = new Channel<FromAgent, ToAgent>(socket, fromAgent, {
+    message: (message) => {
+      if (host === undefined) {
+        host = register(message)
+        return
+      }
+      switch (message.type) {
+        case 'register':
+          channel.end(new GodwitError('out-of-order', `${host} is registered already`))
+          return
+        case 'fromWorker':
+          handlers.fromWorker(host, message)
+          return
+        case 'workerExited':
+          handlers.workerExited(host, message)
+          return
+      }
+    },
+    closed: (error) => {
+      clearTimeout(helloTimer)
+      if (host === undefined) return
+      log.info({ host, error: error?.message }, 'agent disconnected')
+      handlers.disconnected(host, channel)
+    },
+  })
+  const helloTimer = setTimeout(
+    () => channel.end(new GodwitError('peer-stalled', 'no registration came')),
+    LIMITS.helloTimeoutMs,
+  )
+
+  function register(message: FromAgent): string | undefined {
+    clearTimeout(helloTimer)
+    if (message.type !== 'register') {
+      channel.end(new GodwitError('out-of-order', `${message.type} before register`))
+      return undefined
+    }
+    try {
+      checkVersions(message.versions)
+      handlers.registered(message, channel)
+    } catch (error) {
+      log.warn({ host: message.name, err: error }, 'agent refused')
+      channel.send({ type: 'refused', error: toErrorReport(error) })
+      channel.close()
+      return undefined
+    }
+    log.info({ host: message.name, address: message.address, workers: message.workers }, 'agent registered')
+    channel.send({ type: 'registered' })
+    handlers.reconcile(message.name, message.workers)
+    return message.name
+  }
+}
+
+function checkVersions(theirs: { min: number; max: number }): void {
+  if (commonVersion(OUR_VERSIONS, theirs) !== undefined) return
+  throw new GodwitError(
+    'protocol-version',
+    `the agent speaks versions ${theirs.min} to ${theirs.max} of the protocol, the coordinator ${OUR_VERSIONS.min} to ${OUR_VERSIONS.max}: use releases of Godwit that are next to each other`,
+  )
+}

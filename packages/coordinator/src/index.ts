@@ -1,0 +1,4 @@
+/** The coordinator as a library: what its own program and tests of several rooms start. */
+export { type Coordinator, type CoordinatorOptions, startCoordinator } from './coordinator.ts'
+export type { Entry, KeyValueStore } from './key-value.ts'
+export { MemoryStore } from './memory-store.ts'

@@ -1,0 +1,216 @@
+/**
+ * The words of one migration as the coordinator sees it: what it knows, what can happen, what it may do about it.
+ * How they hang together is in migration-machine.ts.
+ *
+ * The states, and who holds the workload in each:
+ *
+ *     preparing ──▶ opening ──▶ moving ──▶ claimed ──▶ accepted ──▶ completed
+ *         │            │          │           │
+ *         │            └────┬─────┴───────────┘ (given back)
+ *         ▼                 ▼
+ *       ended ◀──────── cancelling
+ *
+ * - `preparing`: the target's worker starts; the source knows nothing yet.
+ * - `opening`: the source was asked to listen. From here on it is *engaged*: it must be told of the end, or tell us.
+ * - `moving`: the two talk to each other; the source says how far they are. It owns the workload.
+ * - `claimed`: the target owns the workload; the source is frozen and can still have it back.
+ * - `accepted`: a step of the target counts, there is no way back; the source's report is outstanding.
+ * - `cancelling`: how it ends is decided, the target is killed, the source has yet to say that it trains on.
+ * - `completed`, `ended`: over; only late words of the source are still answered.
+ */
+import type {
+  ErrorReport,
+  FromWorker,
+  MigrationOptions,
+  MigrationProgress,
+  MigrationReport,
+  MigrationStatus,
+  MigrationView,
+  ToWorker,
+} from '@godwit/protocol'
+import { LIMITS } from '@godwit/protocol'
+
+/** What is fixed when the migration is written down. */
+export interface MigrationPlan {
+  readonly id: string
+  readonly workload: string
+  readonly from: string
+  readonly to: string
+  /** Where the target reaches the source's workers. */
+  readonly sourceAddress: string
+  readonly sourceWorker: string
+  readonly targetWorker: string
+  /** That owns the workload as the migration begins. */
+  readonly epoch: number
+  /** Single use, 64 hex digits. */
+  readonly secret: string
+  readonly options: MigrationOptions
+  /** On the coordinator's monotonic clock. */
+  readonly startedAtMs: number
+}
+
+interface Known {
+  readonly plan: MigrationPlan
+  /** The source's latest word. */
+  readonly progress?: MigrationProgress
+  /** The source's, once it has sent it. */
+  readonly report?: MigrationReport
+}
+
+export interface Outcome {
+  readonly status: 'cancelled' | 'failed'
+  readonly error: ErrorReport
+}
+
+interface Decided {
+  readonly outcome: Outcome
+  /** The epoch under which a source that was frozen goes on. */
+  readonly recoveredEpoch?: number
+}
+
+export type MigrationState = Known &
+  (
+    | { readonly name: 'preparing' }
+    | { readonly name: 'opening' }
+    | { readonly name: 'moving'; readonly status: 'setup' | 'active' | 'switchover' }
+    | {
+        readonly name: 'claimed'
+        readonly epoch: number
+        readonly sourceGone: boolean
+      }
+    | { readonly name: 'accepted'; readonly epoch: number; readonly sinceMs: number }
+    | ({ readonly name: 'cancelling'; readonly sinceMs: number } & Decided)
+    | { readonly name: 'completed'; readonly epoch: number }
+    | ({ readonly name: 'ended' } & Decided)
+  )
+
+export type StateName = MigrationState['name']
+export type StateOf<Name extends StateName> = Extract<MigrationState, { name: Name }>
+
+type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
+
+export type MigrationEvent =
+  /** The target's worker is ready; `difference` says why it must not take over, if so. */
+  | { readonly type: 'targetPrepared'; readonly difference?: ErrorReport | undefined }
+  | { readonly type: 'targetFailed'; readonly error: ErrorReport }
+  | { readonly type: 'targetExited'; readonly error: ErrorReport }
+  /** The agents' connections, not the workers': these may go on undisturbed. */
+  | { readonly type: 'targetHostLost' }
+  | { readonly type: 'targetHostBack' }
+  | { readonly type: 'sourceHostBack' }
+  | { readonly type: 'outgoingOpened'; readonly port: number }
+  | {
+      readonly type: 'progress'
+      readonly status: MigrationStatus
+      readonly progress: MigrationProgress
+    }
+  | { readonly type: 'claim'; readonly fromStep: number }
+  /** The answer to `askClaim`; comes before any other event. */
+  | { readonly type: 'claimDecided'; readonly granted: boolean; readonly epoch: number }
+  /** A step of the epoch that the claim made has been accepted, or the workload's end has. */
+  | { readonly type: 'stepAccepted' }
+  | { readonly type: 'recover'; readonly error: ErrorReport }
+  /** The answer to `askRecover`; comes before any other event. */
+  | {
+      readonly type: 'recoverDecided'
+      readonly granted: boolean
+      readonly epoch: number
+      readonly error: ErrorReport
+    }
+  | ({ readonly type: 'sourceEnded' } & Pick<Said<'migrationEnded'>, 'status' | 'report' | 'error'>)
+  | { readonly type: 'sourceExited'; readonly error: ErrorReport }
+  /** The job is done, or its program failed, while the source owns it. */
+  | { readonly type: 'workloadEnded' }
+  | { readonly type: 'cancel'; readonly error: ErrorReport }
+  | { readonly type: 'tick' }
+
+export type EventType = MigrationEvent['type']
+export type EventOf<Type extends EventType> = Extract<MigrationEvent, { type: Type }>
+
+export type MigrationEffect =
+  | { readonly type: 'launchTarget' }
+  | { readonly type: 'toSource'; readonly message: ToWorker }
+  | { readonly type: 'toTarget'; readonly message: ToWorker }
+  | { readonly type: 'killTarget' }
+  /** Compare-and-set, then `claimDecided`. */
+  | { readonly type: 'askClaim'; readonly fromStep: number }
+  /** Compare-and-set, then `recoverDecided` with the same error. */
+  | { readonly type: 'askRecover'; readonly error: ErrorReport }
+  /** The worker that owns the workload from now on. */
+  | { readonly type: 'own'; readonly side: 'source' | 'target' }
+  /** Tells the frozen source that it is not needed any more, and sees to it that it goes. */
+  | { readonly type: 'releaseSource' }
+  /** Neither side can go on. */
+  | { readonly type: 'workloadLost'; readonly error: ErrorReport }
+
+export interface MigrationStep {
+  readonly state: MigrationState
+  readonly effects: readonly MigrationEffect[]
+}
+
+export function migrationStatus(state: MigrationState): MigrationStatus {
+  switch (state.name) {
+    case 'preparing':
+    case 'opening':
+      return 'setup'
+    case 'moving':
+      return state.status
+    case 'claimed':
+    case 'accepted':
+      return 'switchover'
+    case 'completed':
+    case 'cancelling':
+      return state.name
+    case 'ended':
+      return state.outcome.status
+  }
+}
+
+/** Nothing but late words can come. */
+export function isOver(state: MigrationState): boolean {
+  return state.name === 'completed' || state.name === 'ended'
+}
+
+/** The source owns the workload and hasn't been given up: a cancel still means something. */
+export function isCancellable(state: MigrationState): boolean {
+  return state.name === 'preparing' || state.name === 'opening' || state.name === 'moving'
+}
+
+/** When `tick` is due, on the coordinator's clock; undefined where the two workers themselves keep the time. */
+export function deadlineMs(state: MigrationState): number | undefined {
+  const { startedAtMs, options } = state.plan
+  const byTimeout = startedAtMs + options.timeoutMs
+  switch (state.name) {
+    case 'preparing':
+    case 'opening':
+      return Math.min(startedAtMs + LIMITS.setupTimeoutMs, byTimeout)
+    case 'moving':
+      if (state.status === 'switchover') return undefined
+      return state.status === 'setup' ? Math.min(startedAtMs + LIMITS.setupTimeoutMs, byTimeout) : byTimeout
+    case 'accepted':
+    case 'cancelling':
+      return state.sinceMs + LIMITS.handoverTimeoutMs
+    case 'claimed':
+    case 'completed':
+    case 'ended':
+      return undefined
+  }
+}
+
+/** As clients see it; `lostTimeMs` is what only the coordinator can fill in. */
+export function viewOf(state: MigrationState, lostTimeMs: number | null): MigrationView {
+  const { id, workload, from, to, options } = state.plan
+  const { progress, report } = state
+  const error = state.name === 'ended' || state.name === 'cancelling' ? state.outcome.error : undefined
+  return {
+    id,
+    workload,
+    from,
+    to,
+    status: migrationStatus(state),
+    options,
+    ...(progress === undefined ? {} : { progress }),
+    ...(report === undefined ? {} : { report: { ...report, lostTimeMs } }),
+    ...(error === undefined ? {} : { error }),
+  }
+}

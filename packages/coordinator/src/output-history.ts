@@ -1,0 +1,106 @@
+/**
+ * The accepted outputs of one workload, kept for those who begin to follow later.
+ *
+ * A long job has a million steps, so a step costs two numbers here and no object: loss and step time in two rings
+ * that grow up to a limit and then forget the oldest. Its epoch follows from where epochs began. Metrics are rare or
+ * bulky, and kept for the latest steps that had some.
+ *
+ * Invariant: what is kept is gapless, up to the last accepted step; losses come back bit for bit.
+ */
+import { LIMITS, type Output } from '@godwit/protocol'
+
+const FIRST_CAPACITY = 1024
+/** Steps whose metrics are kept: 64 messages full of them. */
+const MAX_KEPT_METRICS = 64 * LIMITS.maxOutputsPerMessage
+
+export class OutputHistory {
+  readonly #maxSteps: number
+  readonly #epochs: { epoch: number; fromStep: number }[] = []
+  readonly #metrics = new Map<number, Record<string, number>>()
+  #losses: Float64Array
+  #stepMs: Float64Array
+  #firstStep = 0
+  #nextStep = 0
+
+  constructor(maxSteps: number = LIMITS.maxKeptSteps) {
+    this.#maxSteps = maxSteps
+    this.#losses = new Float64Array(Math.min(FIRST_CAPACITY, maxSteps))
+    this.#stepMs = new Float64Array(this.#losses.length)
+  }
+
+  /** The first step that is kept. */
+  get firstStep(): number {
+    return this.#firstStep
+  }
+
+  /** The step that will be added next. */
+  get nextStep(): number {
+    return this.#nextStep
+  }
+
+  /** Adds the output of `nextStep`. */
+  add(output: Output): void {
+    if (output.step !== this.#nextStep) {
+      throw new Error(`step ${output.step} was accepted where ${this.#nextStep} comes next`)
+    }
+    if (this.#nextStep === this.#losses.length && this.#losses.length < this.#maxSteps) this.#grow()
+    const slot = output.step % this.#losses.length
+    this.#losses[slot] = output.loss
+    this.#stepMs[slot] = output.stepMs
+    if (this.#epochs.at(-1)?.epoch !== output.epoch) {
+      this.#epochs.push({ epoch: output.epoch, fromStep: output.step })
+    }
+    if (output.metrics !== undefined) this.#keepMetrics(output.step, output.metrics)
+    this.#nextStep += 1
+    this.#firstStep = Math.max(0, this.#nextStep - this.#losses.length)
+  }
+
+  /** Up to `max` outputs from `fromStep` on, or from the first one kept. */
+  read(fromStep: number, max: number): Output[] {
+    const outputs: Output[] = []
+    const from = Math.max(fromStep, this.#firstStep)
+    const to = Math.min(this.#nextStep, from + max)
+    for (let step = from; step < to; step++) outputs.push(this.#at(step))
+    return outputs
+  }
+
+  /** Step times in milliseconds of up to `count` latest steps, oldest first. */
+  latestStepMs(count: number): number[] {
+    return this.read(Math.max(0, this.#nextStep - count), count).map(({ stepMs }) => stepMs)
+  }
+
+  /** The last accepted output. */
+  get latest(): Output | undefined {
+    return this.#nextStep === 0 ? undefined : this.#at(this.#nextStep - 1)
+  }
+
+  #at(step: number): Output {
+    const slot = step % this.#losses.length
+    const epoch = this.#epochs.findLast(({ fromStep }) => fromStep <= step)?.epoch
+    const loss = this.#losses[slot]
+    const stepMs = this.#stepMs[slot]
+    if (epoch === undefined || loss === undefined || stepMs === undefined) {
+      throw new Error(`step ${step} is not kept`)
+    }
+    const metrics = this.#metrics.get(step)
+    return { step, epoch, loss, stepMs, ...(metrics === undefined ? {} : { metrics }) }
+  }
+
+  #keepMetrics(step: number, metrics: Record<string, number>): void {
+    this.#metrics.set(step, metrics)
+    if (this.#metrics.size <= MAX_KEPT_METRICS) return
+    const oldest = this.#metrics.keys().next()
+    if (!oldest.done) this.#metrics.delete(oldest.value)
+  }
+
+  /** Only while nothing was forgotten: then each step still lies at its own number. */
+  #grow(): void {
+    const capacity = Math.min(this.#maxSteps, 2 * this.#losses.length)
+    const losses = new Float64Array(capacity)
+    losses.set(this.#losses)
+    this.#losses = losses
+    const stepMs = new Float64Array(capacity)
+    stepMs.set(this.#stepMs)
+    this.#stepMs = stepMs
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * Agents, workers and clients for tests: each plays its part over a real loopback socket, message by message, and
+ * does only what the test tells it to. Nothing here decides anything, so that what a test sees is the coordinator.
+ */
+import { Channel, dial } from '@godwit/channel'
+import {
+  type ClientEvent,
+  type ClientOp,
+  type ClientRequestInput,
+  checkMessage,
+  type FromAgent,
+  type FromClient,
+  type FromWorker,
+  fromErrorReport,
+  type GodwitError,
+  type Identity,
+  type Launch,
+  type MigrationReport,
+  type MigrationStatus,
+  type MigrationView,
+  OUR_VERSIONS,
+  type Output,
+  REPLIES,
+  type Reply,
+  type ToAgent,
+  type ToClient,
+  type ToWorker,
+  toAgent,
+  toClient,
+  type WorkloadView,
+} from '@godwit/protocol'
+
+/** What came in, and a promise of what will. */
+class Inbox<T> {
+  readonly all: T[] = []
+  #taken = 0
+  readonly #waiting = new Set<() => void>()
+
+  add(item: T): void {
+    this.all.push(item)
+    for (const wake of this.#waiting) wake()
+  }
+
+  /** The next item that `wanted` takes, skipping others. */
+  async next<U extends T>(wanted: (item: T) => item is U): Promise<U>
+  async next(wanted: (item: T) => boolean): Promise<T>
+  async next(wanted: (item: T) => boolean): Promise<T> {
+    for (;;) {
+      while (this.#taken < this.all.length) {
+        const item = this.all[this.#taken++] as T
+        if (wanted(item)) return item
+      }
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake)
+          resolve()
+        }
+        this.#waiting.add(wake)
+      })
+    }
+  }
+}
+
+type OfType<Message extends { type: string }, Type extends Message['type']> = Extract<Message, { type: Type }>
+
+export class FakeAgent {
+  readonly orders = new Inbox<ToAgent>()
+  /** Settles when the connection is over. */
+  readonly closed: Promise<GodwitError | undefined>
+  readonly name: string
+  readonly #channel: Channel<ToAgent, FromAgent>
+
+  private constructor(name: string, socket: Awaited<ReturnType<typeof dial>>) {
+    this.name = name
+    let over: (error: GodwitError | undefined) => void = () => {}
+    this.closed = new Promise((resolve) => {
+      over = resolve
+    })
+    this.#channel = new Channel<ToAgent, FromAgent>(socket, toAgent, {
+      message: (message) => this.orders.add(message),
+      closed: (error) => over(error),
+    })
+  }
+
+  static async connect(port: number, name: string): Promise<FakeAgent> {
+    return new FakeAgent(name, await dial(`ws://127.0.0.1:${port}/agent`))
+  }
+
+  /** Connects and registers; `address` is what the target of a migration will dial. */
+  static async registered(
+    port: number,
+    name: string,
+    options: { workers?: string[]; memoryBytes?: number } = {},
+  ): Promise<FakeAgent> {
+    const agent = await FakeAgent.connect(port, name)
+    agent.register(options)
+    await agent.order('registered')
+    return agent
+  }
+
+  register(options: { workers?: string[]; memoryBytes?: number; versions?: typeof OUR_VERSIONS } = {}): void {
+    this.send({
+      type: 'register',
+      versions: options.versions ?? OUR_VERSIONS,
+      name: this.name,
+      address: `${this.name}.test`,
+      faultDomain: this.name,
+      memoryBytes: options.memoryBytes ?? 2 ** 30,
+      cores: 2,
+      workers: options.workers ?? [],
+    })
+  }
+
+  send(message: FromAgent): void {
+    this.#channel.send(message)
+  }
+
+  order<Type extends ToAgent['type']>(type: Type): Promise<OfType<ToAgent, Type>> {
+    return this.orders.next((message): message is OfType<ToAgent, Type> => message.type === type)
+  }
+
+  /** The next launch, as a worker that does what the test says. */
+  async launched(): Promise<FakeWorker> {
+    const { launch } = await this.order('launch')
+    return new FakeWorker(this, launch)
+  }
+
+  async close(): Promise<void> {
+    this.#channel.close()
+    await this.closed
+  }
+}
+
+export class FakeWorker {
+  readonly launch: Launch
+  readonly #agent: FakeAgent
+
+  constructor(agent: FakeAgent, launch: Launch) {
+    this.#agent = agent
+    this.launch = launch
+  }
+
+  get id(): string {
+    return this.launch.workerId
+  }
+
+  /** The same worker behind a new connection of its agent. */
+  behind(agent: FakeAgent): FakeWorker {
+    return new FakeWorker(agent, this.launch)
+  }
+
+  say(message: FromWorker): void {
+    this.#agent.send({ type: 'fromWorker', workerId: this.id, message })
+  }
+
+  prepared(changes: Partial<Identity> = {}): void {
+    this.say({ type: 'prepared', identity: { ...IDENTITY, ...changes } })
+  }
+
+  /** Outputs of the steps from `from` to before `to`, under `epoch`. */
+  steps(epoch: number, from: number, to: number): void {
+    const outputs: Output[] = []
+    for (let step = from; step < to; step++) outputs.push(outputOf(step, epoch))
+    this.say({ type: 'outputs', outputs })
+  }
+
+  exited(): void {
+    this.#agent.send({ type: 'workerExited', workerId: this.id })
+  }
+
+  async told<Type extends ToWorker['type']>(type: Type): Promise<OfType<ToWorker, Type>> {
+    const order = await this.#agent.orders.next(
+      (message) =>
+        message.type === 'toWorker' && message.workerId === this.id && message.message.type === type,
+    )
+    return (order as OfType<ToAgent, 'toWorker'>).message as OfType<ToWorker, Type>
+  }
+
+  async killed(): Promise<void> {
+    await this.#agent.orders.next((message) => message.type === 'kill' && message.workerId === this.id)
+  }
+
+  progress(migrationId: string, status: MigrationStatus, step = 0): void {
+    const progress = { round: 0, roundPagesSent: 1, roundPages: 2, remainingBytes: 4096, sentBytes: 4096 }
+    this.say({
+      type: 'migrationProgress',
+      migrationId,
+      status,
+      progress: { ...progress, bytesPerSecond: 1, step },
+    })
+  }
+}
+
+export class FakeClient {
+  readonly events = new Inbox<{ workload: string; event: ClientEvent }>()
+  readonly closed: Promise<GodwitError | undefined>
+  readonly #channel: Channel<ToClient, FromClient>
+  readonly #pending = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>()
+  #id = 0
+
+  private constructor(socket: Awaited<ReturnType<typeof dial>>) {
+    let over: (error: GodwitError | undefined) => void = () => {}
+    this.closed = new Promise((resolve) => {
+      over = resolve
+    })
+    this.#channel = new Channel<ToClient, FromClient>(socket, toClient, {
+      message: (message) => this.#receive(message),
+      closed: (error) => over(error),
+    })
+  }
+
+  static async connect(port: number): Promise<FakeClient> {
+    return new FakeClient(await dial(`ws://127.0.0.1:${port}/client`))
+  }
+
+  async ask<Op extends ClientOp>(request: Extract<ClientRequestInput, { op: Op }>): Promise<Reply<Op>> {
+    this.#id += 1
+    const id = this.#id
+    const result = await new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject })
+      this.#channel.send({ type: 'request', id, request: request as FromClient['request'] })
+    })
+    return checkMessage(REPLIES[request.op as Op], result) as Reply<Op>
+  }
+
+  /** Something that is no request. */
+  sendRubbish(): void {
+    this.#channel.send({ type: 'nonsense' } as unknown as FromClient)
+  }
+
+  /** The next steps until `count` of them have come, one after the other. */
+  async steps(count: number): Promise<Output[]> {
+    const outputs: Output[] = []
+    while (outputs.length < count) {
+      const { event } = await this.events.next(({ event }) => event.kind === 'steps')
+      if (event.kind === 'steps') outputs.push(...event.outputs)
+    }
+    return outputs
+  }
+
+  async workload(wanted: (view: WorkloadView) => boolean): Promise<WorkloadView> {
+    const { event } = await this.events.next(
+      ({ event }) => event.kind === 'workload' && wanted(event.workload),
+    )
+    return (event as Extract<ClientEvent, { kind: 'workload' }>).workload
+  }
+
+  async migration(wanted: (view: MigrationView) => boolean): Promise<MigrationView> {
+    const { event } = await this.events.next(
+      ({ event }) => event.kind === 'migration' && wanted(event.migration),
+    )
+    return (event as Extract<ClientEvent, { kind: 'migration' }>).migration
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+
+  #receive(message: ToClient): void {
+    if (message.type === 'event') {
+      this.events.add({ workload: message.workload, event: message.event })
+      return
+    }
+    const pending = this.#pending.get(message.id)
+    this.#pending.delete(message.id)
+    if (message.type === 'reply') pending?.resolve(message.result)
+    else pending?.reject(fromErrorReport(message.error))
+  }
+}
+
+const DIGEST = 'a'.repeat(64)
+export const IDENTITY: Identity = {
+  program: 'mlp',
+  programDigest: DIGEST,
+  parametersDigest: DIGEST,
+  layoutDigest: DIGEST,
+  dataDigests: {},
+  mathDigests: {},
+  rehearsalDigest: DIGEST,
+  arenaBytes: 4096,
+  tracker: 'compare',
+}
+
+export function outputOf(step: number, epoch: number, stepMs = 5): Output {
+  return { step, epoch, loss: 1 / (step + 1), stepMs }
+}
+
+export function reportOf(
+  plan: { id: string; workload: string; from: string; to: string },
+  step: number,
+  epoch: number,
+): MigrationReport {
+  const { id, workload, from, to } = plan
+  return {
+    id,
+    workload,
+    from,
+    to,
+    status: 'completed',
+    parkPoint: 'boundary',
+    step,
+    epoch,
+    tracker: 'compare',
+    codec: 'raw',
+    streams: 1,
+    rounds: [{ pages: 1, pageBytes: 4096, wireBytes: 4160, durationMs: 1, steps: 1 }],
+    pageBytes: 4096,
+    wireBytes: 4160,
+    setupMs: 10,
+    totalMs: 20,
+    downtimeMs: 6,
+    downtime: { parkMs: 1, finalScanMs: 1, finalSendMs: 1, installMs: 1, claimMs: 1, resumeMs: 1 },
+    clockErrorMs: 0.1,
+    clockOffsetMs: 0,
+    predicted: { downtimeMs: 5, totalMs: 20 },
+    parkReason: 'forecast',
+    parks: 1,
+    claimRoundTripMs: 1,
+    lostTimeMs: null,
+  }
+}

@@ -1,0 +1,56 @@
+/** A workload as clients see it, from what the coordinator knows of it. */
+import type { ErrorReport, FromWorker, Launch, WorkloadView } from '@godwit/protocol'
+import type { OutputHistory } from './output-history.ts'
+import { newestRange, type OwnershipRecord } from './ownership.ts'
+
+/** What was asked for. */
+export type WorkloadSpec = Pick<Launch, 'program' | 'parameters' | 'steps' | 'tracker'> & {
+  readonly id: string
+}
+
+/** Steps over which the speed is averaged. */
+const SPEED_STEPS = 20
+
+export interface WorkloadFacts {
+  readonly spec: WorkloadSpec
+  readonly status: WorkloadView['status']
+  readonly host: string
+  readonly record: OwnershipRecord
+  readonly history: OutputHistory
+  /** What the owner said as it was ready. */
+  readonly prepared: Extract<FromWorker, { type: 'prepared' }> | undefined
+  /** Under way. */
+  readonly migration: string | undefined
+  readonly stateDigest: string | undefined
+  readonly error: ErrorReport | undefined
+}
+
+export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
+  const { spec, record, prepared, migration, stateDigest, error } = facts
+  const latest = facts.history.latest
+  const stepsPerSecond = speedOf(facts.history.latestStepMs(SPEED_STEPS))
+  return {
+    id: spec.id,
+    program: spec.program,
+    parameters: spec.parameters,
+    steps: spec.steps,
+    status: facts.status,
+    host: facts.host,
+    epoch: newestRange(record).epoch,
+    ranges: record.ranges.map(({ epoch, host, fromStep }) => ({ epoch, host, fromStep })),
+    acceptedSteps: record.acceptedSteps,
+    ...(latest === undefined ? {} : { loss: latest.loss }),
+    ...(latest?.metrics === undefined ? {} : { metrics: latest.metrics }),
+    ...(stepsPerSecond === undefined ? {} : { stepsPerSecond }),
+    ...(prepared === undefined ? {} : { tracker: prepared.identity.tracker }),
+    ...(prepared?.trackerReason === undefined ? {} : { trackerReason: prepared.trackerReason }),
+    ...(migration === undefined ? {} : { migration }),
+    ...(stateDigest === undefined ? {} : { stateDigest }),
+    ...(error === undefined ? {} : { error }),
+  }
+}
+
+function speedOf(stepMs: readonly number[]): number | undefined {
+  const totalMs = stepMs.reduce((sum, each) => sum + each, 0)
+  return totalMs > 0 ? (1000 * stepMs.length) / totalMs : undefined
+}

@@ -1,0 +1,508 @@
+/**
+ * One workload at the edge: it hears workers, agents and clients, and does one thing after another.
+ *
+ * What happens to a workload waits in its queue, because most of it changes the ownership record, and the store
+ * takes its time. Decisions are elsewhere: outputs are accepted by ownership.ts, migrations decided by
+ * migration-machine.ts. What is left here is a short life: starting, running, and one of three ends.
+ *
+ * Invariants: only the worker that owns the workload and those of its latest migration are heard; a workload that
+ * has ended changes its status no more; every wait for a worker ends by itself.
+ */
+import {
+  difference,
+  type ErrorReport,
+  type FromWorker,
+  fromErrorReport,
+  GodwitError,
+  type Launch,
+  LIMITS,
+  type MigrationOptions,
+  type MigrationView,
+  type ToWorker,
+  type WorkloadView,
+} from '@godwit/protocol'
+import type { Logger } from 'pino'
+import { Deferred } from './deferred.ts'
+import type { Inventory } from './inventory.ts'
+import type { KeyValueStore } from './key-value.ts'
+import { USUAL_STEPS } from './lost-time.ts'
+import type { MigrationPlan } from './migration-state.ts'
+import { Move } from './move.ts'
+import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
+import { OutputFeed } from './output-feed.ts'
+import { OutputHistory } from './output-history.ts'
+import { accept, firstOwner, newestRange, type OwnershipRecord } from './ownership.ts'
+import { createOwnership, updateOwnership } from './ownership-store.ts'
+import { SerialQueue } from './serial-queue.ts'
+import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
+
+export interface Services {
+  readonly store: KeyValueStore
+  readonly inventory: Inventory
+  readonly log: Logger
+  nowMs(): number
+  migrationChanged(view: MigrationView): void
+}
+
+type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
+
+/** From the word to stop to SIGKILL, with the time that a message takes on a busy machine. */
+const REAP_MS = LIMITS.stopGraceMs + LIMITS.heartbeatIntervalMs
+
+export class Workload {
+  readonly spec: WorkloadSpec
+  readonly feed: OutputFeed
+  readonly #services: Services
+  readonly #log: Logger
+  readonly #queue = new SerialQueue()
+  readonly #prepared = new Map<string, Said<'prepared'>>()
+  readonly #reapers = new Map<string, NodeJS.Timeout>()
+  readonly #started = new Deferred()
+  readonly #over = new Deferred()
+  #status: WorkloadView['status'] = 'starting'
+  #record: OwnershipRecord
+  #host: string
+  #owner: string
+  #error: ErrorReport | undefined
+  #end: Said<'ended'> | undefined
+  #move: Move | undefined
+  #stop: 'no' | 'wanted' | 'sent' = 'no'
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(spec: WorkloadSpec, host: string, services: Services) {
+    this.spec = spec
+    this.#services = services
+    this.#log = services.log.child({ workload: spec.id })
+    this.#host = host
+    this.#owner = makeWorkerId(spec.id, 1)
+    this.#record = firstOwner(host)
+    this.feed = new OutputFeed(new OutputHistory(), () => this.view())
+  }
+
+  get id(): string {
+    return this.spec.id
+  }
+
+  get host(): string {
+    return this.#host
+  }
+
+  get isActive(): boolean {
+    return this.#status === 'starting' || this.#status === 'running'
+  }
+
+  /** Paged memory, with its shadow, as far as the owner has told. */
+  get memoryBytes(): number {
+    const identity = this.#prepared.get(this.#owner)?.identity
+    return identity === undefined ? 0 : identity.arenaBytes * (identity.tracker === 'compare' ? 2 : 1)
+  }
+
+  /** Of the migration that is under way or was the latest. */
+  get migration(): MigrationView | undefined {
+    return this.#move?.view()
+  }
+
+  view(): WorkloadView {
+    return viewOfWorkload({
+      spec: this.spec,
+      status: this.#status,
+      host: this.#host,
+      record: this.#record,
+      history: this.feed.history,
+      prepared: this.#prepared.get(this.#owner),
+      migration: this.#move?.isOver === false ? this.#move.plan.id : undefined,
+      stateDigest: this.#status === 'finished' ? this.#end?.stateDigest : undefined,
+      error: this.#error,
+    })
+  }
+
+  /** Settles when the workload trains. Errors: what kept it from starting, `setup-timeout`, `host-disconnected`. */
+  async start(): Promise<WorkloadView> {
+    await this.#do(async () => {
+      await createOwnership(this.#services.store, this.id, this.#record)
+      this.#launch(this.#host, { workerId: this.#owner, mode: 'fresh', epoch: 1, tracker: this.spec.tracker })
+      this.#timer = setTimeout(() => this.#later(() => this.#startTooSlow()), LIMITS.setupTimeoutMs)
+    })
+    await this.#started.promise
+    return this.view()
+  }
+
+  /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
+  migrate(to: string, options: MigrationOptions): Promise<MigrationView> {
+    return this.#do(async () => {
+      this.#mustRun()
+      if (this.#move?.isOver === false) {
+        const { id, to } = this.#move.plan
+        throw new GodwitError('already-migrating', `${this.id} is on its way to ${to} (${id})`)
+      }
+      if (to === this.#host) throw new GodwitError('already-there', `${this.id} runs on ${to} already`)
+      this.#services.inventory.connectedHost(to)
+      const source = this.#services.inventory.connectedHost(this.#host)
+      const { epoch } = newestRange(this.#record)
+      const plan: MigrationPlan = {
+        id: makeMigrationId(),
+        workload: this.id,
+        from: this.#host,
+        to,
+        sourceAddress: source.address,
+        sourceWorker: this.#owner,
+        targetWorker: makeWorkerId(this.id, epoch + 1),
+        epoch,
+        secret: makeSecret(),
+        options,
+        startedAtMs: this.#services.nowMs(),
+      }
+      const move = this.#newMove(plan)
+      this.#log.info({ migration: plan.id, from: plan.from, to }, 'migration begins')
+      await move.begin()
+      this.feed.workloadChanged()
+      return move.view()
+    })
+  }
+
+  /** Errors: `unknown-migration`, `out-of-order` when the target owns the workload already. */
+  cancel(): Promise<MigrationView> {
+    return this.#do(async () => {
+      const move = this.#move
+      if (move === undefined || move.isOver) {
+        throw new GodwitError('unknown-migration', `${this.id} has no migration under way`)
+      }
+      if (!move.isCancellable && move.status !== 'cancelling') {
+        throw new GodwitError(
+          'out-of-order',
+          `${this.id} has just moved to ${move.plan.to}: there is nothing left to cancel`,
+        )
+      }
+      await move.handle({ type: 'cancel', error: { kind: 'cancelled', message: 'cancelled by request' } })
+      return move.view()
+    })
+  }
+
+  /** Settles when the workload has stopped. Errors: `not-running`. */
+  async stop(): Promise<WorkloadView> {
+    await this.#do(async () => {
+      if (!this.isActive) throw new GodwitError('not-running', `${this.id} has ${this.#status} already`)
+      if (this.#stop !== 'no') return
+      this.#stop = 'wanted'
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(
+        () => this.#later(() => this.#stopNow()),
+        LIMITS.handoverTimeoutMs + LIMITS.stopGraceMs,
+      )
+      const error: ErrorReport = { kind: 'cancelled', message: 'the workload was stopped' }
+      await this.#move?.handle({ type: 'cancel', error })
+      // Its agent kills the worker when it comes back: it is not known any more.
+      if (!this.#services.inventory.isConnected(this.#host)) await this.#stopNow()
+    })
+    await this.#over.promise
+    return this.view()
+  }
+
+  fromWorker(workerId: string, message: FromWorker): void {
+    this.#later(() => this.#hear(workerId, message))
+  }
+
+  workerExited(workerId: string, error: ErrorReport | undefined): void {
+    this.#later(async () => {
+      this.#forget(workerId)
+      const gone = error ?? { kind: 'worker-crashed', message: `worker ${workerId} ended without saying why` }
+      const move = this.#openMoveOf(workerId)
+      // With a migration under way it decides what the loss of one of its sides means.
+      if (move !== undefined) {
+        await move.handle({
+          type: workerId === move.plan.sourceWorker ? 'sourceExited' : 'targetExited',
+          error: gone,
+        })
+      } else if (workerId === this.#owner) await this.#lost(gone)
+    })
+  }
+
+  /** The agent of `host` has gone. Its workers may go on, and a workload that trains is left alone. */
+  hostLost(host: string): void {
+    this.#later(async () => {
+      if (this.#status === 'starting' && this.#host === host) {
+        this.#kill(this.#owner)
+        await this.#lost({ kind: 'host-disconnected', message: `the agent of ${host} disconnected` })
+      }
+      if (this.#move?.plan.to === host) await this.#move.handle({ type: 'targetHostLost' })
+    })
+  }
+
+  /** The agent of a worker's host has come back and the worker with it. */
+  workerBack(workerId: string): void {
+    this.#later(async () => {
+      this.#acknowledge(workerId)
+      const move = this.#move
+      if (workerId === move?.plan.sourceWorker) await move.handle({ type: 'sourceHostBack' })
+      if (workerId === move?.plan.targetWorker) await move.handle({ type: 'targetHostBack' })
+      if (workerId === this.#owner && !this.isActive) this.#toWorker(workerId, { type: 'stop' })
+    })
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    for (const reaper of this.#reapers.values()) clearTimeout(reaper)
+    this.#move?.close()
+    this.feed.close()
+  }
+
+  // ---- what workers say
+
+  async #hear(workerId: string, message: FromWorker): Promise<void> {
+    switch (message.type) {
+      case 'prepared':
+        return this.#onPrepared(workerId, message)
+      case 'outputs':
+        return this.#onOutputs(workerId, message)
+      case 'ended':
+        if (workerId === this.#owner) this.#end = message
+        return this.#finishIfEnded()
+      case 'failed':
+        return this.#onFailed(workerId, message.error)
+      default:
+        return this.#hearOfMigration(workerId, message)
+    }
+  }
+
+  async #onPrepared(workerId: string, message: Said<'prepared'>): Promise<void> {
+    this.#prepared.set(workerId, message)
+    if (message.warning !== undefined) this.#log.warn({ workerId, warning: message.warning }, 'rehearsal')
+    if (workerId === this.#owner) {
+      if (this.#status !== 'starting') return
+      clearTimeout(this.#timer)
+      this.#status = 'running'
+      this.#log.info({ host: this.#host }, 'workload trains')
+      this.#started.resolve()
+      this.feed.workloadChanged()
+    } else if (workerId === this.#move?.plan.targetWorker) {
+      const source = this.#prepared.get(this.#move.plan.sourceWorker)
+      const differs = source === undefined ? undefined : difference(source.identity, message.identity)
+      await this.#move.handle({ type: 'targetPrepared', difference: differs })
+    }
+  }
+
+  async #onOutputs(workerId: string, { outputs }: Said<'outputs'>): Promise<void> {
+    if (!this.isActive) return this.#acknowledge(workerId)
+    const { record, accepted } = await updateOwnership(this.#services.store, this.id, (record) =>
+      accept(record, outputs),
+    )
+    this.#record = record
+    this.#acknowledge(workerId)
+    if (accepted.length === 0) return
+    for (const output of accepted) this.feed.history.add(output)
+    this.feed.stepsAdded()
+    await this.#move?.accepted(accepted, record)
+    await this.#finishIfEnded()
+  }
+
+  /** The owner's word counts once all that it did before is accepted. */
+  async #finishIfEnded(): Promise<void> {
+    const end = this.#end
+    if (end === undefined) return
+    if (this.#status !== 'running') return this.#toWorker(this.#owner, { type: 'stop' })
+    const { epoch } = newestRange(this.#record)
+    if (end.epoch !== epoch || end.steps !== this.#record.acceptedSteps) return
+    this.#log.info({ steps: end.steps, stateDigest: end.stateDigest }, 'workload finished')
+    this.#ends('finished')
+    await this.#move?.workloadEnded()
+  }
+
+  async #onFailed(workerId: string, error: ErrorReport): Promise<void> {
+    const move = this.#openMoveOf(workerId)
+    if (workerId === move?.plan.targetWorker) return move.handle({ type: 'targetFailed', error })
+    if (workerId === this.#owner) await this.#lost(error)
+  }
+
+  async #hearOfMigration(
+    workerId: string,
+    message: Exclude<FromWorker, { type: 'prepared' | 'outputs' | 'ended' | 'failed' }>,
+  ): Promise<void> {
+    const move = this.#move
+    const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker
+    if (move === undefined || message.migrationId !== move.plan.id || workerId !== speaker) {
+      this.#log.warn({ workerId, type: message.type, migration: message.migrationId }, 'not heard')
+      return
+    }
+    switch (message.type) {
+      case 'outgoingOpened':
+        return move.handle({ type: 'outgoingOpened', port: message.port })
+      case 'migrationProgress':
+        return move.handle({ type: 'progress', status: message.status, progress: message.progress })
+      case 'claim':
+        return move.handle({ type: 'claim', fromStep: message.fromStep })
+      case 'recover':
+        return move.handle({ type: 'recover', error: message.error })
+      case 'migrationEnded': {
+        const { status, report, error } = message
+        return move.handle({ type: 'sourceEnded', status, report, error })
+      }
+    }
+  }
+
+  // ---- ends
+
+  async #startTooSlow(): Promise<void> {
+    if (this.#status !== 'starting') return
+    this.#kill(this.#owner)
+    await this.#lost({
+      kind: 'setup-timeout',
+      message: `the workload did not start within ${LIMITS.setupTimeoutMs} ms`,
+    })
+  }
+
+  /** Nobody holds the workload any more. */
+  async #lost(error: ErrorReport): Promise<void> {
+    if (!this.isActive) return
+    if (this.#stop === 'no') {
+      this.#error = error
+      this.#log.warn({ error }, 'workload failed')
+    }
+    this.#started.reject(fromErrorReport(error))
+    this.#ends(this.#stop === 'no' ? 'failed' : 'stopped')
+    await this.#move?.workloadEnded()
+  }
+
+  #ends(status: 'finished' | 'stopped' | 'failed'): void {
+    this.#status = status
+    clearTimeout(this.#timer)
+    this.#toWorker(this.#owner, { type: 'stop' })
+    this.#retire(this.#owner)
+    this.#over.resolve()
+    this.feed.workloadChanged()
+  }
+
+  /** Once no migration needs the worker any more. */
+  #sendStop(): void {
+    if (this.#stop !== 'wanted' || !this.isActive || this.#move?.isOver === false) return
+    this.#stop = 'sent'
+    clearTimeout(this.#timer)
+    this.#toWorker(this.#owner, { type: 'stop' })
+    this.#timer = setTimeout(() => this.#later(() => this.#stopNow()), REAP_MS)
+  }
+
+  async #stopNow(): Promise<void> {
+    if (!this.isActive) return
+    const { sourceWorker, targetWorker } = this.#move?.plan ?? {}
+    for (const workerId of [this.#owner, sourceWorker, targetWorker]) {
+      if (workerId !== undefined) this.#kill(workerId)
+    }
+    const error: ErrorReport = {
+      kind: 'cancelled',
+      message: 'the worker was killed: it did not stop in time',
+    }
+    await this.#move?.handle({ type: 'sourceExited', error })
+    await this.#lost(error)
+  }
+
+  // ---- workers
+
+  #launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch' | 'tracker'>): void {
+    const { program, parameters, steps } = this.spec
+    const { inventory } = this.#services
+    inventory.launched({ workerId: launch.workerId, host, workload: this.id })
+    inventory.send(host, {
+      type: 'launch',
+      launch: { ...launch, workloadId: this.id, program, parameters, steps },
+    })
+  }
+
+  #toWorker(workerId: string, message: ToWorker): void {
+    const { inventory } = this.#services
+    const worker = inventory.worker(workerId)
+    if (worker === undefined) return
+    const sent = inventory.send(worker.host, { type: 'toWorker', workerId, message })
+    if (!sent) this.#log.debug({ workerId, type: message.type }, 'not sent: the host is disconnected')
+  }
+
+  /** From now on nothing that it says counts. */
+  #kill(workerId: string): void {
+    const { inventory } = this.#services
+    const worker = inventory.worker(workerId)
+    if (worker === undefined) return
+    inventory.send(worker.host, { type: 'kill', workerId })
+    this.#forget(workerId)
+  }
+
+  #forget(workerId: string): void {
+    this.#services.inventory.forget(workerId)
+    clearTimeout(this.#reapers.get(workerId))
+    this.#reapers.delete(workerId)
+    // An ended workload still says which tracker it had.
+    if (workerId !== this.#owner) this.#prepared.delete(workerId)
+  }
+
+  #retire(workerId: string): void {
+    if (this.#reapers.has(workerId) || this.#services.inventory.worker(workerId) === undefined) return
+    this.#reapers.set(
+      workerId,
+      setTimeout(() => this.#later(async () => this.#kill(workerId)), REAP_MS),
+    )
+  }
+
+  #acknowledge(workerId: string): void {
+    const { acceptedSteps } = this.#record
+    if (acceptedSteps > 0) this.#toWorker(workerId, { type: 'acknowledge', step: acceptedSteps - 1 })
+  }
+
+  // ---- plumbing
+
+  #newMove(plan: MigrationPlan): Move {
+    this.#move?.close()
+    const move: Move = new Move(plan, this.feed.history.latestStepMs(USUAL_STEPS), {
+      nowMs: () => this.#services.nowMs(),
+      launchTarget: ({ to, targetWorker, epoch }) =>
+        this.#launch(to, { workerId: targetWorker, mode: 'incoming', epoch, tracker: 'auto' }),
+      toWorker: (workerId, message) => this.#toWorker(workerId, message),
+      kill: (workerId) => this.#kill(workerId),
+      retire: (workerId) => this.#retire(workerId),
+      decide: async (change) => {
+        const decision = await updateOwnership(this.#services.store, this.id, change)
+        this.#record = decision.record
+        return decision
+      },
+      own: (host, workerId) => {
+        this.#host = host
+        this.#owner = workerId
+        this.#end = undefined
+        this.feed.workloadChanged()
+      },
+      lost: (error) => this.#lost(error),
+      due: () => this.#later(() => move.handle({ type: 'tick' })),
+      changed: (view) => {
+        this.#log.debug({ migration: view.id, status: view.status, error: view.error }, 'migration')
+        this.#services.migrationChanged(view)
+        this.feed.migrationChanged(view)
+        if (move.isOver) this.feed.workloadChanged()
+      },
+    })
+    this.#move = move
+    return move
+  }
+
+  #openMoveOf(workerId: string): Move | undefined {
+    const move = this.#move
+    if (move === undefined || move.isOver) return undefined
+    return workerId === move.plan.sourceWorker || workerId === move.plan.targetWorker ? move : undefined
+  }
+
+  #mustRun(): void {
+    if (this.#status === 'running' && this.#stop === 'no') return
+    const is = this.#stop === 'no' ? this.#status : 'stopping'
+    throw new GodwitError('not-running', `${this.id} is ${is}: only a running workload can be moved`)
+  }
+
+  #do<T>(task: () => Promise<T>): Promise<T> {
+    return this.#queue.run(async () => {
+      try {
+        return await task()
+      } finally {
+        this.#sendStop()
+      }
+    })
+  }
+
+  /** For what nobody waits for. A bug ends the one thing that it happened in. */
+  #later(task: () => Promise<void>): void {
+    this.#do(task).catch((error: unknown) => this.#log.error({ err: error }, 'a bug in the coordinator'))
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * Goal: every event has its one right answer in every state. Method: the whole matrix of next states, written down
+ * here once more by hand (a missing pair does not compile), and examples of what is said to whom on the way.
+ */
+import { type ErrorReport, LIMITS } from '@godwit/protocol'
+import { expect, test } from 'vitest'
+import { beginMigration, stepMigration } from './migration-machine.ts'
+import {
+  deadlineMs,
+  type EventType,
+  isOver,
+  type MigrationEvent,
+  type MigrationPlan,
+  type MigrationState,
+  migrationStatus,
+  type StateName,
+  viewOf,
+} from './migration-state.ts'
+import { reportOf } from './support/fakes.ts'
+
+const PLAN: MigrationPlan = {
+  id: 'm',
+  workload: 'job',
+  from: 'a',
+  to: 'b',
+  sourceAddress: 'a.test',
+  sourceWorker: 'job-e1',
+  targetWorker: 'job-e2',
+  epoch: 1,
+  secret: 'c'.repeat(64),
+  options: { downtimeLimitMs: 300, streams: 1, timeoutMs: 60_000 },
+  startedAtMs: 1000,
+}
+const ERROR: ErrorReport = { kind: 'connection-lost', message: 'gone' }
+const OUTCOME = { status: 'failed', error: ERROR } as const
+const PROGRESS = {
+  round: 1,
+  roundPagesSent: 1,
+  roundPages: 2,
+  remainingBytes: 3,
+  sentBytes: 4,
+  bytesPerSecond: 5,
+  step: 6,
+}
+const REPORT = reportOf(PLAN, 5, 2)
+
+const STATES: { readonly [Name in StateName]: Extract<MigrationState, { name: Name }> } = {
+  preparing: { name: 'preparing', plan: PLAN },
+  opening: { name: 'opening', plan: PLAN },
+  moving: { name: 'moving', status: 'active', plan: PLAN },
+  claimed: { name: 'claimed', epoch: 2, sourceGone: false, plan: PLAN },
+  accepted: { name: 'accepted', epoch: 2, sinceMs: 2000, plan: PLAN },
+  cancelling: { name: 'cancelling', outcome: OUTCOME, sinceMs: 2000, plan: PLAN },
+  completed: { name: 'completed', epoch: 2, plan: PLAN },
+  ended: { name: 'ended', outcome: OUTCOME, plan: PLAN },
+}
+
+const EVENTS: { readonly [Type in EventType]: Extract<MigrationEvent, { type: Type }> } = {
+  targetPrepared: { type: 'targetPrepared' },
+  targetFailed: { type: 'targetFailed', error: ERROR },
+  targetExited: { type: 'targetExited', error: ERROR },
+  targetHostLost: { type: 'targetHostLost' },
+  targetHostBack: { type: 'targetHostBack' },
+  sourceHostBack: { type: 'sourceHostBack' },
+  outgoingOpened: { type: 'outgoingOpened', port: 4711 },
+  progress: { type: 'progress', status: 'active', progress: PROGRESS },
+  claim: { type: 'claim', fromStep: 5 },
+  claimDecided: { type: 'claimDecided', granted: true, epoch: 2 },
+  stepAccepted: { type: 'stepAccepted' },
+  recover: { type: 'recover', error: ERROR },
+  recoverDecided: { type: 'recoverDecided', granted: true, epoch: 3, error: ERROR },
+  sourceEnded: { type: 'sourceEnded', status: 'failed', error: ERROR },
+  sourceExited: { type: 'sourceExited', error: ERROR },
+  workloadEnded: { type: 'workloadEnded' },
+  cancel: { type: 'cancel', error: ERROR },
+  tick: { type: 'tick' },
+}
+
+/** `-`: stays. `!`: an answer that was not asked for, a bug. Otherwise the next state; all times are over for `tick`. */
+const NEXT: { readonly [Type in EventType]: { readonly [Name in StateName]: StateName | '-' | '!' } } = {
+  // biome-ignore format: a table
+  targetPrepared: { preparing: 'opening', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  targetFailed: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  targetExited: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  targetHostLost: { preparing: 'ended', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  targetHostBack: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  sourceHostBack: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  outgoingOpened: { preparing: '-', opening: 'moving', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  progress: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  claim: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  claimDecided: { preparing: '!', opening: '!', moving: 'claimed', claimed: '-', accepted: '!', cancelling: '!', completed: '!', ended: '!' },
+  // biome-ignore format: a table
+  stepAccepted: { preparing: '-', opening: '-', moving: '-', claimed: 'accepted', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  recover: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: 'completed', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  recoverDecided: { preparing: '!', opening: '!', moving: 'cancelling', claimed: 'cancelling', accepted: '!', cancelling: '-', completed: '!', ended: '-' },
+  // biome-ignore format: a table
+  sourceEnded: { preparing: '-', opening: 'ended', moving: 'ended', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  sourceExited: { preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  workloadEnded: { preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: '-', cancelling: 'ended', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  cancel: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  tick: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+}
+
+test('the table is the one that is written down here', () => {
+  for (const [type, row] of Object.entries(NEXT)) {
+    for (const [name, expected] of Object.entries(row)) {
+      const go = () => stepMigration(STATES[name as StateName], EVENTS[type as EventType], 1e9)
+      if (expected === '!') expect(go, `${name} × ${type}`).toThrow('nothing was asked')
+      else expect(go().state.name, `${name} × ${type}`).toBe(expected === '-' ? name : expected)
+    }
+  }
+})
+
+function play(from: MigrationState, ...events: MigrationEvent[]): { state: MigrationState; said: string[] } {
+  const said: string[] = []
+  let state = from
+  for (const event of events) {
+    const next = stepMigration(state, event, 1500)
+    state = next.state
+    for (const effect of next.effects) {
+      const isMessage = effect.type === 'toSource' || effect.type === 'toTarget'
+      const granted =
+        isMessage && 'granted' in effect.message ? ` ${effect.message.granted} ${effect.message.epoch}` : ''
+      said.push(isMessage ? `${effect.type} ${effect.message.type}${granted}` : effect.type)
+    }
+  }
+  return { state, said }
+}
+
+const { targetPrepared, outgoingOpened, claim, claimDecided, stepAccepted, recover, recoverDecided } = EVENTS
+const { cancel, targetExited, sourceExited, sourceHostBack } = EVENTS
+const completed: MigrationEvent = { type: 'sourceEnded', status: 'completed', report: REPORT }
+
+test('the happy path says each thing once', () => {
+  const begun = beginMigration(PLAN)
+  expect(begun.effects).toEqual([{ type: 'launchTarget' }])
+  const { state, said } = play(
+    begun.state,
+    targetPrepared,
+    outgoingOpened,
+    claim,
+    claimDecided,
+    completed,
+    stepAccepted,
+  )
+  expect(said).toEqual([
+    'toSource openOutgoing',
+    'toTarget dial',
+    'askClaim',
+    'own',
+    'toTarget claimResult true 2',
+    'releaseSource',
+  ])
+  expect(viewOf(state, 7)).toMatchObject({ status: 'completed', report: { ...REPORT, lostTimeMs: 7 } })
+})
+
+test('openOutgoing carries the secret and what has passed since the request; dial the address and port', () => {
+  const opened = stepMigration(STATES.preparing, targetPrepared, 1400)
+  const { id: migrationId, secret, from, to, options } = PLAN
+  expect(opened.effects).toEqual([
+    {
+      type: 'toSource',
+      message: { type: 'openOutgoing', migrationId, from, to, secret, options, startedAtMs: 400 },
+    },
+  ])
+  expect(stepMigration(opened.state, outgoingOpened, 1500).effects).toEqual([
+    { type: 'toTarget', message: { type: 'dial', migrationId, host: 'a.test', port: 4711, secret } },
+  ])
+})
+
+test('a target that differs is refused before the source hears of it', () => {
+  const { state, effects } = stepMigration(STATES.preparing, { ...targetPrepared, difference: ERROR }, 1400)
+  expect(effects).toEqual([{ type: 'killTarget' }])
+  expect(viewOf(state, null)).toMatchObject({ status: 'failed', error: { ...ERROR, phase: 'setup' } })
+})
+
+test('the status follows the source between setup and switchover, back included, and nowhere else', () => {
+  let state: MigrationState = { ...STATES.moving, status: 'setup' }
+  for (const [said, seen] of [
+    ['active', 'active'],
+    ['switchover', 'switchover'],
+    ['active', 'active'],
+    ['completed', 'active'],
+  ] as const) {
+    state = stepMigration(state, { ...EVENTS.progress, status: said }, 1500).state
+    expect(migrationStatus(state)).toBe(seen)
+  }
+})
+
+test('a cancel in setup is done at once, later the source has the last word', () => {
+  expect(play(STATES.preparing, cancel)).toMatchObject({
+    state: { name: 'ended', outcome: { status: 'cancelled' } },
+    said: ['killTarget'],
+  })
+  const { state, said } = play(STATES.moving, cancel, { type: 'sourceEnded', status: 'cancelled' })
+  expect(said).toEqual(['killTarget', 'toSource cancelMigration', 'killTarget'])
+  expect(viewOf(state, null)).toMatchObject({ status: 'cancelled', error: { ...ERROR, phase: 'active' } })
+})
+
+test('a refused claim ends the target, and the source is told to go on', () => {
+  const { state, said } = play(STATES.moving, claim, { ...claimDecided, granted: false, epoch: 4 })
+  expect(said).toEqual(['askClaim', 'toTarget claimResult false 4', 'killTarget', 'toSource cancelMigration'])
+  expect(migrationStatus(state)).toBe('cancelling')
+})
+
+test('a frozen source gets the workload back before and after the claim, and is reminded if it missed that', () => {
+  for (const state of [STATES.moving, STATES.claimed]) {
+    const { said } = play(state, recover, recoverDecided, sourceHostBack)
+    expect(said).toEqual([
+      'askRecover',
+      'killTarget',
+      'own',
+      'toSource recoverResult true 3',
+      'toSource recoverResult true 3',
+    ])
+  }
+})
+
+test('a target that is lost after its claim gives the workload back unasked', () => {
+  expect(play(STATES.claimed, targetExited, recoverDecided).said).toEqual([
+    'askRecover',
+    'killTarget',
+    'own',
+    'toSource recoverResult true 3',
+  ])
+  expect(play(STATES.claimed, sourceExited, targetExited)).toMatchObject({
+    state: { name: 'ended', outcome: { status: 'failed' } },
+    said: ['killTarget', 'workloadLost'],
+  })
+})
+
+test('a source that asks too late is denied and released', () => {
+  expect(play(STATES.claimed, stepAccepted, recover).said).toEqual([
+    'toSource recoverResult false 2',
+    'releaseSource',
+  ])
+  expect(play(STATES.claimed, sourceExited, stepAccepted)).toMatchObject({ state: { name: 'completed' } })
+  expect(play(STATES.completed, completed).state.report).toEqual(REPORT)
+})
+
+test('a source that calls itself done without a claim has failed', () => {
+  expect(play(STATES.moving, completed).state).toMatchObject({
+    name: 'ended',
+    outcome: { error: { kind: 'out-of-order' } },
+  })
+})
+
+test('deadlines: setup, then the migration as a whole, none while the workers keep the time', () => {
+  const { startedAtMs, options } = PLAN
+  expect(deadlineMs(STATES.preparing)).toBe(startedAtMs + options.timeoutMs)
+  const patient = { ...PLAN, options: { ...options, timeoutMs: 10 * LIMITS.setupTimeoutMs } }
+  expect(deadlineMs({ ...STATES.opening, plan: patient })).toBe(startedAtMs + LIMITS.setupTimeoutMs)
+  expect(deadlineMs(STATES.moving)).toBe(startedAtMs + options.timeoutMs)
+  expect(deadlineMs({ ...STATES.moving, status: 'switchover' })).toBeUndefined()
+  expect(deadlineMs(STATES.claimed)).toBeUndefined()
+  const early = stepMigration(STATES.opening, EVENTS.tick, startedAtMs + options.timeoutMs - 1)
+  expect(early).toEqual({ state: STATES.opening, effects: [] })
+  const kind = (state: MigrationState): unknown => {
+    const next = stepMigration(state, EVENTS.tick, startedAtMs + options.timeoutMs).state
+    return viewOf(next, null).error?.kind
+  }
+  expect([kind(STATES.opening), kind(STATES.moving)]).toEqual(['setup-timeout', 'not-converging'])
+  expect(isOver(stepMigration(STATES.accepted, EVENTS.tick, 2000 + LIMITS.handoverTimeoutMs).state)).toBe(
+    true,
+  )
+})

@@ -12,7 +12,8 @@ import { afterEach, expect, test } from 'vitest'
 import { seededSteps } from './support/seeded.ts'
 import { type JobSpec, lossBits, Rig } from './support/worker-rig.ts'
 
-const MIGRATIONS = 20
+/** Fewer where the same is run a second time, on another Node. */
+const MIGRATIONS = Number(process.env.GODWIT_MIGRATIONS ?? 20)
 
 /** Steps between two migrations, at most, and what makes a step short enough for a test without making the state smaller. */
 const jobs: (JobSpec & { gap: number })[] = [

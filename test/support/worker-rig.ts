@@ -85,6 +85,11 @@ export class RigWorker {
     throw new Error(`the worker ended before it listened:\n${this.log}`)
   }
 
+  /** As an agent that is gone. */
+  disconnect(): void {
+    this.#channel?.close()
+  }
+
   send(message: ToWorker): void {
     this.#channel?.send(message)
   }
@@ -145,6 +150,9 @@ export class Rig {
   readonly folder = mkdtempSync(join(tmpdir(), 'godwit-rig-'))
   readonly workers: RigWorker[] = []
   ledger = new Ledger()
+  /** Whether the coordinator that is played here says yes, and whether it says that outputs arrived. */
+  grantClaims = true
+  acknowledges = true
   #epoch = 1
   #count = 0
 
@@ -183,9 +191,9 @@ export class Rig {
     await worker.connect((message) => {
       if (message.type === 'outputs') {
         ledger.accept(message.outputs)
-        worker.send({ type: 'acknowledge', step: ledger.outputs.length - 1 })
+        if (this.acknowledges) worker.send({ type: 'acknowledge', step: ledger.outputs.length - 1 })
       }
-      if (message.type !== 'claim') return
+      if (message.type !== 'claim' || !this.grantClaims) return
       this.#epoch += 1
       worker.send({
         type: 'claimResult',

@@ -7,8 +7,8 @@
 import { createHash } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
 import { Arena, type ArenaLayout, type SharedMemory } from '@godwit/memory'
-import { encodeValue, GodwitError, type Parameters } from '@godwit/protocol'
-import type { Delta, Program, SmallState, SplitSteps, StepReport, WholeSteps } from './contract.ts'
+import { encodeValue, GodwitError, LIMITS, type Parameters } from '@godwit/protocol'
+import type { Delta, Dtype, Program, SmallState, SplitSteps, StepReport, WholeSteps } from './contract.ts'
 import { mathDigests } from './math-digests.ts'
 import { digestProgram } from './program-digest.ts'
 import { type DeltaArray, RecordingSetup } from './setup-context.ts'
@@ -25,7 +25,7 @@ export interface LoadedProgram {
 }
 
 export function isSplit(steps: LoadedProgram['steps']): steps is SplitSteps<SmallState> {
-  return 'compute' in steps
+  return 'compute' in steps && typeof steps.compute === 'function' && typeof steps.apply === 'function'
 }
 
 /** Errors: `program-invalid`, `program-failed` (setup threw), `data-missing`, `out-of-memory`, `bad-arguments`. */
@@ -40,6 +40,7 @@ export async function loadProgram(
   const arena = new Arena(memory)
   const setup = new RecordingSetup(arena, programFile, parameters)
   const steps = await runSetup(program, setup)
+  setup.close()
   return {
     name: program.name,
     layout: arena.seal(),
@@ -54,16 +55,15 @@ export async function loadProgram(
   }
 }
 
-async function importProgram(programFile: string): Promise<Program> {
+/** The module's default export, once it looks like a program. Errors: `program-invalid`. */
+export async function importProgram(programFile: string): Promise<Program> {
   let module: { default?: unknown }
   try {
     module = (await import(pathToFileURL(programFile).href)) as { default?: unknown }
   } catch (error) {
-    throw new GodwitError(
-      'program-invalid',
-      `${programFile} can't be imported: ${(error as Error).message}`,
-      { cause: error },
-    )
+    throw new GodwitError('program-invalid', `${programFile} can't be imported: ${saidBy(error)}`, {
+      cause: error,
+    })
   }
   const program = module.default
   if (typeof program !== 'object' || program === null) {
@@ -74,13 +74,18 @@ async function importProgram(programFile: string): Promise<Program> {
   if (typeof setup !== 'function') invalid(programFile, 'its `setup` function is missing')
   if (parameters !== undefined && typeof parameters !== 'object')
     invalid(programFile, 'its `parameters` are no object')
+  for (const [parameter, value] of Object.entries(parameters ?? {})) {
+    if (!['number', 'string', 'boolean'].includes(typeof value)) {
+      invalid(programFile, `the default of its parameter ${parameter} is no number, string or boolean`)
+    }
+  }
   return program as Program
 }
 
 function withDefaults(program: Program, overrides: Parameters): Parameters {
   const defaults = program.parameters ?? {}
   for (const [name, value] of Object.entries(overrides)) {
-    const fallback = defaults[name]
+    const fallback = Object.hasOwn(defaults, name) ? defaults[name] : undefined
     if (fallback === undefined) {
       const known = Object.keys(defaults)
       throw new GodwitError(
@@ -104,7 +109,7 @@ async function runSetup(program: Program, setup: RecordingSetup): Promise<Loaded
     steps = await program.setup(setup)
   } catch (error) {
     if (error instanceof GodwitError) throw error
-    throw new GodwitError('program-failed', `setup of ${program.name} threw: ${(error as Error).message}`, {
+    throw new GodwitError('program-failed', `setup of ${program.name} threw: ${saidBy(error)}`, {
       cause: error,
     })
   }
@@ -116,6 +121,15 @@ async function runSetup(program: Program, setup: RecordingSetup): Promise<Loaded
   return steps as LoadedProgram['steps']
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Anything can be thrown. */
+function saidBy(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 function sorted(parameters: Parameters): [string, unknown][] {
   return Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
 }
@@ -124,16 +138,27 @@ function invalid(program: string, what: string): never {
   throw new GodwitError('program-invalid', `${program} is no program: ${what}`)
 }
 
+const ARRAY_CLASSES: { readonly [D in Dtype]: new (length: number) => unknown } = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  uint8: Uint8Array,
+}
+
 /** Checks a delta against what setup declared. Errors: `program-invalid`, `loss-not-finite`. */
 export function checkDelta(delta: Delta, declared: ReadonlyMap<string, DeltaArray>): Delta {
   if (delta instanceof Promise) invalid('compute', 'it returned a promise: a step is synchronous')
-  if (typeof delta?.values !== 'object' || typeof delta.arrays !== 'object')
+  if (!isObject(delta) || !isObject(delta.values) || !isObject(delta.arrays))
     invalid('compute', 'it returned no { arrays, values }')
   checkLoss(delta.values.loss)
   for (const [name, array] of Object.entries(delta.arrays)) {
     const declaration = declared.get(name)
     if (declaration === undefined)
       invalid('compute', `its delta has an array ${name} that setup did not declare`)
+    if (!(array instanceof ARRAY_CLASSES[declaration.dtype])) {
+      invalid('compute', `its delta array ${name} is no ${declaration.dtype} array, as setup declared it`)
+    }
     if (array.length > declaration.maxLength) {
       invalid(
         'compute',
@@ -146,9 +171,25 @@ export function checkDelta(delta: Delta, declared: ReadonlyMap<string, DeltaArra
 
 export function checkReport(report: StepReport, from: 'apply' | 'step'): StepReport {
   if (report instanceof Promise) invalid(from, 'it returned a promise: a step is synchronous')
-  if (typeof report !== 'object' || report === null) invalid(from, 'it returned no { loss }')
+  if (!isObject(report)) invalid(from, 'it returned no { loss }')
   checkLoss(report.loss)
+  if (report.metrics !== undefined) checkMetrics(report.metrics, from)
   return report
+}
+
+/** What the messages that carry outputs can take: a metric they refuse would cost the worker its connection. */
+function checkMetrics(metrics: unknown, from: 'apply' | 'step'): void {
+  if (!isObject(metrics)) invalid(from, 'its metrics are no object')
+  const entries = Object.entries(metrics)
+  if (entries.length > LIMITS.maxMetrics) {
+    invalid(from, `it reports ${entries.length} metrics, ${LIMITS.maxMetrics} are allowed`)
+  }
+  for (const [name, value] of entries) {
+    if (name === '' || name.length > LIMITS.maxNameLength)
+      invalid(from, `a metric's name has 1 to ${LIMITS.maxNameLength} characters`)
+    if (typeof value !== 'number' || !Number.isFinite(value))
+      invalid(from, `its metric ${name} is ${String(value)}: report a finite number, or leave it out`)
+  }
 }
 
 function checkLoss(loss: unknown): void {

@@ -46,6 +46,8 @@ export class Outputs {
   /** Takes over what another worker spooled: it comes before anything of our own. */
   adopt(spool: readonly Output[]): void {
     this.#spool = [...spool, ...this.#spool]
+    this.#unsentFrom = 0
+    this.#holdWhenFull()
     this.flush()
   }
 

@@ -1,14 +1,17 @@
 /**
  * What a program *is*, as a digest: its own code, bundled, and the exact version of every package that it imports.
  *
- * Bundling leaves out what doesn't matter (comments, file names, where the project lies) and takes in what does (a
+ * Bundling leaves out what doesn't matter (comments, types, unused code, where the project lies) and takes in what does (a
  * helper module three imports away). Packages stay outside of the bundle and count by name and exact version:
  * npm guarantees that these name the same bytes. Godwit's own packages don't count, so that hosts of two releases
  * can exchange jobs; what could differ between them shows in the rehearsal's bits.
+ *
+ * A file's name counts where the bundler names a default export after it, and a variable's always. Shortening names
+ * was tried: the short ones depend on how often each letter occurs in the source, so that even unused code counted.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
 import { GodwitError } from '@godwit/protocol'
 import { build, type Metafile } from 'esbuild'
@@ -61,7 +64,7 @@ async function bundle(programFile: string): Promise<{ code: string; metafile: Me
 function* externalPackages(metafile: Metafile): Generator<string> {
   for (const output of Object.values(metafile.outputs)) {
     for (const { path, external } of output.imports) {
-      if (external !== true || path.startsWith('node:') || path.startsWith('@godwit/')) continue
+      if (external !== true || isBuiltin(path) || path.startsWith('@godwit/')) continue
       const parts = path.split('/')
       yield path.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] as string)
     }

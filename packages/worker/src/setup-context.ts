@@ -6,10 +6,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve, sep } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Arena } from '@godwit/memory'
 import { GodwitError, LIMITS, type Parameters } from '@godwit/protocol'
 import type { Dtype, DtypeArrays, SetupContext } from './contract.ts'
+
+const DTYPES: readonly Dtype[] = ['float32', 'float64', 'int32', 'uint32', 'uint8']
 
 export interface DeltaArray {
   readonly dtype: Dtype
@@ -22,6 +24,7 @@ export class RecordingSetup implements SetupContext {
   readonly dataDigests: Record<string, string> = {}
   readonly #arena: Arena
   readonly #programFile: string
+  #isClosed = false
 
   constructor(arena: Arena, programFile: string, parameters: Parameters) {
     this.#arena = arena
@@ -33,9 +36,27 @@ export class RecordingSetup implements SetupContext {
     return this.#arena.tensor(name, dtype, shape)
   }
 
+  /** Setup is over: what is declared or read later would be in no identity, so it is refused. */
+  close(): void {
+    this.#isClosed = true
+  }
+
   delta(name: string, dtype: Dtype, maxLength: number): void {
+    this.#refuseAfterSetup(`the delta array ${name} is declared`)
+    if (typeof name !== 'string' || name === '' || name.length > LIMITS.maxNameLength) {
+      throw new GodwitError(
+        'program-invalid',
+        `a delta array's name is a string of 1 to ${LIMITS.maxNameLength} characters`,
+      )
+    }
     if (this.deltaArrays.has(name)) {
       throw new GodwitError('program-invalid', `the delta array ${name} is declared twice`)
+    }
+    if (!DTYPES.includes(dtype)) {
+      throw new GodwitError(
+        'program-invalid',
+        `the delta array ${name} is of dtype ${String(dtype)}: use one of ${DTYPES.join(', ')}`,
+      )
     }
     if (!Number.isSafeInteger(maxLength) || maxLength < 0) {
       throw new GodwitError(
@@ -48,11 +69,11 @@ export class RecordingSetup implements SetupContext {
 
   packageFile(packageName: string, path: string): Uint8Array {
     const folder = this.#packageFolder(packageName)
-    return this.#read(`${packageName}/${path}`, inside(folder, path))
+    return this.#read(inside(folder, path), (within) => `${packageName}/${within}`)
   }
 
   localFile(path: string): Uint8Array {
-    return this.#read(path, inside(dirname(this.#programFile), path))
+    return this.#read(inside(dirname(this.#programFile), path), (within) => `./${within}`)
   }
 
   #packageFolder(packageName: string): string {
@@ -67,8 +88,14 @@ export class RecordingSetup implements SetupContext {
     )
   }
 
-  #read(name: string, file: string): Uint8Array {
-    if (Object.keys(this.dataDigests).length >= LIMITS.maxDataFiles) {
+  /** Files are named as they lie in their folder, however the program spelt it; `./` tells its own from a package's. */
+  #read({ file, within }: { file: string; within: string }, nameOf: (within: string) => string): Uint8Array {
+    const name = nameOf(within)
+    this.#refuseAfterSetup(`the data file ${name} is read`)
+    if (
+      !Object.hasOwn(this.dataDigests, name) &&
+      Object.keys(this.dataDigests).length >= LIMITS.maxDataFiles
+    ) {
       throw new GodwitError(
         'program-invalid',
         `a program reads at most ${LIMITS.maxDataFiles} data files: put several into one`,
@@ -87,11 +114,19 @@ export class RecordingSetup implements SetupContext {
     this.dataDigests[name] = createHash('sha256').update(bytes).digest('hex')
     return bytes
   }
+
+  #refuseAfterSetup(what: string): void {
+    if (!this.#isClosed) return
+    throw new GodwitError('program-invalid', `${what} after setup: do it in setup, where it is identified`)
+  }
 }
 
-function inside(folder: string, path: string): string {
+function inside(folder: string, path: string): { file: string; within: string } {
   const file = resolve(folder, path)
-  if (file.startsWith(folder + sep)) return file
+  const within = relative(folder, file)
+  if (within !== '' && within !== '..' && !within.startsWith(`..${sep}`)) {
+    return { file, within: within.replaceAll(sep, '/') }
+  }
   throw new GodwitError(
     'program-invalid',
     `the data file ${path} lies outside of the program's folder or package`,

@@ -1,0 +1,57 @@
+/** Goal: the process says when it is ready, what is wrong, and ends in order. Method: the real process with its pipes. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect, test } from 'vitest'
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
+/** Loading takes seconds on a busy machine. */
+const SLOW = { timeout: 60_000 }
+
+const children: ChildProcess[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+function start(...args: string[]): { child: ChildProcess; output: { out: string; err: string } } {
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  const output = { out: '', err: '' }
+  child.stdout?.on('data', (data) => {
+    output.out += data
+  })
+  child.stderr?.on('data', (data) => {
+    output.err += data
+  })
+  return { child, output }
+}
+
+test('one line once it listens, a clear word on a port in use, an orderly end', SLOW, async () => {
+  const { child, output } = start('--port', '0', '--log-level', 'warn')
+  if (child.stdout !== null) await once(child.stdout, 'data')
+  const { listening } = JSON.parse(output.out)
+  expect(listening).toEqual({ host: '127.0.0.1', port: expect.any(Number) })
+
+  const second = start('--port', String(listening.port))
+  expect((await once(second.child, 'close'))[0]).toBe(1)
+  expect(second.output.err).toMatch(
+    /^godwit coordinator: port \d+ on 127\.0\.0\.1 is in use: choose another\n$/,
+  )
+  expect(second.output.out).toBe('')
+
+  child.kill('SIGTERM')
+  expect((await once(child, 'close'))[0]).toBe(0)
+  expect(output.err).toBe('')
+})
+
+test('flags that make no sense are named', SLOW, async () => {
+  const wrong = [['--port', '70000'], ['--log-level', 'loud'], ['--bogus']]
+  for (const args of wrong) {
+    const { child, output } = start(...args)
+    expect((await once(child, 'close'))[0]).toBe(1)
+    expect(output.err).toMatch(/^godwit coordinator: .*\n$/)
+    expect(output.err).toContain(args[0])
+  }
+})

@@ -1,6 +1,6 @@
 /**
- * Goal: each output reaches a coordinator that takes steps in order, each once, whatever is lost on the way; the spool
- * stays bounded; quick steps are sent in batches. Method: a clock under the test's control, single cases, and a
+ * Goal: each output reaches a coordinator that takes steps in order, each once, whatever is lost on the way; quick
+ * steps are sent in batches. Method: a clock under the test's control, single cases, and a
  * property over random histories with connections that come and go.
  */
 import { LIMITS, type Output } from '@godwit/protocol'
@@ -18,14 +18,10 @@ beforeEach(() => {
 })
 afterEach(() => vi.useRealTimers())
 
-function rig(): { outputs: Outputs; sent: number[][]; holds: boolean[] } {
+function rig(): { outputs: Outputs; sent: number[][] } {
   const sent: number[][] = []
-  const holds: boolean[] = []
-  const outputs = new Outputs({
-    send: (batch) => sent.push(batch.map(({ step }) => step)),
-    hold: (full) => holds.push(full),
-  })
-  return { outputs, sent, holds }
+  const outputs = new Outputs((batch) => sent.push(batch.map(({ step }) => step)))
+  return { outputs, sent }
 }
 
 test('the first output goes at once, what follows within 20 ms goes together', () => {
@@ -76,25 +72,6 @@ test('a message has no more outputs than its schema allows', () => {
   expect(sent.flat()).toEqual(Array.from({ length: count }, (_, step) => step))
 })
 
-test('a full spool holds the thread once, and releases it once there is room', () => {
-  const { outputs, holds } = rig()
-  for (const output of outputsFrom(0, LIMITS.maxSpooledOutputs - 1)) outputs.add(output)
-  expect(holds).toEqual([])
-  // The thread may take another step before it notices.
-  for (const output of outputsFrom(LIMITS.maxSpooledOutputs - 1, 2)) outputs.add(output)
-  expect(holds).toEqual([true])
-  outputs.acknowledge(0)
-  expect(holds).toEqual([true])
-  outputs.acknowledge(1)
-  expect(holds).toEqual([true, false])
-})
-
-test('a spool that arrives full holds the thread as well', () => {
-  const { outputs, holds } = rig()
-  outputs.adopt(outputsFrom(0, LIMITS.maxSpooledOutputs))
-  expect(holds).toEqual([true])
-})
-
 test('an adopted spool keeps its stamps and goes before what is our own, though that was sent already', () => {
   const { outputs, sent } = rig()
   for (const output of outputsFrom(3, 2, 2)) outputs.add(output)
@@ -136,21 +113,15 @@ test('whatever is lost, every step is accepted in order once an agent is connect
   fc.assert(
     fc.property(fc.array(event, { maxLength: 40 }), fc.integer({ min: 0, max: 300 }), (events, adopted) => {
       const receiver = new Receiver()
-      let held = false
-      const outputs = new Outputs({
-        send: (batch) => {
-          expect(batch.length).toBeLessThanOrEqual(LIMITS.maxOutputsPerMessage)
-          receiver.take(batch)
-        },
-        hold: (full) => {
-          held = full
-        },
+      const outputs = new Outputs((batch) => {
+        expect(batch.length).toBeLessThanOrEqual(LIMITS.maxOutputsPerMessage)
+        receiver.take(batch)
       })
       let step = adopted
       outputs.adopt(outputsFrom(0, adopted))
       for (const happened of events) {
         if (happened.type === 'add') {
-          for (let left = happened.count; left > 0 && !held; left--) outputs.add(outputAt(step++))
+          for (let left = happened.count; left > 0; left--) outputs.add(outputAt(step++))
         } else if (happened.type === 'wait') vi.advanceTimersByTime(happened.ms)
         else if (happened.type === 'disconnect') receiver.isConnected = false
         else if (happened.type === 'acknowledge') {
@@ -166,7 +137,6 @@ test('whatever is lost, every step is accepted in order once an agent is connect
       outputs.resend()
       expect(receiver.accepted).toHaveLength(step)
       outputs.acknowledge(step - 1)
-      expect([outputs.spooled.length, held]).toEqual([0, false])
     }),
     { numRuns: 100 },
   )

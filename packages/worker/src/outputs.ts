@@ -2,7 +2,8 @@
  * Outputs on their way to the coordinator: stamped, spooled until acknowledged, sent in batches.
  *
  * A step that was reported and not acknowledged might never have arrived, so it is kept and sent again when an
- * agent connects anew; the coordinator drops what it has already accepted. The spool is bounded: a full one holds the thread.
+ * agent connects anew; the coordinator drops what it has already accepted. The spool is bounded: the thread itself holds
+ * when it is so many steps ahead of what is acknowledged, because it may step faster than messages are read here.
  * What is left of it moves with the job, stamps and all.
  *
  * Batching: a step of a millisecond would cost three processes a message each. The first output after a quiet
@@ -12,22 +13,15 @@ import { LIMITS, type Output } from '@godwit/protocol'
 
 const BATCH_MS = 20
 
-export interface OutputsEdge {
-  send(outputs: Output[]): void
-  /** The spool has become full, or has room again. */
-  hold(full: boolean): void
-}
-
 export class Outputs {
-  readonly #edge: OutputsEdge
+  readonly #send: (outputs: Output[]) => void
   #spool: Output[] = []
   #unsentFrom = 0
   #timer: NodeJS.Timeout | undefined
   #lastFlushMs = 0
-  #held = false
 
-  constructor(edge: OutputsEdge) {
-    this.#edge = edge
+  constructor(send: (outputs: Output[]) => void) {
+    this.#send = send
   }
 
   /** Not acknowledged yet, in order of steps. */
@@ -37,7 +31,6 @@ export class Outputs {
 
   add(output: Output): void {
     this.#spool.push(output)
-    this.#holdWhenFull()
     const quietMs = performance.now() - this.#lastFlushMs
     if (quietMs >= BATCH_MS) this.flush()
     else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS - quietMs)
@@ -47,7 +40,6 @@ export class Outputs {
   adopt(spool: readonly Output[]): void {
     this.#spool = [...spool, ...this.#spool]
     this.#unsentFrom = 0
-    this.#holdWhenFull()
     this.flush()
   }
 
@@ -56,7 +48,6 @@ export class Outputs {
     const kept = this.#spool.filter((output) => output.step > step)
     this.#unsentFrom = Math.max(0, this.#unsentFrom - (this.#spool.length - kept.length))
     this.#spool = kept
-    this.#holdWhenFull()
   }
 
   /** An agent has connected: whatever the last one did with what it got, send it again. */
@@ -72,14 +63,7 @@ export class Outputs {
     while (this.#unsentFrom < this.#spool.length) {
       const batch = this.#spool.slice(this.#unsentFrom, this.#unsentFrom + LIMITS.maxOutputsPerMessage)
       this.#unsentFrom += batch.length
-      this.#edge.send(batch)
+      this.#send(batch)
     }
-  }
-
-  #holdWhenFull(): void {
-    const full = this.#spool.length >= LIMITS.maxSpooledOutputs
-    if (full === this.#held) return
-    this.#held = full
-    this.#edge.hold(full)
   }
 }

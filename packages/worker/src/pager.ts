@@ -54,10 +54,7 @@ export class Pager {
   constructor(launch: WorkerLaunch, edge: PagerEdge) {
     this.#launch = launch
     this.#edge = edge
-    this.#outputs = new Outputs({
-      send: (outputs) => edge.tell({ type: 'outputs', outputs }),
-      hold: (full) => this.#control.request(full ? { set: REQUEST.hold } : { clear: REQUEST.hold }),
-    })
+    this.#outputs = new Outputs((outputs) => edge.tell({ type: 'outputs', outputs }))
     if (launch.mode === 'incoming') this.#control.request({ set: REQUEST.await | REQUEST.gate })
     const { programFile, parameters, steps, mode } = launch
     const start: ThreadStart = {
@@ -104,6 +101,7 @@ export class Pager {
         return
       case 'acknowledge':
         this.#outputs.acknowledge(message.step)
+        this.#control.acknowledge(message.step + 1)
         return
       case 'stop':
         this.#stop()
@@ -247,6 +245,7 @@ export class Pager {
 
   #takeOver(state: TakeOver, spool: readonly Output[]): void {
     this.#outputs.adopt(spool)
+    this.#control.acknowledge(state.step - spool.length)
     this.#thread.postMessage(state)
     this.#control.request({ clear: REQUEST.await })
   }

@@ -5,8 +5,8 @@
  * shared memory at each boundary, which costs nothing and is noticed within a step. In the other direction messages
  * work at once, because the pager does nothing but wait for events.
  *
- * Invariants: only the pager writes the request bits; only the thread writes the step word. A waiting thread waits
- * on the request word, so that every change of it wakes the thread.
+ * Invariants: only the pager writes the request bits, but for `hold`, which the thread sets on itself; only the thread writes
+ * the step word. A waiting thread waits on the request word, so that every change of it wakes the thread.
  */
 import type { ArenaLayout } from '@godwit/memory'
 import type { ErrorReport, Parameters } from '@godwit/protocol'
@@ -17,7 +17,7 @@ export const REQUEST = {
   stop: 1,
   /** Park at the next boundary and say so. */
   park: 2,
-  /** Wait at the next boundary: too many outputs are unacknowledged. */
+  /** Wait at the boundary until outputs are acknowledged. */
   hold: 4,
   /** Compute, but don't apply: the job is not ours yet. */
   gate: 8,
@@ -25,7 +25,7 @@ export const REQUEST = {
   await: 16,
 } as const
 
-const WORDS = { request: 0, attempt: 1, step: 2, count: 3 } as const
+const WORDS = { request: 0, attempt: 1, step: 2, acknowledged: 3, count: 4 } as const
 
 /** The words both threads share. */
 export class ControlWords {
@@ -71,6 +71,18 @@ export class ControlWords {
 
   set step(step: number) {
     Atomics.store(this.#words, WORDS.step, step)
+  }
+
+  /** Steps whose outputs are acknowledged. */
+  get acknowledged(): number {
+    return Atomics.load(this.#words, WORDS.acknowledged)
+  }
+
+  /** Pager: lets a thread that holds look again. Only ever forward. */
+  acknowledge(steps: number): void {
+    if (steps <= this.acknowledged) return
+    Atomics.store(this.#words, WORDS.acknowledged, steps)
+    this.request({ clear: REQUEST.hold })
   }
 }
 

@@ -113,7 +113,10 @@ class Training {
   /** Between two steps: the only place where the thread parks, holds or ends. */
   #boundary(): void {
     let announcedAttempt = 0
-    for (let requested = control.requested; requested !== 0; requested = control.requested) {
+    for (;;) {
+      this.#holdWhileSpoolIsFull()
+      const requested = control.requested
+      if (requested === 0) return
       this.#stopIfAsked()
       if (requested & REQUEST.park && control.attempt !== announcedAttempt) {
         announcedAttempt = control.attempt
@@ -131,6 +134,15 @@ class Training {
         return
       }
     }
+  }
+
+  /** Exact however fast steps are: no pager stands between the count and the hold. */
+  #holdWhileSpoolIsFull(): void {
+    const isFull = (): boolean => this.#step - control.acknowledged >= LIMITS.maxSpooledOutputs
+    if (!isFull()) return
+    control.request({ set: REQUEST.hold })
+    // An acknowledgement may have come between the two: the pager stores it before it clears the bit.
+    if (!isFull()) control.request({ clear: REQUEST.hold })
   }
 
   /** Returns the milliseconds that the gate was closed, and says so once it has opened after a move. */

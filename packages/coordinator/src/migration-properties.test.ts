@@ -142,6 +142,12 @@ const EVENT = fc.constantFrom(
 )
 type What = typeof EVENT extends fc.Arbitrary<infer T> ? T : never
 
+/** Part of the way as it should be, so that the late states are met as often as the early ones, and then anything. */
+const WAY: What[] = ['targetPrepared', 'outgoingOpened', 'progress', 'claim', 'targetStep', 'sourceCompleted']
+const story = fc
+  .tuple(fc.integer({ min: 0, max: WAY.length }), fc.array(EVENT, { maxLength: 30 }))
+  .map(([steps, events]) => [...WAY.slice(0, steps), ...events])
+
 class World {
   readonly ledger = new Ledger()
   record = accept(
@@ -257,7 +263,7 @@ class World {
 
 test('whatever happens, nobody is released, killed or promised anything too early', () => {
   fc.assert(
-    fc.property(fc.array(EVENT, { maxLength: 40 }), (events) => {
+    fc.property(story, (events) => {
       const world = new World()
       for (const event of events) world.happens(event)
     }),
@@ -276,7 +282,7 @@ test('once everybody has had their say and time has passed, a migration is over'
     'targetExited',
   ]
   fc.assert(
-    fc.property(fc.array(EVENT, { maxLength: 30 }), (events) => {
+    fc.property(story, (events) => {
       const world = new World()
       for (const event of [...events, ...rest]) world.happens(event)
       expect(isOver(world.state)).toBe(true)

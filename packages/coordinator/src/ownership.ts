@@ -75,7 +75,7 @@ export function claim(
 ): Decision {
   const { migration, epoch, host, fromStep } = request
   const newest = newestRange(record)
-  if (madeBy(newest, migration, 'claim')) return { record, granted: true, epoch: newest.epoch }
+  if (wasMade(record, migration, 'claim')) return repeated(record, migration, 'claim')
   // A state older than what was accepted would make steps happen twice (I2).
   const tooOld = fromStep < record.acceptedSteps || fromStep < newest.fromStep
   if (newest.epoch !== epoch || tooOld) return refused(record)
@@ -89,7 +89,7 @@ export function abort(
 ): Decision {
   const { migration, epoch, host } = request
   const newest = newestRange(record)
-  if (madeBy(newest, migration, 'abort')) return { record, granted: true, epoch: newest.epoch }
+  if (wasMade(record, migration, 'abort')) return repeated(record, migration, 'abort')
   if (newest.epoch !== epoch || newest.host !== host) return refused(record)
   const fromStep = Math.max(record.acceptedSteps, newest.fromStep)
   return appended(record, { host, fromStep, by: { migration, operation: 'abort' } })
@@ -99,7 +99,7 @@ export function abort(
 export function giveBack(record: OwnershipRecord, request: { migration: string; host: string }): Decision {
   const { migration, host } = request
   const newest = newestRange(record)
-  if (madeBy(newest, migration, 'return')) return { record, granted: true, epoch: newest.epoch }
+  if (wasMade(record, migration, 'return')) return repeated(record, migration, 'return')
   const stepAccepted = record.acceptedSteps > newest.fromStep
   const hadIt = record.ranges.at(-2)?.host === host
   if (!madeBy(newest, migration, 'claim') || stepAccepted || !hadIt) return refused(record)
@@ -153,6 +153,16 @@ function floatsAt(range: EpochRange | undefined, nextStep: number): boolean {
 
 function madeBy(range: EpochRange, migration: string, operation: OwnershipOperation): boolean {
   return range.by?.migration === migration && range.by.operation === operation
+}
+
+function wasMade(record: OwnershipRecord, migration: string, operation: OwnershipOperation): boolean {
+  return record.ranges.some((range) => madeBy(range, migration, operation))
+}
+
+/** Done before: granted while what it made is the newest, and never done a second time. */
+function repeated(record: OwnershipRecord, migration: string, operation: OwnershipOperation): Decision {
+  const newest = newestRange(record)
+  return { record, granted: madeBy(newest, migration, operation), epoch: newest.epoch }
 }
 
 function refused(record: OwnershipRecord): Decision {

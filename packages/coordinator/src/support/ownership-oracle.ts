@@ -38,6 +38,9 @@ export function judgeOwnership(history: readonly Happening[]): void {
       const { operation, migration, epoch, fromStep } = happening
       const maker = `${migration} ${operation}`
       const known = makerOfEpoch.get(epoch)
+      if (known === undefined && [...makerOfEpoch.values()].includes(maker)) {
+        fail('I4', `${maker} was done a second time`)
+      }
       if (known !== undefined && known !== maker)
         fail('I4', `epoch ${epoch} was given to ${known} and to ${maker}`)
       if (known === undefined && epoch !== newestEpoch + 1)

@@ -4,7 +4,8 @@
  * Pre-copy is a race between sending pages and dirtying them. Each round ends with a set of pages dirtied
  * meanwhile; if rounds shrink, another round makes the downtime shorter, and if they don't, nothing is gained by
  * waiting. So the downtime limit is permission and the shrinking is the reason: park once the forecast is within the
- * limit and the last round did not help enough to expect more of the next one.
+ * limit and rounds have stopped shrinking, and then at a moment that is about as good as the best one seen. Rounds are cheap,
+ * because training goes on in them, and a busy machine makes single ones long: one bad round is no verdict.
  *
  * What will be left at the park is at least what one step dirties, however little is pending right now: a collection
  * between two applies finds nothing, and the park comes after the next one. Until a step was seen, it may be everything.
@@ -13,8 +14,13 @@ import { PAGE_BYTES } from '@godwit/protocol'
 
 /** Weight of the newest round in the bandwidth's moving mean. */
 const BANDWIDTH_WEIGHT = 0.5
-/** A round that leaves more than this share of the one before has stopped helping. */
+/** A round helps when it leaves less than this share of the fewest pages so far. */
 const SHRINKING = 0.8
+/** So many rounds in a row that don't help are enough. */
+const STALLED_ROUNDS = 2
+/** Then the park waits for at most so much more than the fewest pages seen, and at most so many rounds. */
+const NEAR_THE_BEST = 1.25
+const MAX_STALLED_ROUNDS = 10
 /** Fewer pages than this are a single frame: another round costs as much as sending them parked. */
 const FEW_PAGES = 64
 /** Parking, the last scan and waking up the target's thread, on top of bytes over bandwidth; about what loopback showed. */
@@ -26,7 +32,10 @@ export interface Forecast {
   readonly bytesPerMs: number | undefined
   /** Pages that one step dirties, at most: the fewest that a round with a step in it left behind. */
   readonly stepPages: number | undefined
-  readonly previousPages: number | undefined
+  /** The fewest pages that a park was expected to leave, over all rounds; the whole arena before the first. */
+  readonly fewestPages: number
+  /** Rounds since that fell by much. */
+  readonly stalledRounds: number
   readonly pendingPages: number
 }
 
@@ -35,29 +44,33 @@ export function noForecast(arenaPages: number): Forecast {
     arenaPages,
     bytesPerMs: undefined,
     stepPages: undefined,
-    previousPages: undefined,
+    fewestPages: arenaPages,
+    stalledRounds: 0,
     pendingPages: 0,
   }
 }
 
 /** What a finished round showed. */
 export interface Lesson {
-  /** Pages in the round. */
-  readonly pages: number
   /** Pages dirtied since it was collected, and steps applied meanwhile. */
   readonly pendingPages: number
   readonly steps: number
   readonly bytesPerMs: number | undefined
 }
 
-export function learn(forecast: Forecast, { pages, pendingPages, steps, bytesPerMs }: Lesson): Forecast {
-  const fewest = Math.min(pendingPages, forecast.stepPages ?? Number.POSITIVE_INFINITY)
-  return {
-    ...forecast,
-    bytesPerMs: movingMean(forecast.bytesPerMs, bytesPerMs),
-    stepPages: steps > 0 ? fewest : forecast.stepPages,
-    previousPages: pages,
+export function learn(before: Forecast, { pendingPages, steps, bytesPerMs }: Lesson): Forecast {
+  const fewest = Math.min(pendingPages, before.stepPages ?? Number.POSITIVE_INFINITY)
+  const learnt = {
+    ...before,
+    bytesPerMs: movingMean(before.bytesPerMs, bytesPerMs),
+    stepPages: steps > 0 ? fewest : before.stepPages,
     pendingPages,
+  }
+  const pages = pagesAtPark(learnt)
+  return {
+    ...learnt,
+    fewestPages: Math.min(pages, before.fewestPages),
+    stalledRounds: pages < SHRINKING * before.fewestPages ? 0 : before.stalledRounds + 1,
   }
 }
 
@@ -88,9 +101,9 @@ export function decide(forecast: Forecast, limitMs: number, roundTripMs: number)
   if (expectedMs === undefined || expectedMs > limitMs) return { park: false }
   const pages = pagesAtPark(forecast)
   if (pages <= FEW_PAGES) return { park: true, reason: 'few pages left', expectedMs }
-  const { previousPages } = forecast
-  if (previousPages !== undefined && pages > SHRINKING * previousPages) {
+  const { fewestPages, stalledRounds } = forecast
+  const nearTheBest = pages <= NEAR_THE_BEST * fewestPages || stalledRounds >= MAX_STALLED_ROUNDS
+  if (stalledRounds >= STALLED_ROUNDS && nearTheBest)
     return { park: true, reason: 'rounds no longer shrink', expectedMs }
-  }
   return { park: false }
 }

@@ -66,6 +66,7 @@ const toActive: [SourceEvent, number][] = [
 ]
 const toDraining: [SourceEvent, number][] = [
   ...toActive,
+  [roundSent, 1007],
   [roundSent, 1012],
   [{ type: 'parked', step: 33, parkedMs: 1020 }, 1021],
 ]
@@ -85,6 +86,7 @@ test('the good path asks for each thing once and ends in a report', () => {
   expect(state.name).toBe('ended')
   expect(effects.map(({ type }) => type)).toEqual([
     'welcome',
+    'sendRound',
     'sendRound',
     'park',
     'sendFinalRound',
@@ -136,7 +138,7 @@ test('each wait has an end that names its phase', () => {
     [[], LIMITS.helloTimeoutMs + 1001, 'setup-timeout', 'setup'],
     [[[hello, 1001]], LIMITS.helloTimeoutMs + 1002, 'setup-timeout', 'setup'],
     [toActive, LIMITS.progressTimeoutMs + 1003, 'peer-stalled', 'active'],
-    [[...toActive, [roundSent, 60_000]], 61_001, 'not-converging', 'switchover'],
+    [[...toActive, [roundSent, 60_000], [roundSent, 60_001]], 61_001, 'not-converging', 'switchover'],
   ]
   for (const [events, atMs, kind, phase] of waits) {
     const { effects } = run([...events, [{ type: 'tick' }, atMs]])

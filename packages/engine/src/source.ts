@@ -199,12 +199,7 @@ const active: Row<'active'> = {
   ...beforeFinal,
   installed: progressed,
   roundSent: (state, { round, pendingPages, bytesPerMs }, nowMs) => {
-    const forecast = learn(state.run.forecast, {
-      pages: round.pages,
-      pendingPages,
-      steps: round.steps,
-      bytesPerMs,
-    })
+    const forecast = learn(state.run.forecast, { pendingPages, steps: round.steps, bytesPerMs })
     const run: SourceRun = { ...state.run, forecast, rounds: [...state.run.rounds, round], progressMs: nowMs }
     const decision = decide(forecast, run.config.options.downtimeLimitMs, run.roundTripMs)
     if (!decision.park) return to({ name: 'active', run }, { type: 'sendRound', round: run.rounds.length })

@@ -18,7 +18,13 @@ beforeEach(async () => {
 })
 afterEach(() => coordinator.close())
 
-const RUN = { op: 'run', program: '/programs/mlp.ts', parameters: {}, steps: 100, tracker: 'auto' } as const
+const RUN = {
+  op: 'run',
+  program: '/programs/mlp.ts',
+  parameters: {},
+  steps: 100,
+  tracker: 'compare',
+} as const
 
 interface Scene {
   a: FakeAgent
@@ -81,7 +87,7 @@ test('a workload runs from launch to its end', async () => {
     steps: 4,
     mode: 'fresh',
     epoch: 1,
-    tracker: 'auto',
+    tracker: 'compare',
   })
   worker.prepared()
   const { workload } = await running
@@ -108,7 +114,7 @@ test('a workload runs from launch to its end', async () => {
 test('a migration completes, its report gets its lost time, and the source is let go only then', async () => {
   const { a, source, target, migration } = await claimed()
   expect(migration).toMatchObject({ workload: 'job', from: 'a', to: 'b', status: 'setup' })
-  expect(target.launch).toMatchObject({ mode: 'incoming', epoch: 1, steps: 100, tracker: 'auto' })
+  expect(target.launch).toMatchObject({ mode: 'incoming', epoch: 1, steps: 100, tracker: 'compare' })
   expect(await client.workload(({ epoch }) => epoch === 2)).toMatchObject({ host: 'b', acceptedSteps: 5 })
 
   source.say({

@@ -168,7 +168,7 @@ class Registry {
     if (workload === undefined) {
       throw new GodwitError(
         'unknown-workload',
-        `there is no workload ${id}: \`godwit ls\` shows those there are`,
+        `there is no workload ${id}: \`godwit ps\` shows those there are`,
       )
     }
     return workload

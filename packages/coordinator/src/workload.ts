@@ -120,7 +120,7 @@ export class Workload {
   async start(): Promise<WorkloadView> {
     await this.#do(async () => {
       await createOwnership(this.#services.store, this.id, this.#record)
-      this.#launch(this.#host, { workerId: this.#owner, mode: 'fresh', epoch: 1, tracker: this.spec.tracker })
+      this.#launch(this.#host, { workerId: this.#owner, mode: 'fresh', epoch: 1 })
       this.#timer = setTimeout(() => this.#later(() => this.#startTooSlow()), LIMITS.setupTimeoutMs)
     })
     await this.#started.promise
@@ -396,13 +396,13 @@ export class Workload {
 
   // ---- workers
 
-  #launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch' | 'tracker'>): void {
-    const { program, parameters, steps } = this.spec
+  #launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>): void {
+    const { program, parameters, steps, tracker } = this.spec
     const { inventory } = this.#services
     inventory.launched({ workerId: launch.workerId, host, workload: this.id })
     inventory.send(host, {
       type: 'launch',
-      launch: { ...launch, workloadId: this.id, program, parameters, steps },
+      launch: { ...launch, workloadId: this.id, program, parameters, steps, tracker },
     })
   }
 
@@ -451,7 +451,7 @@ export class Workload {
     const move: Move = new Move(plan, this.feed.history.latestStepMs(USUAL_STEPS), {
       nowMs: () => this.#services.nowMs(),
       launchTarget: ({ to, targetWorker, epoch }) =>
-        this.#launch(to, { workerId: targetWorker, mode: 'incoming', epoch, tracker: 'auto' }),
+        this.#launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
       toWorker: (workerId, message) => this.#toWorker(workerId, message),
       kill: (workerId) => this.#kill(workerId),
       retire: (workerId) => this.#retire(workerId),

@@ -45,8 +45,8 @@ function install(spec, prefix) {
     timeout: INSTALL_TIMEOUT_MS,
   })
   if (status === 0) return
-  const said = stderr?.split('\n').find((line) => line.startsWith('npm error') && !line.includes(' code '))
-  throw new Error(`npm install ${spec}: ${error?.message ?? said?.slice('npm error '.length) ?? 'failed'}`)
+  const code = /^npm error code (\S+)/m.exec(stderr ?? '')?.[1]
+  throw new Error(`npm install ${spec}: ${error?.message ?? code ?? 'failed'}`)
 }
 
 /** Somebody else may have been faster: theirs is as good. */

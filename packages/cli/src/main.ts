@@ -1,4 +1,9 @@
-/** The process of the command line: signals, pipes that close early, and the exit code. */
+/**
+ * The process of the command line: signals, pipes that close early, and the exit code.
+ *
+ * Invariant: a command that ends by itself has said everything. A pipe takes 64 KiB at once and the rest waits in this
+ * process, which must not exit before. Whoever interrupts wants no more of it.
+ */
 import { runCli } from './cli.ts'
 import { Interrupted, Terminal } from './io.ts'
 
@@ -22,6 +27,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
-const exitCode = await runCli(process.argv.slice(2), terminal)
+let exitCode = await runCli(process.argv.slice(2), terminal)
 terminal.endLive()
+if (!interruption.signal.aborted) {
+  await Promise.all([written(process.stdout), written(process.stderr)])
+  if (interruption.signal.aborted) exitCode = (interruption.signal.reason as Interrupted).exitCode
+}
 process.exit(exitCode)
+
+/** Settles when all that was written has been taken, or when nobody wants it any more. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  await new Promise<void>((resolve) => {
+    interruption.signal.addEventListener('abort', () => resolve())
+    stream.write('', () => resolve())
+  })
+}

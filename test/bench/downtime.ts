@@ -31,6 +31,9 @@ interface Row {
   predictedMs: number
   floorMs: number
   ratioToFloor: number
+  /** The rehearsal's worth: the first step at the target beside the tenth. */
+  firstStepMs: number
+  tenthStepMs: number
 }
 
 const { values } = parseArgs({
@@ -63,12 +66,15 @@ async function measure(program: string): Promise<Row> {
       const target = await rig.start(spec, { mode: 'incoming' })
       await rig.reached(source, rig.ledger.outputs.length + (STEPS_BETWEEN[program] ?? 10))
       reports.push(await rig.migrate(source, target))
+      await rig.reached(target, (reports.at(-1) as MigrationReport).step + 10)
       source = target
     }
     process.stderr.write('\n')
   } finally {
     await rig.close()
   }
+  const stepAfterMove = (nth: number): number =>
+    median(reports.map(({ step }) => rig.ledger.outputs[step + nth - 1]?.stepMs ?? Number.NaN))
   const lastRounds = reports.map(({ rounds }) => rounds.at(-1))
   const lastRoundBytes = median(lastRounds.map((round) => round?.wireBytes ?? 0))
   const floorMs = await tcpFloorMs(lastRoundBytes, 15)
@@ -95,6 +101,8 @@ async function measure(program: string): Promise<Row> {
     predictedMs: median(reports.map(({ predicted }) => predicted.downtimeMs)),
     floorMs,
     ratioToFloor: median(downtimes) / floorMs,
+    firstStepMs: stepAfterMove(1),
+    tenthStepMs: stepAfterMove(10),
   }
 }
 
@@ -103,7 +111,7 @@ function median(numbers: readonly number[]): number {
 }
 
 function header(): string {
-  return 'program           tracker      rounds  last round  downtime ms (shortest to longest)  park  scan  send  install  claim  resume  floor ms  ratio'
+  return 'program           tracker      rounds  last round  downtime ms (shortest to longest)  park  scan  send  install  claim  resume  floor ms  ratio  1st step  10th'
 }
 
 function line(row: Row): string {
@@ -124,6 +132,8 @@ function line(row: Row): string {
     ms(parts.resumeMs, 6),
     ms(row.floorMs, 8),
     ms(row.ratioToFloor, 5),
+    ms(row.firstStepMs, 8),
+    ms(row.tenthStepMs, 5),
   ].join('  ')
 }
 

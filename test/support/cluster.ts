@@ -1,0 +1,282 @@
+/**
+ * A whole cluster as a person starts it: `godwit coordinator`, `godwit agent` for each host, and commands with --json,
+ * each a process of its own on this machine. Nothing here is Godwit's but its command line; what is known of the
+ * inside (where a worker's folder lies) serves to kill what should be killed.
+ *
+ * Invariant: after `end` no process is left and no file, or it says which; it always cleans up.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type {
+  ErrorReport,
+  HostView,
+  MigrationView,
+  Output,
+  WorkerLaunch,
+  WorkloadView,
+} from '@godwit/protocol'
+import { filesLeft, killAll, makeTemporary, processesLeft, processesOf, Running } from './processes.ts'
+
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
+const GODWIT = join(REPOSITORY, 'packages/cli/bin/godwit.mjs')
+/** Programs of the tests, by name. */
+export const PROGRAMS = fileURLToPath(new URL('./programs', import.meta.url))
+
+export interface HostSpec {
+  readonly name: string
+  readonly programs?: string
+  readonly memory?: string
+  /** A worker without its agent ends after so long. */
+  readonly orphanTimeoutMs?: number
+  readonly dataDir?: string
+}
+
+/** What commands print with --json: one of these on each line. */
+export interface Said {
+  readonly hosts?: HostView[]
+  readonly workloads?: WorkloadView[]
+  readonly workload?: WorkloadView
+  readonly migration?: MigrationView
+  readonly error?: ErrorReport
+}
+
+export interface Finished {
+  readonly code: number
+  /** Every line of stdout. */
+  readonly lines: readonly string[]
+  readonly err: string
+  /** The last line of stdout. */
+  readonly said: Said
+}
+
+/** A worker as its folder tells. */
+export interface FoundWorker {
+  readonly pid: number
+  readonly folder: string
+  readonly launch: WorkerLaunch
+}
+
+/** `godwit follow --from-step 0`, understood. */
+export class Follower extends Running {
+  readonly outputs: Output[] = []
+  readonly migrations: Pick<MigrationView, 'id' | 'from' | 'to' | 'status'>[] = []
+  ended: WorkloadView | undefined
+
+  protected override heard(line: string): void {
+    const said = JSON.parse(line) as Output | Said
+    if ('step' in said) this.outputs.push(said)
+    else if (said.migration !== undefined) this.migrations.push(said.migration)
+    else this.ended = said.workload
+  }
+
+  async reached(step: number): Promise<void> {
+    await this.until(() => this.outputs.length > step, `step ${step}`)
+  }
+
+  /** Resolves when twenty steps more than those known now are accepted. */
+  async goesOn(): Promise<void> {
+    await this.reached(this.outputs.length + 20)
+  }
+
+  async migrationIs(status: MigrationView['status']): Promise<void> {
+    await this.until(() => this.migrations.at(-1)?.status === status, `a migration was ${status}`)
+  }
+}
+
+export class Cluster {
+  readonly folder = mkdtempSync(join(tmpdir(), 'gwt-'))
+  readonly temporary = join(this.folder, 'tmp')
+  readonly #env = makeTemporary(this.temporary)
+  readonly #running: Running[] = []
+  #coordinator: Running | undefined
+  readonly #agents = new Map<string, Running>()
+  #url = ''
+
+  /** Settles when the hosts are registered; a cluster that doesn't come up is ended. */
+  static async start(hosts: readonly HostSpec[]): Promise<Cluster> {
+    const cluster = new Cluster()
+    try {
+      await cluster.#begin(hosts)
+      return cluster
+    } catch (error) {
+      await cluster.end()
+      throw error
+    }
+  }
+
+  async #begin(hosts: readonly HostSpec[]): Promise<void> {
+    const coordinator = this.start('coordinator', '--port', '0')
+    this.#coordinator = coordinator
+    await coordinator.until(() => coordinator.lines.length > 0, 'it listened')
+    const { listening } = JSON.parse(coordinator.lines[0] as string) as { listening: { port: number } }
+    this.#url = `ws://127.0.0.1:${listening.port}`
+    await Promise.all(hosts.map((host) => this.addHost(host)))
+  }
+
+  get url(): string {
+    return this.#url
+  }
+
+  /** An agent in a fault domain of its own. Settles when the coordinator has it. */
+  async addHost({
+    name,
+    programs = PROGRAMS,
+    memory = '1GiB',
+    orphanTimeoutMs,
+    dataDir,
+  }: HostSpec): Promise<void> {
+    const agent = this.start(
+      ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
+      ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
+      ...(orphanTimeoutMs === undefined ? [] : ['--orphan-timeout-ms', String(orphanTimeoutMs)]),
+    )
+    this.#agents.set(name, agent)
+    await agent.until(() => agent.lines.length > 0, 'it was registered')
+  }
+
+  dataDir(host: string): string {
+    return join(this.folder, host)
+  }
+
+  /** A new folder of programs, from which the project's packages can be imported. */
+  programFolder(name: string): string {
+    const folder = join(this.folder, 'programs', name)
+    mkdirSync(folder, { recursive: true })
+    symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'))
+    return folder
+  }
+
+  /** Starts any command. */
+  start(...args: string[]): Running {
+    return this.#keep(
+      new Running(process.execPath, [GODWIT, ...this.#globals(), ...args], { env: this.#env }),
+    )
+  }
+
+  /** Starts a command of npm in the repository. */
+  npm(...args: string[]): Running {
+    return this.#keep(new Running('npm', args, { cwd: REPOSITORY, env: this.#env }))
+  }
+
+  follow(workload: string): Follower {
+    const args = [GODWIT, ...this.#globals(), 'follow', workload, '--from-step', '0']
+    return this.#keep(new Follower(process.execPath, args, { env: this.#env }))
+  }
+
+  /** Runs a command to its end. */
+  async godwit(...args: string[]): Promise<Finished> {
+    return finished(this.start(...args))
+  }
+
+  /** A workload that trains, and its steps. */
+  async run(program: string, host: string, id: string, ...options: string[]): Promise<Follower> {
+    const { code, said, err } = await this.godwit('run', program, '--host', host, '--id', id, ...options)
+    if (code !== 0 || said.workload?.status === undefined)
+      throw new Error(`run of ${id} gave ${code}: ${err}`)
+    return this.follow(id)
+  }
+
+  /** The workload as `ps` shows it. */
+  async workload(id: string): Promise<WorkloadView> {
+    const { said } = await this.godwit('ps')
+    const found = said.workloads?.find((workload) => workload.id === id)
+    if (found === undefined) throw new Error(`ps does not show ${id}: ${JSON.stringify(said)}`)
+    return found
+  }
+
+  /** Workers of `workload` that have a folder on `host`, running or kept for their logs. */
+  workers(host: string, workload: string): FoundWorker[] {
+    const found: FoundWorker[] = []
+    for (const name of readdirSync(this.dataDir(host))) {
+      const folder = join(this.dataDir(host), name)
+      try {
+        const launch = JSON.parse(readFileSync(join(folder, 'launch.json'), 'utf8')) as WorkerLaunch
+        const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
+        if (launch.workloadId === workload) found.push({ pid, folder, launch })
+      } catch {
+        // It has just been made or has just gone.
+      }
+    }
+    return found
+  }
+
+  /** The one worker of `workload` on `host`. */
+  worker(host: string, workload: string): FoundWorker {
+    const [worker, ...others] = this.workers(host, workload)
+    if (worker === undefined || others.length > 0) {
+      throw new Error(`${workload} has ${others.length + (worker === undefined ? 0 : 1)} workers on ${host}`)
+    }
+    return worker
+  }
+
+  /** Ends an agent in order, its workers with it. */
+  async stopAgent(host: string): Promise<number> {
+    const agent = this.#agents.get(host)
+    this.#agents.delete(host)
+    if (agent === undefined) throw new Error(`bug in a test: there is no agent ${host}`)
+    return agent.end('SIGTERM')
+  }
+
+  /** SIGKILL to the agent itself; its workers are left alone. */
+  async killAgent(host: string): Promise<void> {
+    const agent = this.#agents.get(host)
+    this.#agents.delete(host)
+    const itself = processesOf(this.temporary).find(
+      ({ args }) => args.includes(host) && args.some((arg) => arg.endsWith('packages/agent/src/main.ts')),
+    )
+    if (agent === undefined || itself === undefined) throw new Error(`there is no agent ${host}`)
+    process.kill(itself.pid, 'SIGKILL')
+    await agent.exited
+  }
+
+  /** Ends everything in order, and throws when that left a process or a file, or took force. */
+  async end(): Promise<void> {
+    const wrong: string[] = []
+    try {
+      // Commands first: an agent that goes would give them something to say.
+      const members = [...this.#agents.values(), this.#coordinator]
+      for (const running of this.#running) {
+        if (!members.includes(running)) await running.end('SIGTERM')
+      }
+      for (const [name, agent] of this.#agents) {
+        const code = await agent.end('SIGTERM')
+        if (code !== 0) wrong.push(`agent ${name} ended with ${code}: ${agent.err.slice(-2000)}`)
+      }
+      const code = await this.#coordinator?.end('SIGTERM')
+      if (code !== 0) wrong.push(`the coordinator ended with ${code}: ${this.#coordinator?.err.slice(-2000)}`)
+      const bugs = this.#coordinator?.err.split('\n').filter((line) => line.includes('a bug in')) ?? []
+      wrong.push(...bugs)
+      wrong.push(...(await processesLeft(this.temporary)))
+      wrong.push(...filesLeft(this.temporary))
+    } finally {
+      killAll(this.temporary)
+      rmSync(this.folder, { recursive: true, force: true })
+    }
+    if (wrong.length > 0) throw new Error(`not all went as it should:\n${wrong.join('\n')}`)
+  }
+
+  #globals(): string[] {
+    return this.#url === '' ? ['--json'] : ['--json', '--coordinator', this.#url]
+  }
+
+  #keep<R extends Running>(running: R): R {
+    this.#running.push(running)
+    return running
+  }
+}
+
+export async function finished(running: Running): Promise<Finished> {
+  const code = await running.exited
+  const { lines, err } = running
+  return { code, lines, err, said: parsed(lines.at(-1)) }
+}
+
+function parsed(line: string | undefined): Said {
+  try {
+    return JSON.parse(line ?? '{}') as Said
+  } catch {
+    throw new Error(`no JSON: ${line}`)
+  }
+}

@@ -84,21 +84,12 @@ class Training {
     let gateMs = 0
     let outcome: { loss: number; metrics?: Record<string, number> }
     if (isSplit(steps)) {
-      const delta = checkDelta(
-        inProgram('compute', () => steps.compute(this.#state)),
-        deltaArrays,
-      )
+      const delta = inProgram('compute', () => checkDelta(steps.compute(this.#state), deltaArrays))
       gateMs = this.#waitAtGate()
-      outcome = checkReport(
-        inProgram('apply', () => steps.apply(this.#state, delta)),
-        'apply',
-      )
+      outcome = inProgram('apply', () => checkReport(steps.apply(this.#state, delta), 'apply'))
     } else {
       gateMs = this.#waitAtGate()
-      outcome = checkReport(
-        inProgram('step', () => steps.step(this.#state)),
-        'step',
-      )
+      outcome = inProgram('step', () => checkReport(steps.step(this.#state), 'step'))
     }
     const step = this.#step
     const stepMs = nowMs() - beganMs - gateMs
@@ -180,13 +171,16 @@ function encodedState(state: SmallState): Uint8Array {
   )
 }
 
-/** Runs the program's code: what it throws is the program's failure, not ours. */
-function inProgram<T>(where: string, run: () => T): T {
+/** Runs the program's code: what it throws or returns is the program's failure, not ours, and said with its step. */
+function inProgram<T>(where: 'init' | 'compute' | 'apply' | 'step', run: () => T): T {
   try {
     return run()
   } catch (error) {
-    if (error instanceof GodwitError) throw error
     const at = control.step
+    if (error instanceof GodwitError) {
+      const { kind, message, cause } = error
+      throw where === 'init' ? error : new GodwitError(kind, `at step ${at}: ${message}`, { cause })
+    }
     throw new GodwitError(
       'program-failed',
       `${where} threw at step ${at}: ${error instanceof Error ? error.message : String(error)}`,

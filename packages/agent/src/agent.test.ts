@@ -66,7 +66,7 @@ test('a worker that crashes is told with its code and last output, and its folde
   expect(existsSync(join(host.dataDir, 'w1', 'output.log'))).toBe(true)
 })
 
-test('a worker that says why it fails is told with that reason', async () => {
+test('a worker that says why it fails is told with that reason, and its folder stays', async () => {
   host.launch('w1')
   await host.coordinator.fromWorker('w1', 'prepared')
   const error = { kind: 'loss-not-finite', message: 'the loss became NaN' } as const
@@ -75,8 +75,12 @@ test('a worker that says why it fails is told with that reason', async () => {
     workerId: 'w1',
     message: { type: 'cancelMigration', migrationId: 'm1', error },
   })
-  expect((await host.coordinator.exited('w1')).error).toEqual(error)
   await host.coordinator.fromWorker('w1', 'failed')
+  // What a coordinator answers to that.
+  host.coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'stop' } })
+  host.coordinator.send({ type: 'kill', workerId: 'w1' })
+  expect((await host.coordinator.exited('w1')).error).toEqual(error)
+  expect(existsSync(join(host.dataDir, 'w1', 'output.log'))).toBe(true)
 })
 
 test('kill -9 of one worker harms neither its neighbour nor the agent', async () => {

@@ -46,7 +46,7 @@ export class WorkerProcess {
   #dialAgain: () => void = () => {}
   #connectedOnce = false
   #ended = false
-  /** It was told to end, or killed by us. */
+  /** It was told to end, or killed by us, before it failed by itself. */
   #toldToEnd = false
   #killed = false
   /** Why it ends, where somebody already knows. */
@@ -78,13 +78,13 @@ export class WorkerProcess {
     return this.#channel !== undefined
   }
 
-  /** Its end, when it comes, is expected. */
+  /** Its end, when it comes, is expected: it was told before it failed by itself. */
   get toldToEnd(): boolean {
     return this.#toldToEnd
   }
 
   send(message: ToWorker): void {
-    if (message.type === 'stop' || message.type === 'release') this.#toldToEnd = true
+    if (message.type === 'stop' || message.type === 'release') this.#expectEnd()
     if (this.#channel !== undefined) this.#channel.send(message)
     else if (this.#waiting.push(message) > MAX_WAITING) {
       this.#fail(new GodwitError('peer-stalled', `worker ${this.#workerId} has not been reachable for long`))
@@ -94,7 +94,7 @@ export class WorkerProcess {
   /** SIGKILL. The end is told as every other one. */
   kill(): void {
     if (this.#ended) return
-    this.#toldToEnd = true
+    this.#expectEnd()
     this.#killed = true
     this.#handle.kill()
   }
@@ -102,6 +102,11 @@ export class WorkerProcess {
   /** Connects anew, which makes the worker say again what has not been acknowledged. Nothing is lost on the old connection. */
   reconnect(): void {
     this.#dialAgain()
+  }
+
+  /** One that has said why it fails is told to end as well; that makes it no less of a failure. */
+  #expectEnd(): void {
+    if (this.#reason === undefined) this.#toldToEnd = true
   }
 
   #fail(error: GodwitError): void {

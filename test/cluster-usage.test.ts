@@ -3,6 +3,8 @@
  * nothing is started or left. And what a program does wrong is told just so: what, and where.
  * Method: command lines through the real executable; one host with a program that fails where it is asked to.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ErrorKind } from '@godwit/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cluster, type Finished, finished } from './support/cluster.ts'
@@ -118,6 +120,9 @@ describe('a program that fails', () => {
       expect(workload).toMatchObject({ status: 'failed', acceptedSteps: at, error: { kind } })
       expect(workload?.error?.message).toMatch(words)
       await expectShownAsFailed(`${where}-${at}`, words)
+      const [worker] = cluster.folders('a', `${where}-${at}`)
+      const log = readFileSync(join(worker?.folder as string, 'output.log'), 'utf8')
+      if (kind === 'program-failed') expect(log, 'the line of the program').toMatch(/mixer\.ts:\d+/)
     })
   }
 
@@ -126,7 +131,7 @@ describe('a program that fails', () => {
     const shown = await cluster.workload(id)
     expect(shown.status).toBe('failed')
     expect(shown.error?.message).toMatch(words)
-    for (const { pid } of cluster.workers('a', id)) await gone(pid)
+    for (const { pid } of cluster.folders('a', id)) await gone(pid)
   }
 })
 

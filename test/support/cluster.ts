@@ -17,7 +17,15 @@ import type {
   WorkerLaunch,
   WorkloadView,
 } from '@godwit/protocol'
-import { filesLeft, killAll, makeTemporary, processesLeft, processesOf, Running } from './processes.ts'
+import {
+  filesLeft,
+  isAlive,
+  killAll,
+  makeTemporary,
+  processesLeft,
+  processesOf,
+  Running,
+} from './processes.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 const GODWIT = join(REPOSITORY, 'packages/cli/bin/godwit.mjs')
@@ -186,8 +194,13 @@ export class Cluster {
     return found
   }
 
-  /** Workers of `workload` that have a folder on `host`, running or kept for their logs. */
+  /** Workers of `workload` that run on `host`. */
   workers(host: string, workload: string): FoundWorker[] {
+    return this.folders(host, workload).filter(({ pid }) => isAlive(pid))
+  }
+
+  /** Also those that have ended, of which only the folder is kept. */
+  folders(host: string, workload: string): FoundWorker[] {
     const found: FoundWorker[] = []
     for (const name of readdirSync(this.dataDir(host))) {
       const folder = join(this.dataDir(host), name)

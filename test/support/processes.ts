@@ -138,15 +138,16 @@ export function killAll(temporary: string): void {
   }
 }
 
+/** A zombie is not: its command line is empty. */
+export function isAlive(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`).length > 0
+  } catch {
+    return false
+  }
+}
+
 /** Resolves when the process with this id is gone. */
 export async function gone(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      // A zombie is gone as well: its command line is empty.
-      if (readFileSync(`/proc/${pid}/cmdline`).length === 0) return
-    } catch {
-      return
-    }
-    await delay(LOOK_EVERY_MS)
-  }
+  while (isAlive(pid)) await delay(LOOK_EVERY_MS)
 }

@@ -85,7 +85,7 @@ const NEXT: { readonly [Type in EventType]: { readonly [Name in StateName]: Stat
   // biome-ignore format: a table
   targetExited: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  targetHostLost: { preparing: 'ended', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  targetHostLost: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
   targetHostBack: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
@@ -210,6 +210,17 @@ test('a cancel in setup is done at once, later the source has the last word', ()
   const { state, said } = play(STATES.moving, cancel, { type: 'sourceEnded', status: 'cancelled' })
   expect(said).toEqual(['killTarget', 'toSource cancelMigration', 'killTarget'])
   expect(viewOf(state, null)).toMatchObject({ status: 'cancelled', error: { ...ERROR, phase: 'active' } })
+})
+
+test('without the agent of its target nobody switches over; one that has may still be claimed', () => {
+  const lost = play(STATES.moving, { type: 'targetHostLost' })
+  expect(lost.state).toMatchObject({
+    name: 'cancelling',
+    outcome: { status: 'failed', error: { kind: 'host-disconnected', phase: 'active' } },
+  })
+  expect(lost.said).toEqual(['killTarget', 'toSource cancelMigration'])
+  const switching = { ...STATES.moving, status: 'switchover' } as const
+  expect(play(switching, { type: 'targetHostLost' })).toEqual({ state: switching, said: [] })
 })
 
 test('a refused claim ends the target, and the source is told to go on', () => {

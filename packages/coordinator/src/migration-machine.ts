@@ -162,6 +162,11 @@ function workloadEnded(state: MigrationState): MigrationStep {
   return end(state, { status: 'cancelled', error: during(state, { kind: 'workload-ended', message }) })
 }
 
+function targetHostLost(state: MigrationState): Outcome {
+  const message = `the agent of ${state.plan.to} disconnected`
+  return failure(state, { kind: 'host-disconnected', message })
+}
+
 function sourceLost(state: MigrationState, error: ErrorReport): MigrationStep {
   return end(state, failure(state, error), { type: 'workloadLost', error })
 }
@@ -229,11 +234,7 @@ const preparing: Row<'preparing'> = {
   },
   targetFailed: (state, { error }) => end(state, failure(state, error)),
   targetExited: (state, { error }) => end(state, failure(state, error)),
-  targetHostLost: (state) =>
-    end(
-      state,
-      failure(state, { kind: 'host-disconnected', message: `the agent of ${state.plan.to} disconnected` }),
-    ),
+  targetHostLost: (state) => end(state, targetHostLost(state)),
   targetHostBack: ignore,
   sourceHostBack: ignore,
   outgoingOpened: ignore,
@@ -254,7 +255,7 @@ const opening: Row<'opening'> = {
   targetPrepared: ignore,
   targetFailed: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
   targetExited: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
-  targetHostLost: ignore,
+  targetHostLost: (state, _event, nowMs) => winDown(state, targetHostLost(state), nowMs),
   targetHostBack: ignore,
   sourceHostBack: ignore,
   outgoingOpened(state, { port }) {
@@ -282,8 +283,10 @@ const moving: Row<'moving'> = {
   targetPrepared: ignore,
   targetFailed: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
   targetExited: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
-  // The pages travel from worker to worker: an agent that is away for a moment disturbs nothing.
-  targetHostLost: ignore,
+  // The pages travel from worker to worker, but the claim takes the way of the agent: a source that switched over
+  // without it would stand still until the handover times out. Once it has, the claim may be on its way.
+  targetHostLost: (state, _event, nowMs) =>
+    state.status === 'switchover' ? ignore(state) : winDown(state, targetHostLost(state), nowMs),
   targetHostBack: ignore,
   sourceHostBack: ignore,
   outgoingOpened: ignore,

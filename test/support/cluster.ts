@@ -36,8 +36,6 @@ export interface HostSpec {
   readonly name: string
   readonly programs?: string
   readonly memory?: string
-  /** A worker without its agent ends after so long. */
-  readonly orphanTimeoutMs?: number
   readonly dataDir?: string
 }
 
@@ -132,13 +130,12 @@ export class Cluster {
     name,
     programs = PROGRAMS,
     memory = '1GiB',
-    orphanTimeoutMs,
+
     dataDir,
   }: HostSpec): Promise<void> {
     const agent = this.start(
       ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
       ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
-      ...(orphanTimeoutMs === undefined ? [] : ['--orphan-timeout-ms', String(orphanTimeoutMs)]),
     )
     this.#agents.set(name, agent)
     await agent.until(() => agent.lines.length > 0, 'it was registered')

@@ -149,7 +149,7 @@ describe('what makes no sense is refused at once', () => {
       what: 'an unknown workload',
       args: ['migrate', 'nothing', '--to', 'b'],
       kind: 'unknown-workload',
-      words: /there is no workload nothing/,
+      words: /there is no workload nothing: `godwit ps` shows/,
     },
     {
       what: 'the host where it runs',

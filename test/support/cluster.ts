@@ -27,7 +27,8 @@ import {
   Running,
 } from './processes.ts'
 
-const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
+/** The root of the project. */
+export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 const GODWIT = join(REPOSITORY, 'packages/cli/bin/godwit.mjs')
 /** Programs of the tests, by name. */
 export const PROGRAMS = fileURLToPath(new URL('./programs', import.meta.url))
@@ -158,11 +159,6 @@ export class Cluster {
     return this.#keep(
       new Running(process.execPath, [GODWIT, ...this.#globals(), ...args], { env: this.#env }),
     )
-  }
-
-  /** Starts a command of npm in the repository. */
-  npm(...args: string[]): Running {
-    return this.#keep(new Running('npm', args, { cwd: REPOSITORY, env: this.#env }))
   }
 
   follow(workload: string): Follower {

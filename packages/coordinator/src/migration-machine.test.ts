@@ -143,7 +143,7 @@ function play(from: MigrationState, ...events: MigrationEvent[]): { state: Migra
 }
 
 const { targetPrepared, outgoingOpened, claim, claimDecided, stepAccepted, recover, recoverDecided } = EVENTS
-const { cancel, targetExited, sourceExited, sourceHostBack } = EVENTS
+const { cancel, targetExited, targetHostLost, targetHostBack, sourceExited, sourceHostBack, tick } = EVENTS
 const completed: MigrationEvent = { type: 'sourceEnded', status: 'completed', report: REPORT }
 
 test('the happy path says each thing once', () => {
@@ -253,6 +253,28 @@ test('a target that is lost after its claim gives the workload back unasked', ()
     state: { name: 'ended', outcome: { status: 'failed' } },
     said: ['killTarget', 'workloadLost'],
   })
+})
+
+test('a target whose host does not come back after the claim gives the workload back unasked', () => {
+  const lost = stepMigration(STATES.claimed, targetHostLost, 5000).state
+  const dueMs = 5000 + LIMITS.heartbeatTimeoutMs
+  expect(deadlineMs(lost)).toBe(dueMs)
+  expect(stepMigration(lost, tick, dueMs - 1).effects).toEqual([])
+  const due = stepMigration(lost, tick, dueMs)
+  expect(due.effects).toMatchObject([{ type: 'askRecover', error: { kind: 'host-disconnected' } }])
+  const { state, said } = play(due.state, recoverDecided)
+  expect(said).toEqual(['killTarget', 'own', 'toSource recoverResult true 3'])
+  expect(state).toMatchObject({ name: 'cancelling', recoveredEpoch: 3, outcome: { status: 'failed' } })
+  // Refused, it is not asked again and again.
+  expect(deadlineMs(play(due.state, { ...recoverDecided, granted: false }).state)).toBeUndefined()
+})
+
+test('a host that comes back after the claim, or the only one left, keeps the workload', () => {
+  const back = play(STATES.claimed, targetHostLost, targetHostBack)
+  expect(back.said).toEqual(['toTarget claimResult true 2'])
+  expect(deadlineMs(back.state)).toBeUndefined()
+  expect(deadlineMs(play(STATES.claimed, targetHostLost, sourceExited).state)).toBeUndefined()
+  expect(play(STATES.claimed, targetHostLost, stepAccepted).state).toMatchObject({ name: 'accepted' })
 })
 
 test('a source that asks too late is denied and released', () => {

@@ -163,8 +163,11 @@ function workloadEnded(state: MigrationState): MigrationStep {
 }
 
 function targetHostLost(state: MigrationState): Outcome {
-  const message = `the agent of ${state.plan.to} disconnected`
-  return failure(state, { kind: 'host-disconnected', message })
+  return failure(state, targetHostGone(state))
+}
+
+function targetHostGone(state: MigrationState): ErrorReport {
+  return { kind: 'host-disconnected', message: `the agent of ${state.plan.to} disconnected` }
 }
 
 function sourceLost(state: MigrationState, error: ErrorReport): MigrationStep {
@@ -325,9 +328,14 @@ const claimed: Row<'claimed'> = {
   targetPrepared: ignore,
   targetFailed: (state, { error }) => backToSource(state, error),
   targetExited: (state, { error }) => backToSource(state, error),
-  targetHostLost: ignore,
+  // An agent may be back in a moment, and its worker undisturbed; a host without power takes the job with it, and
+  // the source, which holds everything, thinks that all went well and asks nobody (I5).
+  targetHostLost: (state, _event, nowMs) => ({ state: { ...state, targetLostMs: nowMs }, effects: [] }),
   // Our answer may have been lost with the connection; it says the same each time.
-  targetHostBack: (state) => ({ state, effects: [claimResult(state, true, state.epoch)] }),
+  targetHostBack: (state) => ({
+    state: { ...state, targetLostMs: undefined },
+    effects: [claimResult(state, true, state.epoch)],
+  }),
   sourceHostBack: ignore,
   outgoingOpened: ignore,
   progress: ignore,
@@ -341,7 +349,10 @@ const claimed: Row<'claimed'> = {
   recoverDecided(state, event, nowMs) {
     if (event.granted) return recovered(state, event, nowMs)
     // Not released: a frozen source is let go by an accepted step, by nothing else.
-    return { state, effects: [recoverResult(state, false, event.epoch)] }
+    return {
+      state: { ...state, targetLostMs: undefined },
+      effects: [recoverResult(state, false, event.epoch)],
+    }
   },
   // One that gave up would have asked first (`recover`); its word alone changes nothing.
   sourceEnded: (state, event) =>
@@ -349,7 +360,8 @@ const claimed: Row<'claimed'> = {
   sourceExited: (state) => ({ state: { ...state, sourceGone: true }, effects: [] }),
   workloadEnded: ignore,
   cancel: ignore,
-  tick: ignore,
+  tick: (state, _event, nowMs) =>
+    isDue(state, nowMs) ? backToSource(state, targetHostGone(state)) : ignore(state),
 }
 
 const accepted: Row<'accepted'> = {

@@ -12,7 +12,8 @@
  *
  * - `preparing`: the target's worker starts; the source knows nothing yet.
  * - `opening`: the source was asked to listen. From here on it is *engaged*: it must be told of the end, or tell us.
- * - `moving`: the two talk to each other; the source says how far they are. It owns the workload.
+ * - `moving`: the two talk to each other; the source says how far they are. It owns the workload. Should its worker end
+ *   now, the target may hold everything already: its claim is waited for.
  * - `claimed`: the target owns the workload; the source is frozen and can still have it back.
  * - `accepted`: a step of the target counts, there is no way back; the source's report is outstanding.
  * - `cancelling`: how it ends is decided, the target is killed, the source has yet to say that it trains on.
@@ -72,11 +73,20 @@ export type MigrationState = Known &
   (
     | { readonly name: 'preparing' }
     | { readonly name: 'opening' }
-    | { readonly name: 'moving'; readonly status: 'setup' | 'active' | 'switchover' }
+    | {
+        readonly name: 'moving'
+        readonly status: 'setup' | 'active' | 'switchover'
+        /** The source's worker has ended: only the target's claim can save the workload. */
+        readonly sourceGone?: { readonly error: ErrorReport; readonly sinceMs: number } | undefined
+        /** When the source's agent came back, until the source is heard again. */
+        readonly sourceBackMs?: number | undefined
+      }
     | {
         readonly name: 'claimed'
         readonly epoch: number
         readonly sourceGone: boolean
+        /** When the target's agent went, while it is away. */
+        readonly targetLostMs?: number | undefined
       }
     | { readonly name: 'accepted'; readonly epoch: number; readonly sinceMs: number }
     | ({ readonly name: 'cancelling'; readonly sinceMs: number } & Decided)
@@ -171,12 +181,21 @@ export function isOver(state: MigrationState): boolean {
   return state.name === 'completed' || state.name === 'ended'
 }
 
-/** The source owns the workload and hasn't been given up: a cancel still means something. */
+/** The source owns the workload and can go on with it: a cancel still means something. */
 export function isCancellable(state: MigrationState): boolean {
-  return state.name === 'preparing' || state.name === 'opening' || state.name === 'moving'
+  if (state.name === 'moving') return state.sourceGone === undefined
+  return state.name === 'preparing' || state.name === 'opening'
 }
 
-/** When `tick` is due, on the coordinator's clock; undefined where the two workers themselves keep the time. */
+/** The record names the source, and no claim has been granted that still counts. */
+export function isSourceOwner(state: MigrationState): boolean {
+  return isCancellable(state) || state.name === 'moving' || state.name === 'cancelling'
+}
+
+/**
+ * When `tick` is due, on the coordinator's clock; undefined where the two workers themselves keep the time: a source
+ * that has switched over asks (`recover`) when its target doesn't go on.
+ */
 export function deadlineMs(state: MigrationState): number | undefined {
   const { startedAtMs, options } = state.plan
   const byTimeout = startedAtMs + options.timeoutMs
@@ -184,13 +203,21 @@ export function deadlineMs(state: MigrationState): number | undefined {
     case 'preparing':
     case 'opening':
       return Math.min(startedAtMs + LIMITS.setupTimeoutMs, byTimeout)
-    case 'moving':
-      if (state.status === 'switchover') return undefined
-      return state.status === 'setup' ? Math.min(startedAtMs + LIMITS.setupTimeoutMs, byTimeout) : byTimeout
+    case 'moving': {
+      if (state.sourceGone !== undefined) return state.sourceGone.sinceMs + LIMITS.handoverTimeoutMs
+      // A source that lives says how far it is many times a second.
+      const bySilence = (state.sourceBackMs ?? Number.POSITIVE_INFINITY) + LIMITS.heartbeatTimeoutMs
+      if (state.status === 'switchover') return state.sourceBackMs === undefined ? undefined : bySilence
+      const byStatus = state.status === 'setup' ? startedAtMs + LIMITS.setupTimeoutMs : byTimeout
+      return Math.min(byStatus, byTimeout, bySilence)
+    }
+    case 'claimed':
+      // Without the source there is nobody else to have the workload: its host may come back.
+      if (state.targetLostMs === undefined || state.sourceGone) return undefined
+      return state.targetLostMs + LIMITS.heartbeatTimeoutMs
     case 'accepted':
     case 'cancelling':
       return state.sinceMs + LIMITS.handoverTimeoutMs
-    case 'claimed':
     case 'completed':
     case 'ended':
       return undefined

@@ -12,6 +12,7 @@ import {
   deadlineMs,
   isCancellable,
   isOver,
+  isSourceOwner,
   type MigrationEffect,
   type MigrationEvent,
   type MigrationPlan,
@@ -69,7 +70,7 @@ export class Move {
 
   /** The source's word that the job is over ends the migration: the source owns it, or will again. */
   get isSourceOwner(): boolean {
-    return this.isCancellable || this.#state.name === 'cancelling'
+    return isSourceOwner(this.#state)
   }
 
   get status(): MigrationView['status'] {

@@ -266,7 +266,6 @@ export class Workload {
 
   async #onPrepared(workerId: string, message: Said<'prepared'>): Promise<void> {
     this.#prepared.set(workerId, message)
-    if (message.warning !== undefined) this.#log.warn({ workerId, warning: message.warning }, 'rehearsal')
     if (workerId === this.#owner) {
       if (this.#status !== 'starting') return
       clearTimeout(this.#timer)

@@ -345,6 +345,56 @@ test('after final a cancel becomes an abort: the source goes on under a newer ep
   expect((await client.steps(2)).map(({ epoch }) => epoch)).toEqual([2, 2])
 })
 
+test('a source that asks again is answered again, also about a migration before the latest', async () => {
+  const { b, source, target, migration } = await moving()
+  const recover = {
+    type: 'recover',
+    migrationId: migration.id,
+    error: { kind: 'peer-stalled', message: 'no word from the target' },
+  } as const
+  for (let time = 0; time < 3; time++) {
+    source.say(recover)
+    expect(await source.told('recoverResult')).toMatchObject({ granted: true, epoch: 2 })
+  }
+  await target.killed()
+  // It hears none of that, and what ends the migration is its first word.
+  source.say({ type: 'migrationEnded', migrationId: migration.id, status: 'failed' })
+  await client.migration(({ status }) => status === 'failed')
+  source.say(recover)
+  expect(await source.told('recoverResult')).toMatchObject({ granted: true, epoch: 2 })
+
+  await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+  await b.launched()
+  source.say(recover)
+  expect(await source.told('recoverResult')).toMatchObject({
+    migrationId: migration.id,
+    granted: true,
+    epoch: 2,
+  })
+  await client.migration(({ id, status }) => id !== migration.id && status === 'cancelled')
+  source.steps(2, 3, 4)
+  expect((await client.steps(1)).map(({ epoch }) => epoch)).toEqual([2])
+  await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+})
+
+test('a source that believes a target which never claimed trains on', async () => {
+  const { source, target, migration } = await moving()
+  source.say({
+    type: 'migrationEnded',
+    migrationId: migration.id,
+    status: 'completed',
+    report: reportOf(migration, 3, 2),
+  })
+  expect(await source.told('recoverResult')).toMatchObject({ granted: true, epoch: 2 })
+  await target.killed()
+  source.say({ type: 'migrationEnded', migrationId: migration.id, status: 'failed' })
+  const failed = await client.migration(({ status }) => status === 'failed')
+  expect(failed).toMatchObject({ error: { kind: 'out-of-order' } })
+  expect(failed.report).toBeUndefined()
+  source.steps(2, 3, 4)
+  expect((await client.steps(1)).map(({ epoch }) => epoch)).toEqual([2])
+})
+
 test('a target lost after its claim gives the workload back', async () => {
   const { source, target, migration } = await claimed()
   target.exited()

@@ -262,8 +262,9 @@ test('a target whose host does not come back after the claim gives the workload 
   expect(stepMigration(lost, tick, dueMs - 1).effects).toEqual([])
   const due = stepMigration(lost, tick, dueMs)
   expect(due.effects).toMatchObject([{ type: 'askRecover', error: { kind: 'host-disconnected' } }])
-  const { state, said } = play(due.state, recoverDecided)
+  const { state, said } = play(due.state, completed, recoverDecided)
   expect(said).toEqual(['killTarget', 'own', 'toSource recoverResult true 3'])
+  expect(state.report).toBeUndefined()
   expect(state).toMatchObject({ name: 'cancelling', recoveredEpoch: 3, outcome: { status: 'failed' } })
   // Refused, it is not asked again and again.
   expect(deadlineMs(play(due.state, { ...recoverDecided, granted: false }).state)).toBeUndefined()
@@ -286,11 +287,56 @@ test('a source that asks too late is denied and released', () => {
   expect(play(STATES.completed, completed).state.report).toEqual(REPORT)
 })
 
-test('a source that calls itself done without a claim has failed', () => {
-  expect(play(STATES.moving, completed).state).toMatchObject({
-    name: 'ended',
-    outcome: { error: { kind: 'out-of-order' } },
+test('a source that calls itself done without a claim is frozen, and gets the workload back', () => {
+  const { state, effects } = stepMigration(STATES.moving, completed, 1500)
+  expect(effects).toMatchObject([{ type: 'askRecover', error: { kind: 'out-of-order' } }])
+  expect(play(state, recoverDecided).said).toEqual(['killTarget', 'own', 'toSource recoverResult true 3'])
+  // Its report would call a move completed that never was.
+  expect(play(state, recoverDecided).state.report).toBeUndefined()
+  // Also when the migration was given up meanwhile, and as often as it says so.
+  for (const given of [STATES.cancelling, STATES.ended]) {
+    const { state, said } = play(given, completed, recoverDecided, completed, recoverDecided)
+    const answer = ['askRecover', 'own', 'toSource recoverResult true 3']
+    expect(said).toEqual([...answer, ...answer])
+    expect(state.name).toBe(given.name)
+  }
+  expect(play(STATES.opening, completed)).toMatchObject({
+    state: { name: 'cancelling' },
+    said: ['killTarget', 'toSource cancelMigration'],
   })
+})
+
+test('what is said again is answered again, with the same words', () => {
+  const recovered = 'toSource recoverResult true 3'
+  const answers: [StateName, MigrationEvent[], string[]][] = [
+    ['cancelling', [recover, recoverDecided], ['askRecover', 'own', recovered]],
+    ['ended', [recover, recoverDecided], ['askRecover', 'own', recovered]],
+    ['completed', [recover], ['toSource recoverResult false 2', 'releaseSource']],
+    ['completed', [completed], ['releaseSource']],
+    ['claimed', [claim, claimDecided], ['askClaim', 'toTarget claimResult true 2']],
+    ['accepted', [claim], ['toTarget claimResult true 2']],
+    ['completed', [claim], ['toTarget claimResult true 2']],
+    ['opening', [claim], ['toTarget claimResult false 1']],
+    ['cancelling', [claim], ['toTarget claimResult false 1']],
+    ['ended', [claim], ['toTarget claimResult false 1']],
+  ]
+  for (const [name, events, said] of answers) {
+    expect(play(STATES[name], ...events, ...events), name).toMatchObject({ said: [...said, ...said] })
+  }
+  expect(play(STATES.claimed, completed, completed).said).toEqual([])
+})
+
+test('a source whose agent came back is heard of, or the migration ends', () => {
+  for (const status of ['active', 'switchover'] as const) {
+    const back = stepMigration({ ...STATES.moving, status }, sourceHostBack, 5000).state
+    const dueMs = 5000 + LIMITS.heartbeatTimeoutMs
+    expect(deadlineMs(back)).toBe(dueMs)
+    const silent = stepMigration(back, tick, dueMs)
+    expect(silent.state).toMatchObject({ name: 'cancelling', outcome: { error: { kind: 'peer-stalled' } } })
+    expect(play(back, tick).said).toEqual([])
+    const heard = stepMigration(back, { ...EVENTS.progress, status }, 5001).state
+    expect(deadlineMs(heard)).toBe(deadlineMs({ ...STATES.moving, status }))
+  }
 })
 
 test('deadlines: setup, then the migration as a whole, none while the workers keep the time', () => {

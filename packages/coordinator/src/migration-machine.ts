@@ -129,17 +129,35 @@ function complete(state: StateOf<'claimed' | 'accepted'>, ...before: MigrationEf
 }
 
 /** The source gave up by itself, before `final`: it trains on. */
-function sourceGaveUp(state: StateOf<'opening' | 'moving'>, event: EventOf<'sourceEnded'>): MigrationStep {
-  if (event.status === 'completed') {
-    const message = 'the source calls the migration completed, but the target never claimed the workload'
-    return end(withReport(state, event), failure(state, { kind: 'out-of-order', message }))
-  }
+function sourceGaveUp(
+  state: StateOf<'opening' | 'moving'>,
+  status: Outcome['status'],
+  event: EventOf<'sourceEnded'>,
+): MigrationStep {
   const error = event.error ?? { kind: 'cancelled', message: 'the source gave up without a reason' }
-  return end(withReport(state, event), { status: event.status, error: during(state, error) })
+  return end(withReport(state, event), { status, error: during(state, error) })
 }
 
-/** Past its time before the switchover. */
-function overdue(state: MigrationState): Outcome {
+/**
+ * The source believes a target that said it runs and never claimed: it is frozen, and needs what one that asks
+ * (`recover`) needs. Its report is of a migration that was none.
+ */
+function completedUnclaimed(state: MigrationState): MigrationStep {
+  return { state, effects: [{ type: 'askRecover', error: unclaimed(state) }] }
+}
+
+function unclaimed(state: MigrationState): ErrorReport {
+  const message = 'the source calls the migration completed, but the target never claimed the workload'
+  return during(state, { kind: 'out-of-order', message })
+}
+
+/** Past its time before the switchover, or not heard of since its agent came back. */
+function overdue(state: MigrationState, nowMs: number): Outcome {
+  const backMs = state.name === 'moving' ? state.sourceBackMs : undefined
+  if (backMs !== undefined && nowMs >= backMs + LIMITS.heartbeatTimeoutMs) {
+    const message = `the agent of ${state.plan.from} came back, and the source says nothing of the migration`
+    return failure(state, { kind: 'peer-stalled', message })
+  }
   const inSetup = migrationStatus(state) === 'setup'
   const limitMs = inSetup
     ? Math.min(LIMITS.setupTimeoutMs, state.plan.options.timeoutMs)
@@ -183,12 +201,13 @@ function askRecover(state: MigrationState, event: EventOf<'recover'>): Migration
   return { state, effects: [{ type: 'askRecover', error: event.error }] }
 }
 
-/** A source that was frozen goes on under a newer epoch. */
+/** A source that was frozen goes on under a newer epoch. A report that it has sent is of a move that is undone. */
 function recovered(state: MigrationState, event: EventOf<'recoverDecided'>, nowMs: number): MigrationStep {
   const { epoch, error } = event
+  const { report: _, ...kept } = known(state)
   return {
     state: {
-      ...known(state),
+      ...kept,
       name: 'cancelling',
       outcome: failure(state, error),
       sinceMs: nowMs,
@@ -251,7 +270,7 @@ const preparing: Row<'preparing'> = {
   sourceExited: (state, { error }) => sourceLost(state, error),
   workloadEnded,
   cancel: (state, { error }) => end(state, { status: 'cancelled', error: during(state, error) }),
-  tick: (state, _event, nowMs) => (isDue(state, nowMs) ? end(state, overdue(state)) : ignore(state)),
+  tick: (state, _event, nowMs) => (isDue(state, nowMs) ? end(state, overdue(state, nowMs)) : ignore(state)),
 }
 
 const opening: Row<'opening'> = {
@@ -273,13 +292,17 @@ const opening: Row<'opening'> = {
   // It can't have sent `final` to a target that was never told to dial: there is nothing to recover from.
   recover: ignore,
   recoverDecided: notAsked,
-  sourceEnded: sourceGaveUp,
+  // Without a target that was told to dial it can't be: should it be frozen all the same, it says so again.
+  sourceEnded: (state, event, nowMs) =>
+    event.status === 'completed'
+      ? winDown(state, failure(state, unclaimed(state)), nowMs)
+      : sourceGaveUp(state, event.status, event),
   sourceExited: (state, { error }) => sourceLost(state, error),
   workloadEnded,
   cancel: (state, { error }, nowMs) =>
     winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs),
   tick: (state, _event, nowMs) =>
-    isDue(state, nowMs) ? winDown(state, overdue(state), nowMs) : ignore(state),
+    isDue(state, nowMs) ? winDown(state, overdue(state, nowMs), nowMs) : ignore(state),
 }
 
 const moving: Row<'moving'> = {
@@ -291,11 +314,15 @@ const moving: Row<'moving'> = {
   targetHostLost: (state, _event, nowMs) =>
     state.status === 'switchover' ? ignore(state) : winDown(state, targetHostLost(state), nowMs),
   targetHostBack: ignore,
-  sourceHostBack: ignore,
+  // It may have given up, and said so into the connection that was lost: it is heard again soon, or has nothing to say.
+  sourceHostBack: (state, _event, nowMs) => ({ state: { ...state, sourceBackMs: nowMs }, effects: [] }),
   outgoingOpened: ignore,
   progress(state, { status, progress }) {
     const known = status === 'setup' || status === 'active' || status === 'switchover'
-    return { state: { ...state, progress, status: known ? status : state.status }, effects: [] }
+    return {
+      state: { ...state, progress, status: known ? status : state.status, sourceBackMs: undefined },
+      effects: [],
+    }
   },
   claim: (state, { fromStep }) => ({ state, effects: [{ type: 'askClaim', fromStep }] }),
   claimDecided(state, { granted, epoch }, nowMs) {
@@ -315,13 +342,14 @@ const moving: Row<'moving'> = {
     if (event.granted) return recovered(state, event, nowMs)
     return { state, effects: [recoverResult(state, false, event.epoch)] }
   },
-  sourceEnded: sourceGaveUp,
+  sourceEnded: (state, event) =>
+    event.status === 'completed' ? completedUnclaimed(state) : sourceGaveUp(state, event.status, event),
   sourceExited: (state, { error }) => sourceLost(state, error),
   workloadEnded,
   cancel: (state, { error }, nowMs) =>
     winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs),
   tick: (state, _event, nowMs) =>
-    isDue(state, nowMs) ? winDown(state, overdue(state), nowMs) : ignore(state),
+    isDue(state, nowMs) ? winDown(state, overdue(state, nowMs), nowMs) : ignore(state),
 }
 
 const claimed: Row<'claimed'> = {
@@ -356,7 +384,9 @@ const claimed: Row<'claimed'> = {
   },
   // One that gave up would have asked first (`recover`); its word alone changes nothing.
   sourceEnded: (state, event) =>
-    event.status === 'completed' ? ignore(withReport(state, event)) : ignore(state),
+    event.status === 'completed' && state.report === undefined
+      ? ignore(withReport(state, event))
+      : ignore(state),
   sourceExited: (state) => ({ state: { ...state, sourceGone: true }, effects: [] }),
   workloadEnded: ignore,
   cancel: ignore,
@@ -400,7 +430,8 @@ const cancelling: Row<'cancelling'> = {
   stepAccepted: ignore,
   recover: askRecover,
   recoverDecided: recoveredLate,
-  sourceEnded: (state, event) => end(withReport(state, event), state.outcome),
+  sourceEnded: (state, event) =>
+    event.status === 'completed' ? completedUnclaimed(state) : end(withReport(state, event), state.outcome),
   sourceExited: (state, { error }) => end(state, state.outcome, { type: 'workloadLost', error }),
   workloadEnded: (state) => end(state, state.outcome),
   cancel: ignore,
@@ -425,8 +456,11 @@ const completed: Row<'completed'> = {
     effects: [recoverResult(state, false, state.epoch), { type: 'releaseSource' }],
   }),
   recoverDecided: notAsked,
-  sourceEnded: (state, event) =>
-    state.report === undefined ? ignore(withReport(state, event)) : ignore(state),
+  // It says so until it is released: the word may have been lost.
+  sourceEnded: (state, event) => ({
+    state: state.report === undefined ? withReport(state, event) : state,
+    effects: [{ type: 'releaseSource' }],
+  }),
   sourceExited: ignore,
   workloadEnded: ignore,
   cancel: ignore,
@@ -448,7 +482,7 @@ const ended: Row<'ended'> = {
   // A source that is frozen after all must not stay so for want of an answer.
   recover: askRecover,
   recoverDecided: recoveredLate,
-  sourceEnded: ignore,
+  sourceEnded: (state, event) => (event.status === 'completed' ? completedUnclaimed(state) : ignore(state)),
   sourceExited: ignore,
   workloadEnded: ignore,
   cancel: ignore,

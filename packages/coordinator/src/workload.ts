@@ -31,7 +31,7 @@ import { Move } from './move.ts'
 import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
 import { OutputFeed } from './output-feed.ts'
 import { OutputHistory } from './output-history.ts'
-import { accept, firstOwner, newestRange, type OwnershipRecord } from './ownership.ts'
+import { accept, type Decision, firstOwner, newestRange, type OwnershipRecord, recover } from './ownership.ts'
 import { createOwnership, updateOwnership } from './ownership-store.ts'
 import { SerialQueue } from './serial-queue.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
@@ -319,6 +319,7 @@ export class Workload {
     const move = this.#move
     const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker
     if (move === undefined || message.migrationId !== move.plan.id || workerId !== speaker) {
+      if (message.type === 'recover') return this.#recoverLate(workerId, message.migrationId, message.error)
       this.#log.warn({ workerId, type: message.type, migration: message.migrationId }, 'not heard')
       return
     }
@@ -336,6 +337,31 @@ export class Workload {
         return move.handle({ type: 'sourceEnded', status, report, error })
       }
     }
+  }
+
+  /**
+   * From a source that missed the end of a migration before the latest: frozen as it is, it would train no more and
+   * refuse to move. The newer migration goes first, since its claim rests on the epoch that changes here.
+   */
+  async #recoverLate(workerId: string, migration: string, error: ErrorReport): Promise<void> {
+    const isOwner = workerId === this.#owner && this.isActive
+    if (isOwner && this.#move?.isOver === false) {
+      this.#log.warn({ workerId, migration }, 'the source is frozen by an earlier migration')
+      await this.#move.handle({ type: 'cancel', error })
+      // Asked again, it is answered once the source has refused the newer one.
+      if (!this.#move.isOver) return
+    }
+    const [{ epoch }, host] = [newestRange(this.#record), this.#host]
+    const decision = isOwner
+      ? await this.#decide((record) => recover(record, { migration, epoch, host }))
+      : { granted: false, epoch }
+    this.#toWorker(workerId, {
+      type: 'recoverResult',
+      migrationId: migration,
+      granted: decision.granted,
+      epoch: decision.epoch,
+    })
+    if (decision.granted) this.feed.workloadChanged()
   }
 
   // ---- ends
@@ -454,15 +480,11 @@ export class Workload {
       toWorker: (workerId, message) => this.#toWorker(workerId, message),
       kill: (workerId) => this.#kill(workerId),
       retire: (workerId) => this.#retire(workerId),
-      decide: async (change) => {
-        const decision = await updateOwnership(this.#services.store, this.id, change)
-        this.#record = decision.record
-        return decision
-      },
+      decide: (change) => this.#decide(change),
       own: (host, workerId) => {
+        if (workerId !== this.#owner) this.#end = undefined
         this.#host = host
         this.#owner = workerId
-        this.#end = undefined
         this.feed.workloadChanged()
       },
       lost: (error) => this.#lost(error),
@@ -476,6 +498,12 @@ export class Workload {
     })
     this.#move = move
     return move
+  }
+
+  async #decide(change: (record: OwnershipRecord) => Decision): Promise<Decision> {
+    const decision = await updateOwnership(this.#services.store, this.id, change)
+    this.#record = decision.record
+    return decision
   }
 
   #openMoveOf(workerId: string): Move | undefined {

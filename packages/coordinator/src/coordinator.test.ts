@@ -460,16 +460,26 @@ test('a workload that ends at the target with nothing left to do completes its m
   expect(completed.report?.lostTimeMs).toBe(6)
 })
 
-test('a source that crashes before the claim takes the workload with it, after it nothing', async () => {
-  const before = await moving()
-  before.source.exited()
-  await before.target.killed()
+test('a source that crashes takes the workload with it if its target ends as well', async () => {
+  const { source, target, migration } = await moving()
+  source.exited()
+  target.say({ type: 'failed', error: { kind: 'connection-lost', message: 'the source is gone' } })
   expect(await client.workload(({ status }) => status === 'failed')).toMatchObject({
-    error: { kind: 'worker-crashed' },
+    error: { kind: 'worker-crashed', message: expect.stringContaining(source.id) },
   })
-  expect((await client.ask({ op: 'migration', migration: before.migration.id })).migration.status).toBe(
-    'failed',
-  )
+  expect((await client.ask({ op: 'migration', migration: migration.id })).migration.status).toBe('failed')
+})
+
+test('a source that crashes just after final loses nothing: the claim is on its way', async () => {
+  const { source, target, migration } = await moving()
+  source.steps(1, 3, 5)
+  source.exited()
+  await client.steps(2)
+  await expect(client.ask({ op: 'cancel', workload: 'job' })).rejects.toMatchObject({ kind: 'out-of-order' })
+  target.say({ type: 'claim', migrationId: migration.id, fromStep: 5 })
+  expect(await target.told('claimResult')).toMatchObject({ granted: true, epoch: 2 })
+  target.steps(2, 5, 6)
+  expect(await client.migration(({ status }) => status === 'completed')).toMatchObject({ to: 'b' })
 })
 
 test('a source that crashes after the claim loses nothing', async () => {

@@ -8,6 +8,7 @@ import { beginMigration, stepMigration } from './migration-machine.ts'
 import {
   deadlineMs,
   type EventType,
+  isCancellable,
   isOver,
   type MigrationEvent,
   type MigrationPlan,
@@ -107,7 +108,7 @@ const NEXT: { readonly [Type in EventType]: { readonly [Name in StateName]: Stat
   // biome-ignore format: a table
   sourceEnded: { preparing: '-', opening: 'ended', moving: 'ended', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  sourceExited: { preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+  sourceExited: { preparing: 'ended', opening: 'ended', moving: '-', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
   workloadEnded: { preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: '-', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
@@ -304,6 +305,40 @@ test('a source that calls itself done without a claim is frozen, and gets the wo
     state: { name: 'cancelling' },
     said: ['killTarget', 'toSource cancelMigration'],
   })
+})
+
+test('a source that ends while its state may be under way leaves the word to the target', () => {
+  for (const status of ['setup', 'active', 'switchover'] as const) {
+    const { state, effects } = stepMigration({ ...STATES.moving, status }, sourceExited, 5000)
+    expect(effects).toEqual([])
+    expect(deadlineMs(state)).toBe(5000 + LIMITS.handoverTimeoutMs)
+    expect(isCancellable(state)).toBe(false)
+    // Nobody kills what may hold everything.
+    expect(play(state, targetHostLost, cancel, tick, sourceExited)).toEqual({ state, said: [] })
+    const taken = play(state, claim, claimDecided)
+    expect(taken.said).toEqual(['askClaim', 'own', 'toTarget claimResult true 2'])
+    expect(play(taken.state, stepAccepted).state.name).toBe('completed')
+    const gone = { ...ERROR, message: 'the target is gone too' }
+    for (const end of [
+      { ...targetExited, error: gone },
+      { ...EVENTS.targetFailed, error: gone },
+    ]) {
+      const lost = stepMigration(state, end, 6000)
+      expect(lost.effects).toEqual([{ type: 'killTarget' }, { type: 'workloadLost', error: ERROR }])
+      expect(lost.state).toMatchObject({ name: 'ended', outcome: { status: 'failed' } })
+    }
+    expect(play(state, claim, { ...claimDecided, granted: false, epoch: 4 }).said).toEqual([
+      'askClaim',
+      'toTarget claimResult false 4',
+      'killTarget',
+      'workloadLost',
+    ])
+    expect(stepMigration(state, tick, 5000 + LIMITS.handoverTimeoutMs).effects).toContainEqual({
+      type: 'workloadLost',
+      error: ERROR,
+    })
+    expect(play(state, EVENTS.workloadEnded).state.name).toBe('ended')
+  }
 })
 
 test('what is said again is answered again, with the same words', () => {

@@ -12,7 +12,7 @@
  * Invariants:
  * - `releaseSource` only after `stepAccepted` (I5: the net stays until it isn't needed).
  * - A migration that is cancelling or ended has killed its target, unless that had exited by itself (I6).
- * - The target is never killed while it alone holds the workload.
+ * - The target is never killed while it alone holds the workload, or may do so.
  * - `claimResult` and `recoverResult` say `granted` only after the record did (I4).
  * - `completed` and `ended` are left by no event.
  */
@@ -192,6 +192,16 @@ function sourceLost(state: MigrationState, error: ErrorReport): MigrationStep {
   return end(state, failure(state, error), { type: 'workloadLost', error })
 }
 
+/** The target can't go on, and has not claimed: the source trains on, if there is one. */
+function targetEnded(
+  state: StateOf<'moving'>,
+  { error }: { readonly error: ErrorReport },
+  nowMs: number,
+): MigrationStep {
+  if (state.sourceGone !== undefined) return sourceLost(state, state.sourceGone.error)
+  return winDown(state, failure(state, error), nowMs)
+}
+
 /** The target can't go on: the source gets the workload back, whether it knows already that it needs to or not. */
 function backToSource(state: StateOf<'claimed'>, error: ErrorReport): MigrationStep {
   return state.sourceGone ? sourceLost(state, error) : { state, effects: [{ type: 'askRecover', error }] }
@@ -307,12 +317,14 @@ const opening: Row<'opening'> = {
 
 const moving: Row<'moving'> = {
   targetPrepared: ignore,
-  targetFailed: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
-  targetExited: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
+  targetFailed: targetEnded,
+  targetExited: targetEnded,
   // The pages travel from worker to worker, but the claim takes the way of the agent: a source that switched over
   // without it would stand still until the handover times out. Once it has, the claim may be on its way.
   targetHostLost: (state, _event, nowMs) =>
-    state.status === 'switchover' ? ignore(state) : winDown(state, targetHostLost(state), nowMs),
+    state.status === 'switchover' || state.sourceGone !== undefined
+      ? ignore(state)
+      : winDown(state, targetHostLost(state), nowMs),
   targetHostBack: ignore,
   // It may have given up, and said so into the connection that was lost: it is heard again soon, or has nothing to say.
   sourceHostBack: (state, _event, nowMs) => ({ state: { ...state, sourceBackMs: nowMs }, effects: [] }),
@@ -328,12 +340,12 @@ const moving: Row<'moving'> = {
   claimDecided(state, { granted, epoch }, nowMs) {
     if (granted) {
       return {
-        state: { ...known(state), name: 'claimed', epoch, sourceGone: false },
+        state: { ...known(state), name: 'claimed', epoch, sourceGone: state.sourceGone !== undefined },
         effects: [{ type: 'own', side: 'target' }, claimResult(state, true, epoch)],
       }
     }
     const message = `the claim was refused: epoch ${epoch} owns the workload, or its state was too old`
-    const { state: next, effects } = winDown(state, failure(state, { kind: 'claim-refused', message }), nowMs)
+    const { state: next, effects } = targetEnded(state, { error: { kind: 'claim-refused', message } }, nowMs)
     return { state: next, effects: [claimResult(state, false, epoch), ...effects] }
   },
   stepAccepted: ignore,
@@ -344,12 +356,23 @@ const moving: Row<'moving'> = {
   },
   sourceEnded: (state, event) =>
     event.status === 'completed' ? completedUnclaimed(state) : sourceGaveUp(state, event.status, event),
-  sourceExited: (state, { error }) => sourceLost(state, error),
+  // Whatever status it last told: `final` may have left since, and then the target holds everything. One that does
+  // not sees the connection close, and ends.
+  sourceExited: (state, { error }, nowMs) => ({
+    state: { ...state, sourceGone: state.sourceGone ?? { error, sinceMs: nowMs } },
+    effects: [],
+  }),
   workloadEnded,
+  // Without a source there is nothing to go back to.
   cancel: (state, { error }, nowMs) =>
-    winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs),
-  tick: (state, _event, nowMs) =>
-    isDue(state, nowMs) ? winDown(state, overdue(state, nowMs), nowMs) : ignore(state),
+    state.sourceGone === undefined
+      ? winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs)
+      : ignore(state),
+  tick(state, _event, nowMs) {
+    if (!isDue(state, nowMs)) return ignore(state)
+    if (state.sourceGone !== undefined) return sourceLost(state, state.sourceGone.error)
+    return winDown(state, overdue(state, nowMs), nowMs)
+  },
 }
 
 const claimed: Row<'claimed'> = {

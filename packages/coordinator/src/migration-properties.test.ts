@@ -41,8 +41,8 @@ class Ledger {
   sourceLives = true
   stepCounts = false
   workloadOver = false
-  engaged = false
-  sourceLetGo = false
+  /** The source has ended, and the target neither ended nor had its time. */
+  targetMayHoldAll = false
   opened = 0
   dialled = 0
 
@@ -55,6 +55,7 @@ class Ledger {
         if (this.targetOwns && !this.targetBroken && !this.workloadOver && newestRange(record).host === 'b') {
           fail('the target is killed while it alone holds the workload')
         }
+        if (this.targetMayHoldAll) fail('the target is killed before its claim could come')
         this.targetLives = false
         return
       case 'releaseSource':
@@ -148,6 +149,16 @@ const story = fc
   .tuple(fc.integer({ min: 0, max: WAY.length }), fc.array(EVENT, { maxLength: 30 }))
   .map(([steps, events]) => [...WAY.slice(0, steps), ...events])
 
+/** After these it is known whether the target holds everything, or it had its time to say so. */
+const MAKES_IT_PLAIN = new Set<What>([
+  'claim',
+  'claimOfOldState',
+  'targetExited',
+  'targetFailed',
+  'workloadEnded',
+  'longTick',
+])
+
 class World {
   readonly ledger = new Ledger()
   record = accept(
@@ -167,6 +178,8 @@ class World {
     const { ledger } = this
     const event = this.#eventOf(what)
     if (event === undefined) return
+    const sourceEndsNow = event.type === 'sourceExited' && this.state.name === 'moving'
+    ledger.targetMayHoldAll = (ledger.targetMayHoldAll || sourceEndsNow) && !MAKES_IT_PLAIN.has(what)
     if (event.type === 'targetExited') ledger.targetLives = false
     if (event.type === 'targetExited' || event.type === 'targetFailed') ledger.targetBroken = true
     if (event.type === 'sourceExited') ledger.sourceLives = false
@@ -280,6 +293,7 @@ test('once everybody has had their say and time has passed, a migration is over'
     'longTick',
     'sourceExited',
     'targetExited',
+    'longTick',
   ]
   fc.assert(
     fc.property(story, (events) => {
@@ -305,6 +319,13 @@ test('the ledger sees violations', () => {
       (ledger) => {
         ledger.targetOwns = true
         ledger.effect({ type: 'killTarget' }, claimed)
+      },
+    ],
+    [
+      'could come',
+      (ledger) => {
+        ledger.targetMayHoldAll = true
+        ledger.effect({ type: 'killTarget' }, record)
       },
     ],
     [

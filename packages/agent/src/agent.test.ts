@@ -107,10 +107,21 @@ test('the coordinator can kill a worker that does not listen', async () => {
   expect(existsSync(join(host.dataDir, 'w1'))).toBe(false)
 })
 
-test('a worker that speaks nonsense is ended', async () => {
-  host.launch('w1', { parameters: { behaviour: 'nonsense' } })
-  expect((await host.coordinator.exited('w1')).error).toMatchObject({ kind: 'bad-message' })
-})
+test.each(['nonsense', 'rubbish'])(
+  'a worker that says %s trains on, and what it says else is heard',
+  async (behaviour) => {
+    host.launch('w1', { parameters: { behaviour } })
+    const pid = async () => {
+      await host.coordinator.fromWorker('w1', 'prepared')
+      return host.agent.workers.pid('w1')
+    }
+    const before = await pid()
+    host.coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'acknowledge', step: 7 } })
+    await host.coordinator.fromWorker('w1', 'outputs')
+    expect(await pid()).toBe(before)
+    expect(host.coordinator.received.filter(({ type }) => type === 'workerExited')).toEqual([])
+  },
+)
 
 test('a program that is not there is told with the places looked at', async () => {
   host.launch('w1', { program: 'nowhere' })
@@ -189,7 +200,7 @@ test('stopping ends the workers, also one that does not listen', async () => {
   host.launch('w2', { parameters: { behaviour: 'deaf' } })
   await host.coordinator.fromWorker('w1', 'prepared')
   await host.coordinator.fromWorker('w2', 'prepared')
-  await host.agent.workers.stopAll(50)
+  await host.agent.workers.stopAll(1000)
   expect((await host.coordinator.exited('w1')).error).toBeUndefined()
   expect((await host.coordinator.exited('w2')).error).toMatchObject({ kind: 'worker-crashed' })
   host.launch('w3')

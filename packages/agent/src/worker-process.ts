@@ -5,6 +5,9 @@
  * socket; nothing it does (a crash, a flood, silence, SIGKILL) reaches the agent except as an event here. It also
  * outlives the agent: a worker that nobody talks to ends by itself after `orphanTimeoutMs`.
  *
+ * What it says wrongly is its own fault and no reason to end what it trains: a message that doesn't match its schema
+ * is dropped, one that can't even be decoded costs the connection, which is made again.
+ *
  * Invariants: `exited` is called exactly once, after every message that the worker got out; no message after it.
  * While the process lives a lost connection is dialled again, and what is to be sent waits meanwhile.
  */
@@ -19,6 +22,7 @@ import {
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
+import { reconnectDelayMs } from './coordinator-link.ts'
 import { logTail, type WorkerFolder } from './data-dir.ts'
 import type { Ending, WorkerHandle } from './worker-handle.ts'
 
@@ -29,6 +33,8 @@ const MAX_WAITING = 1000
 
 export interface WorkerHandlers {
   message(message: FromWorker): void
+  /** It said something that is no message; `count` is how often by now. */
+  unreadable(why: string, count: number): void
   /** Undefined when the worker ended as it should. */
   exited(error: ErrorReport | undefined): void
 }
@@ -40,11 +46,14 @@ export class WorkerProcess {
   readonly #handlers: WorkerHandlers
   readonly #setupTimer: NodeJS.Timeout
   /** The newest connection; older ones are being closed by the worker. */
-  #channel: Channel<FromWorker, ToWorker> | undefined
+  #channel: Channel<FromWorker | null, ToWorker> | undefined
   readonly #conversations = new Set<Promise<void>>()
   #waiting: ToWorker[] = []
   #dialAgain: () => void = () => {}
   #connectedOnce = false
+  #unreadable = 0
+  /** Connections in a row that ended because of what the worker sent. */
+  #badConnections = 0
   #ended = false
   /** It was told to end, or killed by us, before it failed by itself. */
   #toldToEnd = false
@@ -121,8 +130,19 @@ export class WorkerProcess {
     while (!this.#ended) {
       const socket = await dial(`ws+unix:${this.#folder.socketPath}:/`).catch(() => undefined)
       if (socket !== undefined && (await this.#talkOn(socket)) === 'dialAgain') continue
-      if (!this.#ended) await delay(this.#connectedOnce ? LIMITS.reconnectDelayMs : FIRST_DIAL_MS)
+      if (!this.#ended) await delay(this.#redialMs())
     }
+  }
+
+  /** Seldom where the same nonsense would be said at once again. */
+  #redialMs(): number {
+    if (!this.#connectedOnce) return FIRST_DIAL_MS
+    return this.#badConnections > 0 ? reconnectDelayMs(this.#badConnections, 1) : LIMITS.reconnectDelayMs
+  }
+
+  #nonsense(why: string): void {
+    this.#unreadable += 1
+    this.#handlers.unreadable(why, this.#unreadable)
   }
 
   /** Settles when the connection has closed or another one is wanted; then the worker closes this one. */
@@ -143,15 +163,22 @@ export class WorkerProcess {
     this.#connectedOnce = true
     clearTimeout(this.#setupTimer)
     return new Promise((resolve) => {
-      const channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
+      const readable = fromWorker.nullable().catch(({ error }) => {
+        const issue = error.issues[0]
+        this.#nonsense(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not match its schema'}`)
+        return null
+      })
+      const channel = new Channel<FromWorker | null, ToWorker>(socket, readable, {
         message: (message) => {
+          if (message === null) return
           if (message.type === 'failed') this.#reason ??= message.error
           this.#handlers.message(message)
         },
         closed: (error) => {
           if (this.#channel === channel) this.#channel = undefined
-          // A worker that speaks nonsense is broken; a lost connection or a pause is not its end.
-          if (error?.kind === 'bad-message' || error?.kind === 'too-large') this.#fail(error)
+          const isNonsense = error?.kind === 'bad-message' || error?.kind === 'too-large'
+          this.#badConnections = isNonsense ? this.#badConnections + 1 : 0
+          if (isNonsense) this.#nonsense(error.message)
           resolve()
         },
       })

@@ -149,6 +149,11 @@ export class Workers {
         }
         this.#handlers.message(workerId, message)
       },
+      unreadable: (why, count) => {
+        // One that says nothing else must not fill the log.
+        if (Number.isInteger(Math.log2(count)))
+          this.#log.error({ workerId, why, count }, 'a worker said something that is no message')
+      },
       exited: (error) => {
         this.#running.delete(workerId)
         this.#dataDir.release(folder, error !== undefined && !process.toldToEnd)

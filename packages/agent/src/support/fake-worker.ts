@@ -1,7 +1,8 @@
 /**
  * A worker for the agent's tests: keeps the contract of a worker process (its folder as argument, `launch.json`,
  * the socket, the messages, the exit codes) and trains nothing. How it behaves is in the launch's parameters:
- * `behaviour` is `crash-at-start`, `nonsense` or `deaf`; `arenaBytes` is what it says its memory is.
+ * `behaviour` is `crash-at-start`, `deaf`, `nonsense` (a message that is none comes first on each connection) or
+ * `rubbish` (the first connection gets no message at all but text); `arenaBytes` is what it says its memory is.
  *
  * `acknowledge` is answered with the output of that step, `cancelMigration` by failing with its error.
  */
@@ -37,6 +38,7 @@ const prepared: FromWorker = {
 }
 
 let agent: Channel<ToWorker, FromWorker> | undefined
+let rubbishSaid = false
 let orphaned: NodeJS.Timeout | undefined
 
 await listen({
@@ -73,6 +75,12 @@ await listen({
     clearTimeout(orphaned)
     agent?.close()
     agent = channel
-    channel.send(behaviour === 'nonsense' ? ({ type: 'moo' } as unknown as FromWorker) : prepared)
+    if (behaviour === 'rubbish' && !rubbishSaid) {
+      rubbishSaid = true
+      socket.send('moo')
+      return
+    }
+    if (behaviour === 'nonsense') channel.send({ type: 'moo' } as unknown as FromWorker)
+    channel.send(prepared)
   },
 })

@@ -177,7 +177,7 @@ test('comes back after the coordinator was gone, with its workers and what they 
   await host.coordinator.fromWorker('w2', 'prepared')
   expect(host.coordinator.received[0]).toMatchObject({
     type: 'register',
-    workers: expect.arrayContaining(['w2']),
+    workers: expect.arrayContaining(['w1', 'w2']),
   })
 })
 

@@ -73,6 +73,27 @@ test('keeps order over a loss, registration first', async () => {
   await link.close()
 })
 
+test('a worker whose end waits to be told is still registered', async () => {
+  coordinator.answer = { type: 'registered' }
+  let noticed: () => void = () => {}
+  const lost = new Promise<void>((resolve) => {
+    noticed = resolve
+  })
+  const link = linkTo(await coordinator.start(), () => noticed())
+  await link.start()
+  const { port } = coordinator
+  await coordinator.stop()
+  coordinator.received.length = 0
+  await lost
+  link.send({ type: 'fromWorker', workerId: 'w1', message: { type: 'outputs', outputs: [] } })
+  link.send(exited('w1'))
+  await coordinator.start(port)
+  await coordinator.exited('w1')
+  expect(coordinator.received.map(({ type }) => type)).toEqual(['register', 'fromWorker', 'workerExited'])
+  expect(coordinator.received[0]).toMatchObject({ workers: ['w1'] })
+  await link.close()
+})
+
 test('delays double up to the limit and are spread', () => {
   expect(reconnectDelayMs(0, 1)).toBe(LIMITS.reconnectDelayMs)
   expect(reconnectDelayMs(0, 0)).toBe(LIMITS.reconnectDelayMs / 2)

@@ -7,15 +7,16 @@
  * coordinator is known to have been there, and it is tried until it is back, with delays that grow and are spread
  * at random so that a thousand agents do not return at the same instant.
  *
+ * A worker whose end waits to be told still counts as running here when the host registers: the coordinator calls
+ * one that is missing crashed, forgets it, and would hear nothing of the reason that comes right behind.
+ *
  * Invariants: messages leave in the order in which they were given, none before `registered`; what is given while
- * there is no connection waits, up to `MAX_QUEUED` messages, and goes out after the next registration.
+ * there is no connection waits as far as it is worth it (backlog.ts), and goes out after the next registration.
  */
 import { Channel, dial } from '@godwit/channel'
 import { type FromAgent, fromErrorReport, GodwitError, LIMITS, type ToAgent, toAgent } from '@godwit/protocol'
 import type { Logger } from 'pino'
-
-/** A worker's thread parks when its spool is full, so that this holds everything that several workers can say. */
-export const MAX_QUEUED = 10_000
+import { Backlog } from './backlog.ts'
 
 export type Register = Extract<FromAgent, { type: 'register' }>
 export type CoordinatorMessage = Exclude<ToAgent, { type: 'registered' | 'refused' }>
@@ -34,7 +35,7 @@ export interface LinkOptions {
 export class CoordinatorLink {
   readonly #options: LinkOptions
   readonly #url: string
-  #queue: FromAgent[] = []
+  readonly #backlog = new Backlog()
   #channel: Channel<ToAgent, FromAgent> | undefined
   #registered = false
   #closed = false
@@ -67,14 +68,8 @@ export class CoordinatorLink {
       return
     }
     if (this.#closed) return
-    this.#queue.push(message)
-    if (this.#queue.length > MAX_QUEUED) {
-      const dropped = this.#queue.shift()
-      this.#options.log.error(
-        { type: dropped?.type },
-        'too many messages wait for the coordinator: one was dropped',
-      )
-    }
+    const dropped = this.#backlog.add(message)
+    if (dropped !== undefined) this.#options.log.debug('too many outputs wait for the coordinator')
   }
 
   /** Closes for good, and settles when what was sent before has gone out, or the peer takes no more. */
@@ -119,14 +114,20 @@ export class CoordinatorLink {
       }, LIMITS.helloTimeoutMs)
       this.#channel = channel
       if (this.#closed) channel.close()
-      else channel.send(this.#options.register())
+      else channel.send(this.#register())
     })
+  }
+
+  #register(): Register {
+    const register = this.#options.register()
+    const workers = [...new Set([...register.workers, ...this.#backlog.exited()])]
+    return { ...register, workers: workers.slice(0, LIMITS.maxWorkers) }
   }
 
   #accepted(): void {
     this.#registered = true
     this.#failures = 0
-    for (const message of this.#queue.splice(0)) this.#channel?.send(message)
+    for (const message of this.#backlog.take()) this.#channel?.send(message)
   }
 
   #lost(error: GodwitError | undefined): void {

@@ -516,6 +516,24 @@ test('an agent that comes back finds its workload running, and its leftovers kil
   })
 })
 
+test('what a worker said before it crashed is heard although its agent was away', async () => {
+  const { a, source } = await training()
+  await a.close()
+  // Its agent counts it as long as its end is not told.
+  const again = await FakeAgent.registered(port, 'a', { workers: [source.id] })
+  const worker = source.behind(again)
+  worker.steps(1, 3, 6)
+  again.send({
+    type: 'workerExited',
+    workerId: source.id,
+    error: { kind: 'loss-not-finite', message: 'NaN at step 6' },
+  })
+  expect(await client.workload(({ status }) => status === 'failed')).toMatchObject({
+    acceptedSteps: 6,
+    error: { kind: 'loss-not-finite', message: 'NaN at step 6' },
+  })
+})
+
 test('a start is given up with its host, a setup with its target', async () => {
   const { a, b } = await training()
   const starting = client.ask({ ...RUN, id: 'second', host: 'b' })

@@ -1,0 +1,101 @@
+/**
+ * Goal: what must reach the coordinator is never crowded out by what may be lost. Method: examples of each kind, and
+ * as a law over random floods that everything but progress, outputs and repeats comes out once and in order.
+ */
+import type { FromAgent, FromWorker } from '@godwit/protocol'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Backlog } from './backlog.ts'
+
+const error = { kind: 'worker-crashed', message: 'gone' } as const
+const progress = { round: 0, roundPagesSent: 0, roundPages: 0, remainingBytes: 0, sentBytes: 0 }
+
+const SAID = {
+  progress: {
+    type: 'migrationProgress',
+    migrationId: 'm',
+    status: 'active',
+    progress: { ...progress, bytesPerSecond: 0, step: 0 },
+  },
+  outputs: { type: 'outputs', outputs: [] },
+  claim: { type: 'claim', migrationId: 'm', fromStep: 5 },
+  recover: { type: 'recover', migrationId: 'm', error },
+  ended: { type: 'migrationEnded', migrationId: 'm', status: 'failed' },
+  failed: { type: 'failed', error },
+} as const satisfies Record<string, FromWorker>
+
+function said(message: FromWorker, workerId = 'w'): FromAgent {
+  return { type: 'fromWorker', workerId, message }
+}
+
+test('a flood of progress and outputs drops nothing else', () => {
+  const backlog = new Backlog(3)
+  const keep = [said(SAID.recover), said(SAID.claim), said(SAID.ended), said(SAID.failed)]
+  for (const message of keep) {
+    backlog.add(message)
+    for (let time = 0; time < 10; time++) {
+      backlog.add(said(SAID.progress))
+      backlog.add(said(SAID.outputs))
+    }
+  }
+  backlog.add({ type: 'workerExited', workerId: 'w' })
+  expect(backlog.exited()).toEqual(['w'])
+  const rest = backlog.take()
+  expect(
+    rest.filter((message) => message.type === 'fromWorker' && message.message.type === 'outputs'),
+  ).toHaveLength(3)
+  expect(rest.filter((message) => keep.includes(message))).toEqual(keep)
+  expect(rest.at(-1)).toEqual({ type: 'workerExited', workerId: 'w' })
+  expect([backlog.take(), backlog.exited()]).toEqual([[], []])
+})
+
+test('what is repeated until it is answered is kept once for each worker and migration', () => {
+  const backlog = new Backlog()
+  const other = { ...SAID.recover, migrationId: 'n' }
+  for (let time = 0; time < 5; time++) {
+    backlog.add(said(SAID.recover))
+    backlog.add(said(SAID.recover, 'v'))
+    backlog.add(said(other))
+  }
+  const once = [said(SAID.recover), said(SAID.recover, 'v'), said(other)]
+  expect(backlog.take()).toEqual(once)
+  backlog.add(said(SAID.recover))
+  expect(backlog.take()).toHaveLength(1)
+})
+
+test('it says which outputs it dropped, the oldest first', () => {
+  const backlog = new Backlog(1)
+  expect(backlog.add(said(SAID.outputs, 'first'))).toBeUndefined()
+  expect(backlog.add(said(SAID.progress))).toBeUndefined()
+  expect(backlog.add(said(SAID.outputs, 'second'))).toEqual(said(SAID.outputs, 'first'))
+})
+
+test('whatever is said, order is kept and all ends come out', () => {
+  const message = fc.constantFrom(
+    said(SAID.progress),
+    said(SAID.outputs),
+    said(SAID.recover),
+    said(SAID.failed),
+    { type: 'workerExited', workerId: 'w' } as const,
+  )
+  fc.assert(
+    fc.property(fc.array(message), fc.integer({ min: 0, max: 3 }), (all, maxOutputs) => {
+      const backlog = new Backlog(maxOutputs)
+      const given: FromAgent[] = all.map((each) => ({ ...each }))
+      for (const each of given) backlog.add(each)
+      const taken = backlog.take()
+      const places = taken.map((each) => given.indexOf(each))
+      expect(places).toEqual([...places].sort((a, b) => a - b))
+      const isEnd = (each: FromAgent): boolean => each.type === 'workerExited' || nameOf(each) === 'failed'
+      expect(taken.filter(isEnd)).toEqual(given.filter(isEnd))
+      expect(taken.filter((each) => nameOf(each) === 'outputs').length).toBeLessThanOrEqual(maxOutputs)
+      expect(taken.some((each) => nameOf(each) === 'recover')).toBe(
+        given.some((each) => nameOf(each) === 'recover'),
+      )
+    }),
+  )
+})
+
+function nameOf(message: FromAgent): string {
+  return message.type === 'fromWorker' ? message.message.type : message.type
+}

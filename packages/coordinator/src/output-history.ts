@@ -53,6 +53,7 @@ export class OutputHistory {
     if (output.metrics !== undefined) this.#keepMetrics(output.step, output.metrics)
     this.#nextStep += 1
     this.#firstStep = Math.max(0, this.#nextStep - this.#losses.length)
+    while ((this.#epochs[1]?.fromStep ?? this.#nextStep) <= this.#firstStep) this.#epochs.shift()
   }
 
   /** Up to `max` outputs from `fromStep` on, or from the first one kept. */

@@ -4,7 +4,7 @@
  * oracle of its own (support/ownership-oracle.ts), which is itself shown violations; and a world in which source and
  * target do what the design says while messages are lost, repeated and late.
  */
-import type { Output } from '@godwit/protocol'
+import { encodeValue, LIMITS, type Output } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
@@ -14,6 +14,7 @@ import {
   type Decision,
   firstOwner,
   giveBack,
+  MAX_KEPT_RANGES,
   newestRange,
   type OwnershipRecord,
   recover,
@@ -117,6 +118,42 @@ test('a frozen source recovers by an abort before the claim and by a return afte
   expect(recover(after(after(claimed, 1, 3, 5), 2, 5, 6), SOURCE).granted).toBe(false)
 })
 
+test('a record of many moves stays small, and forgets nothing that may still be decided', () => {
+  let record = firstOwner('a')
+  for (let move = 0; move < 20_000; move++) {
+    const { epoch, host } = newestRange(record)
+    const next = { migration: `m${move}`, epoch, host: host === 'a' ? 'b' : 'a', fromStep: move }
+    const claimed = claim(record, next)
+    expect(claim(claimed.record, next)).toMatchObject({ granted: true, epoch: epoch + 1 })
+    record = after(claimed.record, epoch + 1, move, move + 1)
+  }
+  expect(record.ranges).toHaveLength(MAX_KEPT_RANGES)
+  expect(newestRange(record)).toMatchObject({ epoch: 20_001, fromStep: 19_999 })
+  expect(encodeValue(record).length).toBeLessThan(LIMITS.maxControlMessageBytes / 64)
+  // Not even what was forgotten is granted a second time.
+  expect(claim(record, { migration: 'm0', epoch: 1, host: 'b', fromStep: 20_000 }).granted).toBe(false)
+
+  // Aborts one after the other, none with a step of its own yet: the first epoch still owns the next step.
+  let aborted = after(firstOwner('a'), 1, 0, 3)
+  for (let time = 0; time < 2 * MAX_KEPT_RANGES; time++) {
+    aborted = abort(aborted, { migration: `m${time}`, epoch: newestRange(aborted).epoch, host: 'a' }).record
+  }
+  expect(accept(aborted, outputs(1, 3, 5)).accepted).toHaveLength(2)
+  // A claim ahead of what is accepted: the steps before it are its source's.
+  let behind = firstOwner('a')
+  behind = claim(behind, { ...CLAIM, fromStep: 5 }).record
+  for (let time = 0; time < 2 * MAX_KEPT_RANGES; time++) {
+    const { epoch, host } = newestRange(behind)
+    behind = claim(behind, {
+      migration: `n${time}`,
+      epoch,
+      host: host === 'a' ? 'b' : 'a',
+      fromStep: 5,
+    }).record
+  }
+  expect(accept(behind, outputs(1, 0, 5)).accepted).toHaveLength(5)
+})
+
 test('the oracle sees violations', () => {
   const granted = {
     type: 'granted',
@@ -190,7 +227,7 @@ test('I1, I2 and I4 hold whatever is asked in whatever order', () => {
       judgeOwnership(history)
       const { ranges } = record
       for (const [index, range] of ranges.entries()) {
-        expect(range.epoch).toBe(index + 1)
+        expect(range.epoch).toBe((ranges[0]?.epoch ?? 0) + index)
         expect(range.fromStep).toBeGreaterThanOrEqual(ranges[index - 1]?.fromStep ?? 0)
       }
     }),

@@ -18,9 +18,14 @@
  * Each change is idempotent by (migration, operation), which the range it made remembers: a repeat is granted only
  * while that range is the newest.
  *
+ * A job that moves every hour for years has a range for each move. Nothing that is decided looks further back than the
+ * steps not accepted yet and the newest migration, so that old ranges are forgotten: the record is rewritten with
+ * every batch of outputs, and stays small.
+ *
  * Invariants (numbers as in the design): I1 for each step, the outputs of one epoch are ever accepted. I2 accepted
  * steps are gapless and never repeated. I4 after a granted claim nothing that the source computed from `fromStep` on
- * is accepted under the epoch it had. Epochs grow by one, and `fromStep` never falls.
+ * is accepted under the epoch it had. Epochs grow by one, and `fromStep` never falls. A range that owns a step which
+ * may still be accepted is never forgotten.
  */
 import type { Output } from '@godwit/protocol'
 
@@ -35,7 +40,11 @@ export interface EpochRange {
   readonly by?: { readonly migration: string; readonly operation: OwnershipOperation }
 }
 
+/** Ranges whose steps are all accepted and that are kept for people to see; decisions need two of them. */
+export const MAX_KEPT_RANGES = 100
+
 export interface OwnershipRecord {
+  /** The newest ones, oldest first. */
   readonly ranges: readonly EpochRange[]
   /** Also the next step to be accepted. */
   readonly acceptedSteps: number
@@ -171,5 +180,12 @@ function refused(record: OwnershipRecord): Decision {
 
 function appended(record: OwnershipRecord, range: Omit<EpochRange, 'epoch'>): Decision {
   const epoch = newestRange(record).epoch + 1
-  return { record: { ...record, ranges: [...record.ranges, { ...range, epoch }] }, granted: true, epoch }
+  const ranges = withoutOld([...record.ranges, { ...range, epoch }], record.acceptedSteps)
+  return { record: { ...record, ranges }, granted: true, epoch }
+}
+
+/** A range that ends where the next step comes may still be given it, while that after it floats. */
+function withoutOld(ranges: readonly EpochRange[], acceptedSteps: number): readonly EpochRange[] {
+  const open = ranges.findIndex((_, index) => (ranges[index + 1]?.fromStep ?? Infinity) >= acceptedSteps)
+  return ranges.slice(Math.max(0, Math.min(ranges.length - MAX_KEPT_RANGES, open)))
 }

@@ -1,7 +1,7 @@
 /** A workload as clients see it, from what the coordinator knows of it. */
 import type { ErrorReport, FromWorker, Launch, WorkloadView } from '@godwit/protocol'
 import type { OutputHistory } from './output-history.ts'
-import { newestRange, type OwnershipRecord } from './ownership.ts'
+import { MAX_KEPT_RANGES, newestRange, type OwnershipRecord } from './ownership.ts'
 
 /** What was asked for. */
 export type WorkloadSpec = Pick<Launch, 'program' | 'parameters' | 'steps' | 'tracker'> & {
@@ -37,7 +37,9 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
     status: facts.status,
     host: facts.host,
     epoch: newestRange(record).epoch,
-    ranges: record.ranges.map(({ epoch, host, fromStep }) => ({ epoch, host, fromStep })),
+    ranges: record.ranges
+      .slice(-MAX_KEPT_RANGES)
+      .map(({ epoch, host, fromStep }) => ({ epoch, host, fromStep })),
     acceptedSteps: record.acceptedSteps,
     ...(latest === undefined ? {} : { loss: latest.loss }),
     ...(latest?.metrics === undefined ? {} : { metrics: latest.metrics }),

@@ -4,6 +4,7 @@
  * Method: pairs of real workers with the coordinator's answers scripted.
  */
 import { once } from 'node:events'
+import { LIMITS } from '@godwit/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { type JobSpec, lossBits, programFile, Rig } from './support/worker-rig.ts'
 
@@ -134,10 +135,43 @@ test('outputs wait for a coordinator that does not answer, the thread holds when
   rig.acknowledges = false
   const job = { ...spec, steps: 3000, parameters: { ...spec.parameters, stepMs: 0 } }
   const worker = await rig.start(job)
-  await rig.reached(worker, 1023)
-  expect(rig.ledger.outputs.length).toBeLessThanOrEqual(1025)
+  await rig.reached(worker, LIMITS.maxSpooledOutputs - 1)
+  expect(rig.ledger.outputs.length).toBe(LIMITS.maxSpooledOutputs)
   rig.acknowledges = true
   worker.send({ type: 'acknowledge', step: rig.ledger.outputs.length - 1 })
   const { outputs } = await rig.finish(worker)
   expect(outputs).toHaveLength(3000)
+})
+
+test('a second agent that connects before the first is gone leaves the worker training', async () => {
+  const rig = newRig()
+  const worker = await rig.start(spec, { launch: { orphanTimeoutMs: 400 } })
+  await worker.connectAgain()
+  // Well past the orphan timeout, in steps of at least a millisecond.
+  await rig.reached(worker, rig.ledger.outputs.length + 1000)
+  expect(worker.hasEnded).toBe(false)
+})
+
+test('a small state that grew too large to move fails the migration, not the job', async () => {
+  const rig = newRig()
+  const swollen = {
+    ...spec,
+    program: programFile(new URL('./support/programs/swollen.ts', import.meta.url).pathname),
+    parameters: {},
+  }
+  const source = await rig.start(swollen)
+  const target = await rig.start(swollen, { mode: 'incoming' })
+  const migrationId = await rig.open(source, target)
+  const ended = await source.next('migrationEnded', (message) => message.migrationId === migrationId)
+  expect(ended).toMatchObject({ status: 'failed', error: { kind: 'too-large', phase: 'switchover' } })
+  await rig.reached(source, rig.ledger.outputs.length + 5)
+})
+
+test('a program that ends its thread is a failed job, not one that hangs', async () => {
+  const rig = newRig()
+  const worker = await rig.start({ ...spec, parameters: { ...spec.parameters, failIn: 'exit', failAt: 30 } })
+  expect(await worker.next('failed')).toMatchObject({
+    error: { kind: 'program-failed', message: expect.stringContaining('step 30') },
+  })
+  expect(await worker.exited).toBe(1)
 })

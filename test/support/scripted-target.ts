@@ -93,7 +93,7 @@ export class ScriptedTarget {
     this.bulk.push(socket)
     socket.on('error', () => {})
     socket.on('message', (data) => {
-      const frame = decodeFrame(data as Buffer, identity.arenaBytes / 4096)
+      const frame = decodeFrame(data as Buffer, identity.arenaBytes / 4096, 1)
       this.frames += 1
       this.installedBytes += (data as Buffer).length
       if (acknowledge) this.send({ type: 'installed', stream: frame.stream, bytes: this.installedBytes })

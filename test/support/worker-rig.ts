@@ -46,6 +46,7 @@ export class RigWorker {
   readonly received: FromWorker[] = []
   readonly exited: Promise<number | null>
   #channel: Channel<FromWorker, ToWorker> | undefined
+  #onMessage: (message: FromWorker) => void = () => {}
   readonly #events = new EventEmitter().setMaxListeners(100)
   readonly #folder: string
 
@@ -65,7 +66,8 @@ export class RigWorker {
     return readFileSync(join(this.#folder, 'output.log'), 'utf8')
   }
 
-  async connect(onMessage: (message: FromWorker) => void = () => {}): Promise<void> {
+  async connect(onMessage: (message: FromWorker) => void): Promise<void> {
+    this.#onMessage = onMessage
     while (this.process.exitCode === null) {
       try {
         const socket = await dial(`ws+unix:${join(this.#folder, 'worker.sock')}:/`)
@@ -75,7 +77,11 @@ export class RigWorker {
             onMessage(message)
             this.#events.emit('change')
           },
-          closed: () => this.#events.emit('change'),
+          closed: (error) => {
+            if (error?.kind === 'bad-message')
+              console.error(`the rig lost a worker: ${error.kind}: ${error.message}`)
+            this.#events.emit('change')
+          },
         })
         return
       } catch {
@@ -83,6 +89,13 @@ export class RigWorker {
       }
     }
     throw new Error(`the worker ended before it listened:\n${this.log}`)
+  }
+
+  /** As a second agent that connects while the first still does; the newest is spoken to. */
+  async connectAgain(): Promise<void> {
+    const before = this.#channel
+    await this.connect(this.#onMessage)
+    before?.close()
   }
 
   /** As an agent that is gone. */

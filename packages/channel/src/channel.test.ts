@@ -2,6 +2,7 @@
  * Goal: messages arrive typed and whole; what doesn't match, silence, and closing each end the channel once, with
  * the right error. Method: two ends over a real loopback socket.
  */
+import { connect } from 'node:net'
 import type { GodwitError } from '@godwit/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -120,4 +121,32 @@ test('says what is wrong with an address, a dead port and a used one', async () 
   listeners.push(listener)
   const again = listen({ at: { host: '127.0.0.1', ports: [listener.port] }, connected: () => {} })
   await expect(again).rejects.toMatchObject({ kind: 'port-in-use' })
+})
+
+test('bytes that are no frames, behind a good handshake and after we let go of it, harm nobody', async () => {
+  let upgraded: () => void
+  const seen = new Promise<void>((resolve) => {
+    upgraded = resolve
+  })
+  const listener = await listen({
+    at: { host: '127.0.0.1', ports: [0] },
+    connected: (socket) => {
+      socket.terminate()
+      socket.once('close', () => upgraded())
+    },
+  })
+  listeners.push(listener)
+  const stranger = connect(listener.port, '127.0.0.1')
+  stranger.on('error', () => {})
+  const handshake = [
+    'GET /x HTTP/1.1',
+    'Host: h',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version: 13',
+  ]
+  stranger.write(Buffer.concat([Buffer.from(`${handshake.join('\r\n')}\r\n\r\n`), Buffer.alloc(64, 0xff)]))
+  await seen
+  stranger.destroy()
 })

@@ -33,8 +33,9 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
   }
   socket.binaryType = 'nodebuffer'
   return new Promise((resolve, reject) => {
+    // Stays on for good: an error that nobody listens to would end the process. Closing follows each and says it all.
+    socket.on('error', () => {})
     socket.once('open', () => {
-      socket.removeAllListeners('error')
       socket.pause()
       resolve(socket)
     })
@@ -48,6 +49,8 @@ export interface ListenOptions {
   /** A host and the ports to try in order (0: any free one), or the path of a unix socket. */
   at: { host: string; ports: readonly number[] } | { unixPath: string }
   maxMessageBytes?: number
+  /** Connections at once; more are closed unheard. */
+  maxConnections?: number
   /** A socket has connected; `path` is the request's path. */
   connected(socket: WebSocket, path: string): void
 }
@@ -63,6 +66,7 @@ export interface Listener {
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { at } = options
   const server = createServer((_request, response) => response.writeHead(426).end())
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
   if ('unixPath' in at) await bind(server, { path: at.unixPath })
   else await bindToOneOf(server, at.host, at.ports)
   const sockets = new WebSocketServer({
@@ -73,6 +77,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   })
   sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
     socket.binaryType = 'nodebuffer'
+    // What a stranger sends may be no WebSocket frames at all, even after we let go of the socket.
+    socket.on('error', () => {})
     options.connected(socket, request.url ?? '/')
   })
   const address = server.address()

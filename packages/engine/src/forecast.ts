@@ -37,6 +37,8 @@ export interface Forecast {
   /** Rounds since that fell by much. */
   readonly stalledRounds: number
   readonly pendingPages: number
+  /** What forecasts are multiplied by: doubled by each switchover that took longer than it may. */
+  readonly distrust: number
 }
 
 export function noForecast(arenaPages: number): Forecast {
@@ -47,6 +49,7 @@ export function noForecast(arenaPages: number): Forecast {
     fewestPages: arenaPages,
     stalledRounds: 0,
     pendingPages: 0,
+    distrust: 1,
   }
 }
 
@@ -79,21 +82,25 @@ function movingMean(mean: number | undefined, measured: number | undefined): num
   return mean + BANDWIDTH_WEIGHT * (measured - mean)
 }
 
+/** A switchover was given up: the forecast was too good. Each time it must promise twice as much. */
+export function disappoint(before: Forecast): Forecast {
+  return { ...before, distrust: before.distrust * 2, fewestPages: before.arenaPages, stalledRounds: 0 }
+}
+
 /** Milliseconds that a park now is expected to take, or undefined before a round was measured. */
 export function expectedDowntimeMs(forecast: Forecast, roundTripMs: number): number | undefined {
-  const { bytesPerMs } = forecast
-  return bytesPerMs === undefined
-    ? undefined
-    : (pagesAtPark(forecast) * PAGE_BYTES) / bytesPerMs + roundTripMs + OVERHEAD_MS
+  const { bytesPerMs, distrust } = forecast
+  if (bytesPerMs === undefined) return undefined
+  return ((pagesAtPark(forecast) * PAGE_BYTES) / bytesPerMs + roundTripMs + OVERHEAD_MS) * distrust
+}
+
+function pagesAtPark({ pendingPages, stepPages, arenaPages }: Forecast): number {
+  return Math.max(pendingPages, stepPages ?? arenaPages)
 }
 
 export type Decision =
   | { readonly park: false }
   | { readonly park: true; readonly reason: string; readonly expectedMs: number }
-
-function pagesAtPark({ pendingPages, stepPages, arenaPages }: Forecast): number {
-  return Math.max(pendingPages, stepPages ?? arenaPages)
-}
 
 /** Park, or send another round? `limitMs` is the downtime limit. */
 export function decide(forecast: Forecast, limitMs: number, roundTripMs: number): Decision {

@@ -36,7 +36,10 @@ export interface SourceRun {
   /** When round 0 began; undefined during setup. */
   readonly activeMs: number | undefined
   readonly forecast: Forecast
+  /** As they stand in the report; the last entry is the last round. */
   readonly rounds: readonly RoundReport[]
+  /** Rounds begun so far: the number of the next. */
+  readonly nextRound: number
   /** Parks so far; also the number of the current attempt. */
   readonly parks: number
   readonly parkReason: string
@@ -74,13 +77,19 @@ export type SourceState =
       readonly installedMs: number | undefined
     }
   /** The target runs; frozen until it is released. */
-  | { readonly name: 'handedOver'; readonly run: SourceRun }
+  | {
+      readonly name: 'handedOver'
+      readonly run: SourceRun
+      readonly report: MigrationReport
+      readonly saidMs: number
+    }
   /** The target was lost after `final`: the coordinator decides. */
   | {
       readonly name: 'recovering'
       readonly run: SourceRun
       readonly status: 'cancelled' | 'failed'
       readonly error: ErrorReport
+      readonly askedMs: number
     }
   | { readonly name: 'ended' }
 
@@ -119,7 +128,7 @@ export type SourceEvent =
   | { readonly type: 'recoverResult'; readonly granted: boolean; readonly epoch: number }
   /** The target's first step was accepted. */
   | { readonly type: 'release' }
-  | { readonly type: 'tick' }
+  | { readonly type: 'tick'; readonly bytesInFlight: number }
 
 export type SourceEffect =
   | { readonly type: 'welcome'; readonly version: number }
@@ -143,5 +152,7 @@ export type SourceEffect =
       readonly error?: ErrorReport
       readonly report?: MigrationReport
     }
+  /** Say again how it ended: the coordinator has not answered. */
+  | { readonly type: 'tellAgain'; readonly report: MigrationReport }
   /** The worker's work is over. */
   | { readonly type: 'exit' }

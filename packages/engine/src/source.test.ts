@@ -60,6 +60,8 @@ function run(events: readonly [SourceEvent, number][]): { state: SourceState; ef
   return { state, effects }
 }
 
+const TICK: SourceEvent = { type: 'tick', bytesInFlight: 1 }
+
 const toActive: [SourceEvent, number][] = [
   [hello, 1001],
   [{ type: 'streamsOpen' }, 1002],
@@ -126,7 +128,7 @@ test('a target that would compute other bits, or speaks another protocol, is ref
 })
 
 test('a final that takes too long is given up, and the migration is active again', () => {
-  for (const late of [finalRoundSent, { type: 'tick' }] as SourceEvent[]) {
+  for (const late of [finalRoundSent, TICK] as SourceEvent[]) {
     const { state, effects } = run([...toDraining, [late, 1020 + 2 * config.options.downtimeLimitMs + 1]])
     expect(state.name).toBe('active')
     expect(effects.slice(-3).map(({ type }) => type)).toEqual(['abandonFinalRound', 'resume', 'sendRound'])
@@ -141,15 +143,67 @@ test('each wait has an end that names its phase', () => {
     [[...toActive, [roundSent, 60_000], [roundSent, 60_001]], 61_001, 'not-converging', 'switchover'],
   ]
   for (const [events, atMs, kind, phase] of waits) {
-    const { effects } = run([...events, [{ type: 'tick' }, atMs]])
+    const { effects } = run([...events, [TICK, atMs]])
     expect(effects.slice(-2)).toMatchObject([{ type: 'resume' }, { type: 'finish', error: { kind, phase } }])
   }
-  const { state, effects } = run([...toFrozen, [{ type: 'tick' }, 1026 + LIMITS.handoverTimeoutMs]])
+  const { state, effects } = run([...toFrozen, [TICK, 1026 + LIMITS.handoverTimeoutMs]])
   expect(state.name).toBe('recovering')
   expect(effects.at(-1)).toMatchObject({
     type: 'askRecover',
     error: { kind: 'peer-stalled', phase: 'switchover' },
   })
+})
+
+test('a slow step is no stalled target: only bytes under way can stall', () => {
+  const idle: SourceEvent = { type: 'tick', bytesInFlight: 0 }
+  const { state } = run([...toActive, [idle, 20_000], [idle, 40_000]])
+  expect(state.name).toBe('active')
+  expect(stepSource(state, TICK, 40_001 + LIMITS.progressTimeoutMs).effects.at(-1)).toMatchObject({
+    error: { kind: 'peer-stalled' },
+  })
+})
+
+test('what the coordinator does not answer is said again: recover, and how it ended', () => {
+  const recovering = run([...toFrozen, [{ type: 'lost', error }, 1030]]).state
+  expect(stepSource(recovering, TICK, 1031).effects).toEqual([])
+  const again = stepSource(recovering, TICK, 1030 + LIMITS.repeatMs)
+  expect(again.effects).toMatchObject([{ type: 'askRecover', error }])
+  expect(stepSource(again.state, TICK, 1031 + LIMITS.repeatMs).effects).toEqual([])
+  expect(stepSource(recovering, { type: 'cancel', error }, 1031).effects).toMatchObject([
+    { type: 'askRecover' },
+  ])
+
+  const handedOver = run([
+    ...toFrozen,
+    [{ type: 'targetReady', installedMs: 5027 }, 1028],
+    [running, 1032],
+  ]).state
+  expect(stepSource(handedOver, TICK, 1033).effects).toEqual([])
+  expect(stepSource(handedOver, TICK, 1032 + LIMITS.repeatMs).effects).toMatchObject([
+    { type: 'tellAgain', report: { status: 'completed' } },
+  ])
+})
+
+test('each switchover that was given up must promise twice as much the next time', () => {
+  const late = 2 * config.options.downtimeLimitMs + 1
+  let { state } = run([...toDraining, [finalRoundSent, 1020 + late]])
+  let parks = 0
+  for (let round = 0; round < 200; round++) {
+    const next = stepSource(state, roundSent, 2000 + round * 10)
+    state = next.state
+    if (state.name === 'parking') {
+      parks += 1
+      state = stepSource(
+        state,
+        { type: 'parked', step: 40, parkedMs: 2000 + round * 10 },
+        2000 + round * 10,
+      ).state
+      state = stepSource(state, finalRoundSent, 2000 + round * 10 + late).state
+    }
+  }
+  expect(state.name).toBe('active')
+  expect(parks).toBeGreaterThan(0)
+  expect(parks).toBeLessThan(5)
 })
 
 test('after final only a grant lets the thread go on, under the epoch that it made', () => {
@@ -178,7 +232,7 @@ const hostile: fc.Arbitrary<SourceEvent> = fc.constantFrom<SourceEvent>(
   running,
   { type: 'lost', error },
   { type: 'cancel', error },
-  { type: 'tick' },
+  TICK,
   { type: 'clock', roundTripMs: 2, clock: undefined },
 )
 

@@ -13,8 +13,9 @@
  * The table is total: a state without a rule for an event does not compile.
  */
 import { commonVersion, difference, type ErrorReport, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
-import { decide, expectedDowntimeMs, learn, noForecast } from './forecast.ts'
+import { decide, disappoint, expectedDowntimeMs, learn, noForecast } from './forecast.ts'
 import { completedReport } from './report.ts'
+import { addRound } from './rounds.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
 
 export interface SourceNext {
@@ -38,6 +39,7 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     activeMs: undefined,
     forecast: noForecast(config.pageCount),
     rounds: [],
+    nextRound: 0,
     parks: 0,
     parkReason: 'none',
     predicted: { downtimeMs: 0, totalMs: 0 },
@@ -116,8 +118,9 @@ const beforeFinal = {
   lost: (state: SourceState, event: Event<'lost'>) => fail(state, event.error),
   trainingEnded: (state: SourceState) => cancel(state, workloadEnded),
   cancel: (state: SourceState, event: Event<'cancel'>) => cancel(state, event.error),
-  recoverResult: unasked,
-  release: unasked,
+  // The coordinator's last word on a migration before this one.
+  recoverResult: stay,
+  release: stay,
 }
 
 const setupTick = (
@@ -136,22 +139,32 @@ const setupTick = (
 /** Progress and the migration's own timeout: both end it with the thread training on. */
 const movingTick = (
   state: SourceState & { run: SourceRun },
-  _event: Event<'tick'>,
+  { bytesInFlight }: Event<'tick'>,
   nowMs: number,
 ): SourceNext => {
   const { options } = state.run.config
   if (nowMs - state.run.startedMs > options.timeoutMs) {
     const { pendingPages } = state.run.forecast
-    const message = `no switchover within ${options.timeoutMs} ms: ${pendingPages} pages were dirty after ${state.run.rounds.length} rounds; raise the downtime limit or the timeout`
+    const message = `no switchover within ${options.timeoutMs} ms: ${pendingPages} pages were dirty after ${state.run.nextRound} rounds; raise the downtime limit or the timeout`
     return fail(state, { kind: 'not-converging', message })
   }
-  if (nowMs - state.run.progressMs > LIMITS.progressTimeoutMs && state.name !== 'parking') {
+  // Nothing is under way: a slow step is waited for, and a slow step is no stalled target.
+  if (bytesInFlight === 0) return stay({ ...state, run: { ...state.run, progressMs: nowMs } } as SourceState)
+  if (nowMs - state.run.progressMs > LIMITS.progressTimeoutMs) {
     return fail(state, {
       kind: 'peer-stalled',
       message: `the target installed nothing for ${LIMITS.progressTimeoutMs} ms`,
     })
   }
   return stay(state)
+}
+
+function sendNextRound(run: SourceRun, ...before: SourceEffect[]): SourceNext {
+  const round = run.nextRound
+  return to({ name: 'active', run: { ...run, nextRound: round + 1 } }, ...before, {
+    type: 'sendRound',
+    round,
+  })
 }
 
 const progressed = <S extends SourceState & { run: SourceRun }>(
@@ -187,11 +200,7 @@ const listening: Row<'listening'> = {
 
 const connecting: Row<'connecting'> = {
   ...beforeFinal,
-  streamsOpen: (state, _event, nowMs) =>
-    to(
-      { name: 'active', run: { ...state.run, activeMs: nowMs, progressMs: nowMs } },
-      { type: 'sendRound', round: 0 },
-    ),
+  streamsOpen: (state, _event, nowMs) => sendNextRound({ ...state.run, activeMs: nowMs, progressMs: nowMs }),
   tick: setupTick,
 }
 
@@ -200,9 +209,10 @@ const active: Row<'active'> = {
   installed: progressed,
   roundSent: (state, { round, pendingPages, bytesPerMs }, nowMs) => {
     const forecast = learn(state.run.forecast, { pendingPages, steps: round.steps, bytesPerMs })
-    const run: SourceRun = { ...state.run, forecast, rounds: [...state.run.rounds, round], progressMs: nowMs }
+    const rounds = addRound(state.run.rounds, round)
+    const run: SourceRun = { ...state.run, forecast, rounds, progressMs: nowMs }
     const decision = decide(forecast, run.config.options.downtimeLimitMs, run.roundTripMs)
-    if (!decision.park) return to({ name: 'active', run }, { type: 'sendRound', round: run.rounds.length })
+    if (!decision.park) return sendNextRound(run)
     const attempt = run.parks + 1
     const predicted = {
       downtimeMs: decision.expectedMs,
@@ -220,7 +230,7 @@ const parking: Row<'parking'> = {
   parked: (state, { step, parkedMs }, nowMs) =>
     to(
       { name: 'draining', run: { ...state.run, progressMs: nowMs }, step, parkedMs, awakeMs: nowMs },
-      { type: 'sendFinalRound', round: state.run.rounds.length },
+      { type: 'sendFinalRound', round: state.run.nextRound },
     ),
   tick: movingTick,
 }
@@ -230,7 +240,11 @@ const draining: Row<'draining'> = {
   installed: progressed,
   finalRoundSent: (state, { round, scannedMs }, nowMs) => {
     const { parkedMs, awakeMs, step } = state
-    const run = { ...state.run, rounds: [...state.run.rounds, round] }
+    const run = {
+      ...state.run,
+      rounds: addRound(state.run.rounds, round),
+      nextRound: state.run.nextRound + 1,
+    }
     if (nowMs - parkedMs > maxDowntimeMs(run)) return giveUpSwitchover({ ...state, run }, nowMs)
     const instants = { parkedMs, awakeMs, scannedMs, sentMs: nowMs }
     return to(
@@ -246,26 +260,24 @@ const draining: Row<'draining'> = {
   trainingEnded: unasked,
 }
 
-/** The pages take longer than the downtime that is allowed: train on, and expect less of the link from now on. */
+/** The pages take longer than the downtime that is allowed: train on, and believe less from now on. */
 function giveUpSwitchover(state: Named<'draining'>, nowMs: number): SourceNext {
-  const { forecast } = state.run
-  const slower = forecast.bytesPerMs === undefined ? undefined : forecast.bytesPerMs / 2
-  const run: SourceRun = {
-    ...state.run,
-    forecast: { ...forecast, bytesPerMs: slower },
-    progressMs: nowMs,
-  }
-  return to(
-    { name: 'active', run },
-    { type: 'abandonFinalRound' },
-    { type: 'resume' },
-    { type: 'sendRound', round: run.rounds.length },
-  )
+  const { run } = state
+  // The number of the round that is given up may be on the wire already.
+  const next = { ...run, forecast: disappoint(run.forecast), progressMs: nowMs, nextRound: run.nextRound + 1 }
+  return sendNextRound(next, { type: 'abandonFinalRound' }, { type: 'resume' })
 }
 
-function askRecover(state: Named<'frozen'>, status: 'cancelled' | 'failed', reason: ErrorReport): SourceNext {
+function askRecover(
+  state: Named<'frozen' | 'recovering'>,
+  status: 'cancelled' | 'failed',
+  { reason, nowMs }: { reason: ErrorReport; nowMs: number },
+): SourceNext {
   const error = inPhase(state, reason)
-  return to({ name: 'recovering', run: state.run, status, error }, { type: 'askRecover', error })
+  return to(
+    { name: 'recovering', run: state.run, status, error, askedMs: nowMs },
+    { type: 'askRecover', error },
+  )
 }
 
 /** What every state after the commit point has in common: nothing but the coordinator's word moves it. */
@@ -309,31 +321,42 @@ const frozen: Row<'frozen'> = {
   targetRunning: (state, event, nowMs) => {
     const { installedMs } = state
     if (installedMs === undefined) {
-      return askRecover(state, 'failed', {
-        kind: 'out-of-order',
-        message: 'the target runs and never was ready',
-      })
+      const reason: ErrorReport = { kind: 'out-of-order', message: 'the target runs and never was ready' }
+      return askRecover(state, 'failed', { reason, nowMs })
     }
     const report = completedReport(state, { ...event, target: { ...event.target, installedMs } }, nowMs)
-    return to({ name: 'handedOver', run: state.run }, { type: 'finish', status: 'completed', report })
+    return to(
+      { name: 'handedOver', run: state.run, report, saidMs: nowMs },
+      { type: 'finish', status: 'completed', report },
+    )
   },
-  lost: (state, { error }) => askRecover(state, 'failed', error),
-  cancel: (state, { error }) => askRecover(state, 'cancelled', error),
+  lost: (state, { error }, nowMs) => askRecover(state, 'failed', { reason: error, nowMs }),
+  cancel: (state, { error }, nowMs) => askRecover(state, 'cancelled', { reason: error, nowMs }),
   recoverResult: (state, event) => recovered(state, event, 'failed', targetGone),
   tick: (state, _event, nowMs) => {
     if (nowMs - state.instants.sentMs <= LIMITS.handoverTimeoutMs) return stay(state)
     const message = `the target did not take over within ${LIMITS.handoverTimeoutMs} ms`
-    return askRecover(state, 'failed', { kind: 'peer-stalled', message })
+    return askRecover(state, 'failed', { reason: { kind: 'peer-stalled', message }, nowMs })
   },
 }
 
+/** What is not answered may have been lost with a connection: it is said again until it is. */
 const handedOver: Row<'handedOver'> = {
   ...afterFinal,
+  tick: (state, _event, nowMs) =>
+    nowMs - state.saidMs < LIMITS.repeatMs
+      ? stay(state)
+      : to({ ...state, saidMs: nowMs }, { type: 'tellAgain', report: state.report }),
   recoverResult: (state, event) => recovered(state, event, 'failed', targetGone),
 }
 
 const recovering: Row<'recovering'> = {
   ...afterFinal,
+  cancel: (state, _event, nowMs) => askRecover(state, state.status, { reason: state.error, nowMs }),
+  tick: (state, _event, nowMs) =>
+    nowMs - state.askedMs < LIMITS.repeatMs
+      ? stay(state)
+      : askRecover(state, state.status, { reason: state.error, nowMs }),
   recoverResult: (state, event) => recovered(state, event, state.status, state.error),
 }
 

@@ -45,7 +45,7 @@ function reseal(frame: Buffer): Buffer {
 test('runs and pages come out as they went in', () => {
   fc.assert(
     fc.property(runs, (list) => {
-      const frame = decodeFrame(encode(list), pageCount)
+      const frame = decodeFrame(encode(list), pageCount, 1)
       if (frame.kind !== 'pages') throw new Error(frame.kind)
       expect(frame).toMatchObject({ ...header, runs: list })
       const raw = list.filter((run) => run.encoding === 'raw')
@@ -59,7 +59,7 @@ test('runs and pages come out as they went in', () => {
 })
 
 test('an end of round is a header alone', () => {
-  expect(decodeFrame(encodeRoundEnd(header), pageCount)).toEqual({ kind: 'roundEnd', ...header })
+  expect(decodeFrame(encodeRoundEnd(header), pageCount, 1)).toEqual({ kind: 'roundEnd', ...header })
 })
 
 test('any changed or missing byte is noticed', () => {
@@ -71,8 +71,8 @@ test('any changed or missing byte is noticed', () => {
     fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
       const changed = Buffer.from(good)
       changed.writeUInt8(changed.readUInt8(at) ^ flip, at)
-      expect(() => decodeFrame(changed, pageCount)).toThrow(GodwitError)
-      expect(() => decodeFrame(good.subarray(0, at), pageCount)).toThrow(GodwitError)
+      expect(() => decodeFrame(changed, pageCount, 1)).toThrow(GodwitError)
+      expect(() => decodeFrame(good.subarray(0, at), pageCount, 1)).toThrow(GodwitError)
     }),
     { numRuns: 2000 },
   )
@@ -87,6 +87,7 @@ test('a frame sealed correctly around wrong contents is still refused', () => {
     ['kind', u8(9, 5), 'bad-frame'],
     ['codec', u8(9, 6), 'bad-frame'],
     ['reserved', u32(1, 24), 'bad-frame'],
+    ['version', u8(2, 4), 'protocol-version'],
     ['runs over the limit', u32(0xffffffff, 16), 'too-large'],
     ['payload over the limit', u32(0xffffffff, 20), 'too-large'],
     ['payload that is not there', u32(PAGE_BYTES, 20), 'bad-frame'],
@@ -101,9 +102,9 @@ test('a frame sealed correctly around wrong contents is still refused', () => {
   for (const [name, change, kind] of cases) {
     const frame = Buffer.from(good)
     change(frame)
-    expect(() => decodeFrame(reseal(frame), pageCount), name).toThrow(expect.objectContaining({ kind }))
+    expect(() => decodeFrame(reseal(frame), pageCount, 1), name).toThrow(expect.objectContaining({ kind }))
   }
-  expect(() => decodeFrame(Buffer.alloc(MAX_FRAME_BYTES + 1), pageCount)).toThrow(
+  expect(() => decodeFrame(Buffer.alloc(MAX_FRAME_BYTES + 1), pageCount, 1)).toThrow(
     expect.objectContaining({ kind: 'too-large' }),
   )
 })

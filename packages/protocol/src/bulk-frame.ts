@@ -69,7 +69,7 @@ export function rawPages(runs: readonly EncodedRun[]): number {
 }
 
 /**
- * Writes a pages frame into `into` (at least `MAX_FRAME_BYTES` long), copying raw runs from `image`, the paged
+ * Writes a pages frame into `into` (long enough: `MAX_FRAME_BYTES` always is), copying raw runs from `image`, the paged
  * memory or its shadow. Returns the frame's bytes, a view of `into`.
  */
 export function encodePagesFrame(
@@ -105,12 +105,12 @@ export function encodeRoundEnd(header: FrameHeader): Buffer {
 }
 
 /**
- * Reads one frame for an arena of `pageCount` pages. The payload is a view of `bytes`.
+ * Reads one frame of the connection's protocol version, for an arena of `pageCount` pages. The payload is a view of `bytes`.
  *
  * Errors: `bad-frame` (too short, magic, kind, codec, encoding, lengths that don't add up), `protocol-version`,
  * `too-large`, `bad-checksum`, `out-of-range` (a run outside the arena).
  */
-export function decodeFrame(bytes: Buffer, pageCount: number): BulkFrame {
+export function decodeFrame(bytes: Buffer, pageCount: number, expectedVersion: number): BulkFrame {
   if (bytes.length < HEADER_BYTES) bad(`${bytes.length} bytes are no header`)
   if (bytes.length > MAX_FRAME_BYTES)
     throw new GodwitError('too-large', `a frame of ${bytes.length} bytes, the limit is ${MAX_FRAME_BYTES}`)
@@ -133,6 +133,12 @@ export function decodeFrame(bytes: Buffer, pageCount: number): BulkFrame {
   if (checksum(bytes) !== bytes.readUInt32LE(CHECKSUM_OFFSET))
     throw new GodwitError('bad-checksum', 'the frame is not what was sent: its checksum differs')
   if (bytes.readUInt32LE(24) !== 0) bad('the reserved field is set')
+  if (version !== expectedVersion) {
+    throw new GodwitError(
+      'protocol-version',
+      `a frame of version ${version} where ${expectedVersion} is spoken`,
+    )
+  }
   const header = {
     version,
     stream: bytes.readUInt8(7),

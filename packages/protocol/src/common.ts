@@ -14,6 +14,13 @@ export const epoch = z.int().min(1)
 export const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hex')
 /** A duration or an instant of a monotonic clock, in milliseconds. */
 export const milliseconds = z.number()
+/** An instant that a peer sends: far from where arithmetic with it would overflow. */
+export const instant = z.number().min(-1e12).max(1e12)
+/** Of a metric: ASCII, so that its bytes are known. */
+export const metricName = z
+  .string()
+  .max(LIMITS.maxMetricNameLength)
+  .regex(/^[A-Za-z][A-Za-z0-9_.-]*$/, 'letters, digits, dot, dash and underscore')
 export const port = z.int().min(0).max(65535)
 export const secret = z.string().regex(/^[0-9a-f]{64}$/)
 
@@ -38,7 +45,7 @@ export const output = z.strictObject({
   epoch,
   loss: z.number(),
   metrics: z
-    .record(name, z.number())
+    .record(metricName, z.number())
     .refine((all) => Object.keys(all).length <= LIMITS.maxMetrics, 'too many metrics')
     .optional(),
   /** The runtime's own measure; never compared between runs. */

@@ -43,7 +43,6 @@ export const ERROR_KINDS = {
   'peer-stalled': 'The peer is connected but made no progress for too long.',
   'setup-timeout': 'The migration was not set up in time.',
   'not-converging': 'The pages were written faster than they could be sent.',
-  'downtime-exceeded': 'The final pages were not sent within the downtime that is allowed.',
   'workload-ended': 'The workload ended before it could move.',
   'claim-refused': 'The coordinator did not grant the claim: another epoch owns the workload.',
   cancelled: 'A person asked for it to stop.',
@@ -53,6 +52,9 @@ export const ERROR_KINDS = {
 export type ErrorKind = keyof typeof ERROR_KINDS
 
 export const ERROR_KIND_NAMES = Object.keys(ERROR_KINDS) as [ErrorKind, ...ErrorKind[]]
+
+/** Characters of an error's sentence that travel. */
+export const MAX_ERROR_LENGTH = 4000
 
 /** An error of the world: a kind, a sentence that says what to do where something can be done, the values that matter. */
 export class GodwitError extends Error {
@@ -77,11 +79,11 @@ export interface ErrorReport {
 
 /** Any thrown value as a report. What is not a `GodwitError` is a bug or a library's error: `fallback` names it. */
 export function toErrorReport(error: unknown, fallback: ErrorKind = 'internal'): ErrorReport {
-  if (error instanceof GodwitError) {
-    const { kind, message, phase } = error
-    return phase === undefined ? { kind, message } : { kind, message, phase }
-  }
-  return { kind: fallback, message: error instanceof Error ? error.message : String(error) }
+  const text = error instanceof Error ? error.message : String(error)
+  const message = text.length > MAX_ERROR_LENGTH ? `${text.slice(0, MAX_ERROR_LENGTH - 1)}…` : text
+  if (!(error instanceof GodwitError)) return { kind: fallback, message }
+  const { kind, phase } = error
+  return phase === undefined ? { kind, message } : { kind, message, phase }
 }
 
 export function fromErrorReport({ kind, message, phase }: ErrorReport): GodwitError {

@@ -28,6 +28,11 @@ export const identity = z.strictObject({
 })
 export type Identity = z.infer<typeof identity>
 
+/** Bytes of paged memory that a worker takes while it is tracked: a shadow doubles them. */
+export function trackedBytes({ arenaBytes, tracker }: Pick<Identity, 'arenaBytes' | 'tracker'>): number {
+  return arenaBytes * (tracker === 'compare' ? 2 : 1)
+}
+
 /** The first reason why `target` must not take over from `source`, or undefined when the bits will agree. */
 export function difference(source: Identity, target: Identity): ErrorReport | undefined {
   if (source.programDigest !== target.programDigest) {

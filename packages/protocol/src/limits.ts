@@ -4,6 +4,7 @@
  *
  * Bytes are bytes, times are milliseconds.
  */
+import { MAX_ERROR_LENGTH } from './errors.ts'
 import { PAGE_BYTES } from './pages.ts'
 
 const KiB = 1024
@@ -27,15 +28,17 @@ export const LIMITS = {
   maxMessageDepth: 32,
   maxNameLength: 200,
   maxPathLength: 4096,
-  maxErrorLength: 4000,
+  maxErrorLength: MAX_ERROR_LENGTH,
   maxTensors: 4096,
   maxParameters: 200,
-  maxMetrics: 64,
+  maxMetrics: 16,
+  maxMetricNameLength: 40,
   maxDataFiles: 1000,
-  maxRounds: 100_000,
+  /** Entries of a report's list of rounds; more rounds than that share entries. */
+  maxRounds: 1000,
   maxOutputsPerMessage: 256,
   /** Outputs a worker keeps while the coordinator has not acknowledged them; a full spool parks the thread. */
-  maxSpooledOutputs: 1024,
+  maxSpooledOutputs: 512,
   /** Accepted steps whose losses the coordinator keeps for those who follow from an earlier step. */
   maxKeptSteps: 1_000_000,
   maxHosts: 1000,
@@ -58,6 +61,8 @@ export const LIMITS = {
   /** From a polite stop to SIGKILL. */
   stopGraceMs: 3_000,
   requestTimeoutMs: 30_000,
+  /** An unanswered claim, recover or end of a migration is said again after this. */
+  repeatMs: 2_000,
   reconnectDelayMs: 200,
   maxReconnectDelayMs: 5_000,
 
@@ -79,10 +84,14 @@ function relation(holds: boolean, what: string): void {
 }
 
 relation(LIMITS.windowBytes >= 4 * MAX_FRAME_PAYLOAD_BYTES, 'the window holds at least four frames')
+/** An output, encoded, at most: its numbers and field names, and metrics of a name and a double each. */
+const maxOutputBytes = 80 + LIMITS.maxMetrics * (LIMITS.maxMetricNameLength + 11)
 relation(
-  LIMITS.maxSmallStateBytes + 256 * KiB <= LIMITS.maxControlMessageBytes,
-  'a small state and a spool fit into a message',
+  LIMITS.maxSmallStateBytes + LIMITS.maxSpooledOutputs * maxOutputBytes + 64 * KiB <=
+    LIMITS.maxControlMessageBytes,
+  'a small state and a full spool fit into one message',
 )
+relation(LIMITS.maxOutputsPerMessage <= LIMITS.maxSpooledOutputs, 'a batch of outputs fits into a message')
 relation(LIMITS.heartbeatTimeoutMs >= 4 * LIMITS.heartbeatIntervalMs, 'a few lost heartbeats are no silence')
 relation(
   LIMITS.progressTimeoutMs > LIMITS.heartbeatTimeoutMs,

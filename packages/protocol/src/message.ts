@@ -1,12 +1,6 @@
 /** A message from outside: the bit-exact codec reads it (`encodeValue` wrote it), its schema decides whether to believe it. */
 import type { z } from 'zod'
 import { GodwitError } from './errors.ts'
-import { decodeValue } from './wire-codec.ts'
-
-/** Throws `bad-message` naming the field, or `too-large`. */
-export function decodeMessage<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
-  return checkMessage(schema, decodeValue(bytes))
-}
 
 /** Checks a decoded value. Throws `bad-message` naming the field. */
 export function checkMessage<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {

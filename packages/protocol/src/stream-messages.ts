@@ -5,7 +5,7 @@
  * `attempt` numbers the parks of one migration from 1. What belongs to an earlier attempt is discarded.
  */
 import { z } from 'zod'
-import { count, digest, epoch, errorReport, label, milliseconds, output, secret, step } from './common.ts'
+import { count, digest, epoch, errorReport, instant, label, output, secret, step } from './common.ts'
 import { identity } from './identity.ts'
 import { LIMITS } from './limits.ts'
 
@@ -29,12 +29,12 @@ export const bulkHello = z.strictObject({
   stream: count,
 })
 
-const ping = z.strictObject({ type: z.literal('ping'), id: count, sentAtMs: milliseconds })
+const ping = z.strictObject({ type: z.literal('ping'), id: count, sentAtMs: instant })
 const pong = z.strictObject({
   type: z.literal('pong'),
   id: count,
-  sentAtMs: milliseconds,
-  atMs: milliseconds,
+  sentAtMs: instant,
+  atMs: instant,
 })
 const failed = z.strictObject({ type: z.literal('failed'), error: errorReport })
 
@@ -72,14 +72,14 @@ export const fromTarget = z.discriminatedUnion('type', [
   /** Cumulative: bytes of frames installed on a stream. Opens the source's window. */
   z.strictObject({ type: z.literal('installed'), stream: count, bytes: count }),
   /** All of `final` is in place. Instants are of the target's clock. */
-  z.strictObject({ type: z.literal('ready'), attempt, installedAtMs: milliseconds }),
+  z.strictObject({ type: z.literal('ready'), attempt, installedAtMs: instant }),
   /** The claim was granted and the thread goes on: what the report needs. Instants are of the target's clock. */
   z.strictObject({
     type: z.literal('running'),
     epoch,
-    runningAtMs: milliseconds,
-    claimWaitMs: milliseconds,
-    claimRoundTripMs: milliseconds,
+    runningAtMs: instant,
+    claimWaitMs: instant,
+    claimRoundTripMs: instant,
   }),
   failed,
 ])

@@ -87,10 +87,9 @@ export const fromWorker = z.discriminatedUnion('type', [
     type: z.literal('prepared'),
     identity,
     trackerReason: z.string().max(LIMITS.maxErrorLength).optional(),
-    warning: z.string().max(LIMITS.maxErrorLength).optional(),
   }),
   z.strictObject({ type: z.literal('outputs'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
-  /** All steps applied. Sent again until it is acknowledged by `stop`. */
+  /** All steps applied. Sent again to each agent that connects; answered by `stop`. */
   z.strictObject({ type: z.literal('ended'), epoch, steps: step, stateDigest: digest }),
   /** The program or the worker can't go on. */
   z.strictObject({ type: z.literal('failed'), error: errorReport, step: step.optional() }),
@@ -105,7 +104,7 @@ export const fromWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('claim'), migrationId: label, fromStep: step }),
   /** From the source, frozen after `final` and without a target: may it go on? */
   z.strictObject({ type: z.literal('recover'), migrationId: label, error: errorReport }),
-  /** From the source: over, one way or the other. A completed one carries its report; so does a failed one where there is something to report. */
+  /** From the source: over, one way or the other. A completed one carries its report, and is said again until `release`. */
   z.strictObject({
     type: z.literal('migrationEnded'),
     migrationId: label,

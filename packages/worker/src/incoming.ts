@@ -19,6 +19,7 @@ import {
   type FromTarget,
   fromSource,
   GodwitError,
+  LIMITS,
   MAX_FRAME_BYTES,
   OUR_VERSIONS,
   PAGE_BYTES,
@@ -32,6 +33,7 @@ type FinalMessage = Extract<FromSource, { type: 'final' }>
 type Dial = Extract<ToWorker, { type: 'dial' }>
 
 export class Incoming {
+  readonly migrationId: string
   readonly #job: Job
   readonly #dial: Dial
   readonly #installedBytes: number[] = []
@@ -43,11 +45,15 @@ export class Incoming {
   #claimedMs = 0
   #claimRoundTripMs = 0
   #resumedMs: number | undefined
-  #gateWaitMs: number | undefined
+  #atGateMs: number | undefined
+  #grantedMs: number | undefined
+  #repeat: NodeJS.Timeout | undefined
+  #version = 0
 
   constructor(job: Job, message: Dial) {
     this.#job = job
     this.#dial = message
+    this.migrationId = message.migrationId
     this.#state = startTarget(job.dirtyPages.pageCount)
   }
 
@@ -74,7 +80,11 @@ export class Incoming {
   }
 
   claimResult(granted: boolean, epoch: number): void {
+    // A repeated claim is answered again.
+    if (this.#grantedMs !== undefined) return
+    clearInterval(this.#repeat)
     this.#claimRoundTripMs = nowMs() - this.#claimedMs
+    if (granted) this.#grantedMs = nowMs()
     this.#dispatch({ type: 'claimResult', granted, epoch })
   }
 
@@ -84,9 +94,9 @@ export class Incoming {
     this.#tellRunning()
   }
 
-  gatePassed(waitedMs: number): void {
-    this.#gateWaitMs = waitedMs
-    this.#tellRunning()
+  /** The thread computed its first delta before the claim was answered. */
+  atGate(atMs: number): void {
+    this.#atGateMs = atMs
   }
 
   #url(path: string): string {
@@ -117,8 +127,10 @@ export class Incoming {
       case 'openGate':
         this.#job.epoch = effect.epoch
         this.#job.openGate()
+        this.#tellRunning()
         return
       case 'exit':
+        clearInterval(this.#repeat)
         this.#control?.send({ type: 'failed', error: effect.error })
         this.#control?.close()
         for (const stream of this.#streams) stream.terminate()
@@ -132,6 +144,7 @@ export class Incoming {
     switch (message.type) {
       case 'welcome':
         this.#bulkToken = message.bulkToken
+        this.#version = message.version
         this.#dispatch({ type: 'welcome', streams: message.streams })
         return
       case 'refused':
@@ -183,7 +196,7 @@ export class Incoming {
   #frame(stream: number, data: Buffer): void {
     let frame: BulkFrame
     try {
-      frame = decodeFrame(data, this.#job.dirtyPages.pageCount)
+      frame = decodeFrame(data, this.#job.dirtyPages.pageCount, this.#version)
       if (frame.stream !== stream)
         throw new GodwitError('bad-frame', `a frame of stream ${frame.stream} on stream ${stream}`)
     } catch (error) {
@@ -218,18 +231,22 @@ export class Incoming {
     const installedAtMs = nowMs()
     this.#job.takeOver({ step: final.step, smallState: final.smallState }, final.spool)
     this.#claimedMs = nowMs()
-    this.#job.tell({ type: 'claim', migrationId: this.#dial.migrationId, fromStep: final.step })
+    const claim = (): void =>
+      this.#job.tell({ type: 'claim', migrationId: this.migrationId, fromStep: final.step })
+    claim()
+    this.#repeat = setInterval(claim, LIMITS.repeatMs)
     this.#control?.send({ type: 'ready', attempt: final.attempt, installedAtMs })
   }
 
+  /** Once the job is ours and the thread goes on, whichever came last. It may still be computing its first step. */
   #tellRunning(): void {
-    const [runningAtMs, claimWaitMs] = [this.#resumedMs, this.#gateWaitMs]
-    if (runningAtMs === undefined || claimWaitMs === undefined) return
+    const [runningAtMs, grantedMs] = [this.#resumedMs, this.#grantedMs]
+    if (runningAtMs === undefined || grantedMs === undefined) return
     this.#control?.send({
       type: 'running',
       epoch: this.#job.epoch,
       runningAtMs,
-      claimWaitMs,
+      claimWaitMs: this.#atGateMs === undefined ? 0 : Math.max(0, grantedMs - this.#atGateMs),
       claimRoundTripMs: this.#claimRoundTripMs,
     })
   }

@@ -185,8 +185,11 @@ function checkMetrics(metrics: unknown, from: 'apply' | 'step'): void {
     invalid(from, `it reports ${entries.length} metrics, ${LIMITS.maxMetrics} are allowed`)
   }
   for (const [name, value] of entries) {
-    if (name === '' || name.length > LIMITS.maxNameLength)
-      invalid(from, `a metric's name has 1 to ${LIMITS.maxNameLength} characters`)
+    if (!/^[A-Za-z][A-Za-z0-9_.-]*$/.test(name) || name.length > LIMITS.maxMetricNameLength)
+      invalid(
+        from,
+        `a metric's name has 1 to ${LIMITS.maxMetricNameLength} letters, digits, dots, dashes and underscores`,
+      )
     if (typeof value !== 'number' || !Number.isFinite(value))
       invalid(from, `its metric ${name} is ${String(value)}: report a finite number, or leave it out`)
   }

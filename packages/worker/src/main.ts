@@ -50,25 +50,25 @@ function exit(code: number): void {
   if (agent?.isOpen === true) agent.close(() => process.exit(code))
 }
 
+// Armed before anybody can connect: the first connection disarms it.
+waitForAgent()
 const pager = new Pager(launch, { tell, exit })
 
 await listen({
   at: { unixPath: join(folder, 'worker.sock') },
   connected: (socket) => {
-    clearTimeout(orphaned)
-    // The newest agent is the one: an older connection is of one that is gone.
-    agent?.close()
     const channel = new Channel<ToWorker, FromWorker>(socket, toWorker, {
       message: (message) => pager.fromAgent(message),
       closed: () => {
         if (agent === channel && exitCode === undefined) waitForAgent()
       },
     })
+    // The newest agent is spoken to. An older connection is left to whoever opened it: what is still on its way on it counts.
     agent = channel
+    clearTimeout(orphaned)
     pager.agentConnected()
     for (const message of unsaid.splice(0)) tell(message)
     const code = exitCode
     if (code !== undefined) channel.close(() => process.exit(code))
   },
 })
-waitForAgent()

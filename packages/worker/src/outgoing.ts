@@ -20,12 +20,15 @@ import type { Subscription } from '@godwit/memory'
 import {
   checkMessage,
   decodeValue,
+  type ErrorReport,
   type FromSource,
   type FromTarget,
   fromTarget,
   GodwitError,
   LIMITS,
+  type MigrationReport,
   PageSet,
+  type RoundReport,
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
@@ -35,11 +38,14 @@ import { PageSender, pageBytesOf } from './page-sender.ts'
 import { REQUEST } from './thread-messages.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }>
+type SentPages = Pick<RoundReport, 'pages' | 'pageBytes' | 'wireBytes'>
 type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
 const FIRST_PINGS = 8
 const TICK_MS = 50
+/** Besides the streams: the control connection, and strangers that have not been turned away yet. */
+const SPARE_CONNECTIONS = 8
 /** How often a round that has nothing to send looks again. */
 const IDLE_ROUND_MS = 5
 
@@ -57,12 +63,12 @@ export class Outgoing {
   #control: Channel<FromTarget, FromSource> | undefined
   #sender: PageSender | undefined
   #subscription: Subscription | undefined
-  #pending: PageSet
   #parked: Parked | undefined
   #timer: NodeJS.Timeout | undefined
   #sending: Promise<void> = Promise.resolve()
   #stepping = false
   #pings = 0
+  #park = 0
   #version = 0
   #roundPages = 0
 
@@ -72,7 +78,6 @@ export class Outgoing {
     this.#ended = ended
     this.migrationId = open.migrationId
     this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
-    this.#pending = new PageSet(job.dirtyPages.pageCount)
     const { workloadId } = job.launch
     const { from, to, options, startedAtMs, migrationId } = open
     const { identity } = job
@@ -92,14 +97,19 @@ export class Outgoing {
     )
   }
 
-  /** Starts listening and returns the port. Errors: `port-in-use`, `bad-arguments`. */
-  async listen(): Promise<number> {
+  /** Starts listening and returns the port, or undefined when it was cancelled meanwhile. Errors: `port-in-use`, `bad-arguments`. */
+  async listen(): Promise<number | undefined> {
     const [first, last] = this.#job.launch.portRange
     const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index)
     this.#listener = await listen({
       at: { host: this.#job.launch.listenHost, ports },
+      maxConnections: this.#bulk.length + SPARE_CONNECTIONS,
       connected: (socket, path) => this.#connected(socket, path),
     })
+    if (this.#state.name === 'ended') {
+      await this.#listener.close()
+      return undefined
+    }
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     return this.#listener.port
   }
@@ -137,10 +147,18 @@ export class Outgoing {
   }
 
   parked(parked: Parked): void {
-    // A park that was taken back before the thread got there.
-    if (this.#state.name !== 'parking' || parked.attempt !== this.#state.run.parks) return
+    if (!this.#isCurrent(parked.park)) return
     this.#parked = parked
     this.dispatch({ type: 'parked', step: parked.step, parkedMs: parked.parkedMs })
+  }
+
+  parkFailed({ park, error }: { park: number; error: ErrorReport }): void {
+    if (this.#isCurrent(park)) this.dispatch({ type: 'lost', error })
+  }
+
+  /** False for a park that was taken back before the thread got there. */
+  #isCurrent(park: number): boolean {
+    return this.#state.name === 'parking' && park === this.#park
   }
 
   #carryOut(effect: SourceEffect): void {
@@ -162,8 +180,7 @@ export class Outgoing {
         this.#whileSending(() => this.#sendRound(effect.round))
         return
       case 'park':
-        this.#job.control.attempt = effect.attempt
-        this.#job.control.request({ set: REQUEST.park })
+        this.#park = this.#job.control.park()
         return
       case 'sendFinalRound':
         this.#whileSending(() => this.#sendFinalRound(effect.round))
@@ -183,6 +200,9 @@ export class Outgoing {
         return
       case 'finish':
         this.#finish(effect)
+        return
+      case 'tellAgain':
+        this.#tellEnded('completed', { report: effect.report })
         return
       case 'exit':
         this.#job.exit(0)
@@ -326,7 +346,7 @@ export class Outgoing {
   #ticks = 0
 
   #tick(): void {
-    this.dispatch({ type: 'tick' })
+    this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.bytesInFlight ?? 0 })
     this.#ticks += 1
     if (this.#control !== undefined && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0)
       this.#ping()
@@ -343,70 +363,63 @@ export class Outgoing {
   async #sendRound(round: number): Promise<void> {
     const beganMs = nowMs()
     const beganStep = this.#job.control.step
-    if (round === 0) {
-      this.#subscription = this.#job.dirtyPages.subscribe()
-      this.#pending = PageSet.full(this.#subscription.pageCount)
-    }
-    await this.#somethingToSend(beganStep)
-    const sent = await this.#send(round)
+    const sent = round === 0 ? await this.#sendEverything() : await this.#sendPending(round, beganStep)
     if (sent === undefined || this.#state.name !== 'active') return
-    const { subscription, pages, wireBytes } = sent
-    this.#pending.addAll(subscription.take())
+    this.#subscription?.collect()
     const steps = this.#job.control.step - beganStep
     this.dispatch({
       type: 'roundSent',
-      round: { pages, pageBytes: pageBytesOf(pages), wireBytes, durationMs: nowMs() - beganMs, steps },
-      pendingPages: this.#pending.size,
-      bytesPerMs: this.#sender?.bytesPerMs,
+      round: { ...sent, durationMs: nowMs() - beganMs, steps },
+      pendingPages: this.#subscription?.pendingPageCount() ?? 0,
+      bytesPerMs: this.#sender?.takeRate(),
     })
   }
 
+  #sendEverything(): Promise<SentPages | undefined> {
+    this.#subscription = this.#job.dirtyPages.subscribe()
+    return this.#send(0, PageSet.full(this.#subscription.pageCount), this.#subscription)
+  }
+
   /** A round without pages teaches nothing: wait for a write or a step. */
-  async #somethingToSend(beganStep: number): Promise<void> {
-    while (
-      this.#state.name === 'active' &&
-      this.#pending.size === 0 &&
-      this.#job.control.step === beganStep
-    ) {
+  async #sendPending(round: number, beganStep: number): Promise<SentPages | undefined> {
+    const subscription = this.#subscribed()
+    const { control } = this.#job
+    for (;;) {
+      if (this.#state.name !== 'active') return undefined
+      subscription.collect()
+      if (subscription.pendingPageCount() > 0 || control.step !== beganStep) break
       await new Promise((resolve) => setTimeout(resolve, IDLE_ROUND_MS))
-      if (this.#subscription !== undefined) this.#pending.addAll(this.#subscription.take())
     }
+    return this.#send(round, subscription.take(), subscription)
   }
 
   async #sendFinalRound(round: number): Promise<void> {
     const beganMs = nowMs()
-    if (this.#subscription !== undefined) this.#pending.addAll(this.#subscription.take())
+    const subscription = this.#subscribed()
+    const pages = subscription.take()
     const scannedMs = nowMs()
-    const sent = await this.#send(round)
+    const sent = await this.#send(round, pages, subscription)
     // Given up in the very moment in which the last frame left: the next round follows.
     if (sent === undefined || this.#state.name !== 'draining') return
-    const { pages, wireBytes } = sent
-    const sentRound = {
-      pages,
-      pageBytes: pageBytesOf(pages),
-      wireBytes,
-      durationMs: nowMs() - beganMs,
-      steps: 0,
-    }
-    this.dispatch({ type: 'finalRoundSent', round: sentRound, scannedMs })
+    const report = { ...sent, durationMs: nowMs() - beganMs, steps: 0 }
+    this.dispatch({ type: 'finalRoundSent', round: report, scannedMs })
   }
 
-  /** Sends what is pending; undefined when the round was stopped meanwhile. */
-  async #send(
-    round: number,
-  ): Promise<{ subscription: Subscription; pages: number; wireBytes: number } | undefined> {
-    const [sender, subscription] = [this.#sender, this.#subscription]
-    if (sender === undefined || subscription === undefined) throw new Error('bug: a round without streams')
-    const pages = this.#pending
-    this.#pending = new PageSet(pages.pageCount)
+  /** Undefined when the round was stopped; what did not leave is pending again. */
+  async #send(round: number, pages: PageSet, subscription: Subscription): Promise<SentPages | undefined> {
+    const sender = this.#sender
+    if (sender === undefined) throw new Error('bug: a round without streams')
     this.#roundPages = pages.size
     const { wireBytes, rest } = await sender.sendRound(round, pages, subscription.image())
     if (this.#state.name === 'ended') return undefined
-    if (rest.size > 0) {
-      this.#pending.addAll(rest)
-      return undefined
-    }
-    return { subscription, pages: pages.size, wireBytes }
+    if (rest.size === 0) return { pages: pages.size, pageBytes: pageBytesOf(pages.size), wireBytes }
+    subscription.putBack(rest)
+    return undefined
+  }
+
+  #subscribed(): Subscription {
+    if (this.#subscription === undefined) throw new Error('bug: a round before round 0')
+    return this.#subscription
   }
 
   #sendFinal({ attempt, step }: Effect<'sendFinal'>): void {
@@ -436,7 +449,7 @@ export class Outgoing {
       migrationId: this.migrationId,
       status: statusOf(state),
       progress: {
-        round: state.run.rounds.length,
+        round: Math.max(0, state.run.nextRound - 1),
         roundPages: this.#roundPages,
         roundPagesSent: this.#sender?.roundPagesSent ?? 0,
         remainingBytes: pageBytesOf(this.#roundPages - (this.#sender?.roundPagesSent ?? 0)),
@@ -449,7 +462,6 @@ export class Outgoing {
   }
 
   #finish({ status, error, report }: Effect<'finish'>): void {
-    clearInterval(this.#timer)
     this.#sender?.stop()
     this.#subscription?.end()
     this.#subscription = undefined
@@ -457,14 +469,17 @@ export class Outgoing {
     for (const stream of this.#bulk) stream?.terminate()
     this.#control?.close()
     void this.#listener?.close(LIMITS.stopGraceMs)
-    this.#job.tell({
-      type: 'migrationEnded',
-      migrationId: this.migrationId,
-      status,
-      ...(error === undefined ? {} : { error }),
-      ...(report === undefined ? {} : { report }),
-    })
-    if (this.#state.name === 'ended') this.#ended()
+    this.#tellEnded(status, { ...(error && { error }), ...(report && { report }) })
+    if (this.#state.name !== 'ended') return
+    clearInterval(this.#timer)
+    this.#ended()
+  }
+
+  #tellEnded(
+    status: 'completed' | 'cancelled' | 'failed',
+    what: { error?: ErrorReport; report?: MigrationReport },
+  ): void {
+    this.#job.tell({ type: 'migrationEnded', migrationId: this.migrationId, status, ...what })
   }
 }
 

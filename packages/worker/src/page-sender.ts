@@ -13,10 +13,13 @@ import {
   type EncodedRun,
   encodePagesFrame,
   encodeRoundEnd,
+  HEADER_BYTES,
   LIMITS,
   MAX_FRAME_BYTES,
   PAGE_BYTES,
   PageSet,
+  RUN_BYTES,
+  rawPages,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
 import { planFrames } from './frame-plan.ts'
@@ -40,6 +43,8 @@ export class PageSender {
   readonly #waiting: (() => void)[] = []
   #busyMs = 0
   #busySinceMs: number | undefined
+  #rated = { installed: 0, busyMs: 0 }
+  #bytesPerMs: number | undefined
   #stopped = false
   #left = new PageSet(0)
 
@@ -65,11 +70,28 @@ export class PageSender {
     return sum(this.#sent)
   }
 
-  /** Bytes installed a millisecond while any were under way; undefined before the target said anything. */
+  /** Sent and not installed yet, over all streams. */
+  get bytesInFlight(): number {
+    return this.sentBytes - sum(this.#installed)
+  }
+
+  /** The rate that `takeRate` gave last. */
   get bytesPerMs(): number | undefined {
-    const installed = sum(this.#installed)
-    const busyMs = this.#busyMs + (this.#busySinceMs === undefined ? 0 : nowMs() - this.#busySinceMs)
-    return installed === 0 || busyMs === 0 ? undefined : installed / busyMs
+    return this.#bytesPerMs
+  }
+
+  /** Bytes installed a millisecond while any were under way, since this was last asked; undefined when none were. */
+  takeRate(): number | undefined {
+    const now = {
+      installed: sum(this.#installed),
+      busyMs: this.#busyMs + (this.#busySinceMs === undefined ? 0 : nowMs() - this.#busySinceMs),
+    }
+    const installed = now.installed - this.#rated.installed
+    const busyMs = now.busyMs - this.#rated.busyMs
+    if (installed === 0 || busyMs <= 0) return undefined
+    this.#rated = now
+    this.#bytesPerMs = installed / busyMs
+    return this.#bytesPerMs
   }
 
   /** The target's word that `bytes` in all are installed on `stream`. False when it can't be true. */
@@ -77,7 +99,7 @@ export class PageSender {
     const [before, sent] = [this.#installed[stream], this.#sent[stream]]
     if (before === undefined || sent === undefined || bytes < before || bytes > sent) return false
     this.#installed[stream] = bytes
-    if (this.#inFlightBytes === 0 && this.#busySinceMs !== undefined) {
+    if (this.bytesInFlight === 0 && this.#busySinceMs !== undefined) {
       this.#busyMs += nowMs() - this.#busySinceMs
       this.#busySinceMs = undefined
     }
@@ -110,7 +132,7 @@ export class PageSender {
   ): Promise<void> {
     let frames = 0
     for (const runs of planFrames(pages, image, { stream, streams: this.#streams.length })) {
-      if (this.#inFlightBytes >= LIMITS.windowBytes) await this.#windowOpen()
+      if (this.bytesInFlight >= LIMITS.windowBytes) await this.#windowOpen()
       if (this.#stopped) return
       this.#sendFrame(stream, round, runs, image)
       for (const run of runs) left.addRun(run)
@@ -121,9 +143,17 @@ export class PageSender {
   }
 
   #sendFrame(stream: number, round: number, runs: readonly EncodedRun[], image: Buffer): void {
+    const header = this.#header(stream, round)
+    if (rawPages(runs) === 0) {
+      // Small: a frame's buffer would be held for a few bytes, and the window counts bytes on the wire.
+      this.#send(
+        stream,
+        encodePagesFrame(Buffer.alloc(HEADER_BYTES + runs.length * RUN_BYTES), header, runs, image),
+      )
+      return
+    }
     const buffer = this.#freeBuffers.pop() ?? Buffer.allocUnsafeSlow(MAX_FRAME_BYTES)
-    const frame = encodePagesFrame(buffer, this.#header(stream, round), runs, image)
-    this.#send(stream, frame, () => this.#freeBuffers.push(buffer))
+    this.#send(stream, encodePagesFrame(buffer, header, runs, image), () => this.#freeBuffers.push(buffer))
   }
 
   #send(stream: number, frame: Buffer, gone?: () => void): void {
@@ -141,12 +171,8 @@ export class PageSender {
     return { version: this.#version, stream, round, sequence }
   }
 
-  get #inFlightBytes(): number {
-    return this.sentBytes - sum(this.#installed)
-  }
-
   async #windowOpen(): Promise<void> {
-    while (this.#inFlightBytes >= LIMITS.windowBytes && !this.#stopped) await this.#change()
+    while (this.bytesInFlight >= LIMITS.windowBytes && !this.#stopped) await this.#change()
   }
 
   #change(): Promise<void> {

@@ -15,6 +15,7 @@ import {
   type Output,
   type ToWorker,
   toErrorReport,
+  trackedBytes,
   type WorkerLaunch,
 } from '@godwit/protocol'
 import { Incoming } from './incoming.ts'
@@ -50,6 +51,8 @@ export class Pager {
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
   #last: FromWorker | undefined
+  /** The thread said how it ended. */
+  #over = false
 
   constructor(launch: WorkerLaunch, edge: PagerEdge) {
     this.#launch = launch
@@ -70,6 +73,16 @@ export class Pager {
     this.#thread.on('error', (error) =>
       this.#fail(new GodwitError('program-failed', `the training thread died: ${error.message}`)),
     )
+    // `process.exit` in a program ends only its thread, and says nothing.
+    this.#thread.on('exit', (code) => {
+      if (this.#over) return
+      this.#fail(
+        new GodwitError(
+          'program-failed',
+          `the training thread ended by itself (code ${code}) after step ${this.#control.step}`,
+        ),
+      )
+    })
   }
 
   /** An agent has connected: it may be another one, so it is told again what it must know. */
@@ -87,17 +100,21 @@ export class Pager {
         this.#dial(message)
         return
       case 'cancelMigration':
-        if (this.#outgoing?.migrationId === message.migrationId)
-          this.#outgoing.dispatch({ type: 'cancel', error: message.error })
+        this.#outgoingOf(message)?.dispatch({ type: 'cancel', error: message.error })
         return
       case 'claimResult':
-        this.#incoming?.claimResult(message.granted, message.epoch)
+        if (this.#incoming?.migrationId === message.migrationId)
+          this.#incoming.claimResult(message.granted, message.epoch)
         return
       case 'recoverResult':
-        this.#outgoing?.dispatch({ type: 'recoverResult', granted: message.granted, epoch: message.epoch })
+        this.#outgoingOf(message)?.dispatch({
+          type: 'recoverResult',
+          granted: message.granted,
+          epoch: message.epoch,
+        })
         return
       case 'release':
-        this.#outgoing?.dispatch({ type: 'release' })
+        this.#outgoingOf(message)?.dispatch({ type: 'release' })
         return
       case 'acknowledge':
         this.#outputs.acknowledge(message.step)
@@ -107,6 +124,11 @@ export class Pager {
         this.#stop()
         return
     }
+  }
+
+  /** The migration that a message is about, if it is the one under way. */
+  #outgoingOf({ migrationId }: { migrationId: string }): Outgoing | undefined {
+    return this.#outgoing?.migrationId === migrationId ? this.#outgoing : undefined
   }
 
   #fromThread(message: FromThread): void {
@@ -129,13 +151,17 @@ export class Pager {
       case 'resumed':
         this.#incoming?.resumed(message.atMs)
         return
-      case 'gatePassed':
-        this.#incoming?.gatePassed(message.waitedMs)
+      case 'parkFailed':
+        this.#outgoing?.parkFailed(message)
+        return
+      case 'atGate':
+        this.#incoming?.atGate(message.atMs)
         return
       case 'ended':
         this.#onEnded(message.steps, message.stateDigest)
         return
       case 'stopped':
+        this.#over = true
         this.#edge.exit(0)
         return
       case 'failed':
@@ -150,8 +176,7 @@ export class Pager {
       const paged = arenaBytes(this.#memory, layout)
       const { tracker, reason } = chooseTracker(paged, this.#launch.tracker)
       this.#trackerReason = reason
-      // A shadow doubles what the arena takes.
-      const neededBytes = layout.byteLength * (tracker.kind === 'compare' ? 2 : 1)
+      const neededBytes = trackedBytes({ arenaBytes: layout.byteLength, tracker: tracker.kind })
       const { memoryLimitBytes } = this.#launch
       if (neededBytes > memoryLimitBytes) {
         throw new GodwitError(
@@ -230,7 +255,8 @@ export class Pager {
     this.#outgoing = outgoing
     try {
       const port = await outgoing.listen()
-      this.#edge.tell({ type: 'outgoingOpened', migrationId, port })
+      // Undefined when it was cancelled meanwhile: that was said already.
+      if (port !== undefined) this.#edge.tell({ type: 'outgoingOpened', migrationId, port })
     } catch (error) {
       this.#outgoing = undefined
       refuse(error)
@@ -251,6 +277,7 @@ export class Pager {
   }
 
   #onEnded(steps: number, stateDigest: string): void {
+    this.#over = true
     this.#outgoing?.dispatch({ type: 'trainingEnded' })
     this.#outputs.flush()
     this.#say({ type: 'ended', epoch: this.#epoch, steps, stateDigest })
@@ -268,6 +295,7 @@ export class Pager {
   }
 
   #fail(error: unknown, step?: number): void {
+    this.#over = true
     this.#outputs.flush()
     this.#say({ type: 'failed', error: toErrorReport(error), ...(step === undefined ? {} : { step }) })
     this.#edge.exit(1)

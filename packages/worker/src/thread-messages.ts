@@ -11,7 +11,10 @@
 import type { ArenaLayout } from '@godwit/memory'
 import type { ErrorReport, Parameters } from '@godwit/protocol'
 
-/** Bits of the request word. */
+/**
+ * Bits of the request word. Above them stands the number of the latest park: a park that is taken back and asked for
+ * anew changes the word, so a thread that was about to sleep on the old one does not.
+ */
 export const REQUEST = {
   /** End at the next boundary. */
   stop: 1,
@@ -25,7 +28,10 @@ export const REQUEST = {
   await: 16,
 } as const
 
-const WORDS = { request: 0, attempt: 1, step: 2, acknowledged: 3, count: 4 } as const
+const WORDS = { request: 0, step: 1, acknowledged: 2, count: 3 } as const
+
+const REQUEST_BITS = 8
+const REQUEST_MASK = (1 << REQUEST_BITS) - 1
 
 /** The words both threads share. */
 export class ControlWords {
@@ -46,22 +52,27 @@ export class ControlWords {
     Atomics.notify(this.#words, WORDS.request)
   }
 
-  get requested(): number {
-    return Atomics.load(this.#words, WORDS.request)
+  /** What is asked for: bits, the number of the latest park, and the word to wait on. */
+  get requested(): { readonly bits: number; readonly park: number; readonly word: number } {
+    const word = Atomics.load(this.#words, WORDS.request)
+    return { bits: word & REQUEST_MASK, park: word >>> REQUEST_BITS, word }
   }
 
-  /** Thread: sleeps until the request word is no longer `seen`. */
-  waitForChange(seen: number): void {
-    Atomics.wait(this.#words, WORDS.request, seen)
+  /** Thread: sleeps until the request word is no longer `word`. */
+  waitForChange(word: number): void {
+    Atomics.wait(this.#words, WORDS.request, word)
   }
 
-  /** The number of the park that is asked for. */
-  get attempt(): number {
-    return Atomics.load(this.#words, WORDS.attempt)
-  }
-
-  set attempt(attempt: number) {
-    Atomics.store(this.#words, WORDS.attempt, attempt)
+  /** Pager: asks for a park and returns its number, which no park of this worker had before. */
+  park(): number {
+    for (;;) {
+      const before = Atomics.load(this.#words, WORDS.request)
+      const number = ((before >>> REQUEST_BITS) + 1) & (0xffffffff >>> REQUEST_BITS)
+      const after = (number << REQUEST_BITS) | (before & REQUEST_MASK) | REQUEST.park
+      if (Atomics.compareExchange(this.#words, WORDS.request, before, after) !== before) continue
+      Atomics.notify(this.#words, WORDS.request)
+      return number
+    }
   }
 
   /** Steps applied. */
@@ -124,15 +135,17 @@ export type FromThread =
     }
   | {
       readonly type: 'parked'
-      readonly attempt: number
+      readonly park: number
       readonly step: number
       readonly parkedMs: number
       readonly smallState: Uint8Array
     }
   /** Goes on with a state that was taken over. */
   | { readonly type: 'resumed'; readonly atMs: number }
-  /** The gate is open and the first apply comes next. */
-  | { readonly type: 'gatePassed'; readonly waitedMs: number }
+  /** The first delta is computed and the gate is closed: waiting since then. */
+  | { readonly type: 'atGate'; readonly atMs: number }
+  /** The state can't be handed over: it would not arrive as it is. The thread waits to be told to go on. */
+  | { readonly type: 'parkFailed'; readonly park: number; readonly error: ErrorReport }
   | { readonly type: 'ended'; readonly steps: number; readonly stateDigest: string }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly error: ErrorReport; readonly step: number }

@@ -34,6 +34,9 @@ class Training {
   readonly #paged: Uint8Array
   #state: SmallState
   #step = 0
+  #announcedPark = 0
+  /** In rehearsal the gate, which is closed from the start, does not count. */
+  #gated = false
 
   constructor(program: LoadedProgram) {
     this.#program = program
@@ -55,17 +58,14 @@ class Training {
 
   /** Waits for the pager to have installed everything, then goes on from there. */
   takeOver(): void {
-    while (control.requested & REQUEST.await) {
-      this.#stopIfAsked()
-      control.waitForChange(control.requested)
-    }
-    this.#stopIfAsked()
+    this.#waitWhile(REQUEST.await)
     const received = receiveMessageOnPort(port as NonNullable<typeof port>)
     if (received === undefined) throw new Error('bug: woken up without a state to take over')
     const { step, smallState } = received.message as TakeOver
     this.#state = decodeValue(smallState) as SmallState
     this.#step = step
     control.step = step
+    this.#gated = true
     post({ type: 'resumed', atMs: nowMs() })
   }
 
@@ -103,27 +103,23 @@ class Training {
 
   /** Between two steps: the only place where the thread parks, holds or ends. */
   #boundary(): void {
-    let announcedAttempt = 0
     for (;;) {
       this.#holdWhileSpoolIsFull()
-      const requested = control.requested
-      if (requested === 0) return
-      this.#stopIfAsked()
-      if (requested & REQUEST.park && control.attempt !== announcedAttempt) {
-        announcedAttempt = control.attempt
-        const parkedMs = nowMs()
-        post({
-          type: 'parked',
-          attempt: announcedAttempt,
-          step: this.#step,
-          parkedMs,
-          smallState: encodedState(this.#state),
-        })
-      } else if (requested & (REQUEST.park | REQUEST.hold)) {
-        control.waitForChange(requested)
-      } else {
-        return
-      }
+      const { bits, park, word } = control.requested
+      if (bits & REQUEST.stop) throw new Stopped()
+      if (bits & REQUEST.park && park !== this.#announcedPark) this.#announcePark(park)
+      else if (bits & (REQUEST.park | REQUEST.hold)) control.waitForChange(word)
+      else return
+    }
+  }
+
+  #announcePark(park: number): void {
+    this.#announcedPark = park
+    const parkedMs = nowMs()
+    try {
+      post({ type: 'parked', park, step: this.#step, parkedMs, smallState: encodedState(this.#state) })
+    } catch (error) {
+      post({ type: 'parkFailed', park, error: toErrorReport(error) })
     }
   }
 
@@ -136,29 +132,22 @@ class Training {
     if (!isFull()) control.request({ clear: REQUEST.hold })
   }
 
-  /** Returns the milliseconds that the gate was closed, and says so once it has opened after a move. */
+  /** Returns the milliseconds that the gate was closed. */
   #waitAtGate(): number {
-    if (!this.#gated) return 0
+    if ((control.requested.bits & REQUEST.gate) === 0 || !this.#gated) return 0
     const beganMs = nowMs()
-    for (let requested = control.requested; requested & REQUEST.gate; requested = control.requested) {
-      this.#stopIfAsked()
-      control.waitForChange(requested)
+    post({ type: 'atGate', atMs: beganMs })
+    this.#waitWhile(REQUEST.gate)
+    return nowMs() - beganMs
+  }
+
+  #waitWhile(bit: number): void {
+    for (;;) {
+      const { bits, word } = control.requested
+      if (bits & REQUEST.stop) throw new Stopped()
+      if ((bits & bit) === 0) return
+      control.waitForChange(word)
     }
-    this.#gated = false
-    const waitedMs = nowMs() - beganMs
-    post({ type: 'gatePassed', waitedMs })
-    return waitedMs
-  }
-
-  /** A worker that takes over passes the gate once, even if it is open by then: that is when the job is its own. */
-  #gated = false
-
-  gate(): void {
-    this.#gated = true
-  }
-
-  #stopIfAsked(): void {
-    if (control.requested & REQUEST.stop) throw new Stopped()
   }
 }
 
@@ -203,10 +192,7 @@ async function main(): Promise<void> {
   })
   const training = new Training(program)
   post({ type: 'prepared', rehearsalDigest: training.firstSteps() })
-  if (start.mode === 'incoming') {
-    training.takeOver()
-    training.gate()
-  }
+  if (start.mode === 'incoming') training.takeOver()
   training.run()
 }
 

@@ -34,6 +34,7 @@ export default defineProgram<{ step: number; sum: number }>({
     const words = context.tensor('words', 'uint32', [pages * 1024])
     context.delta('mixed', 'uint32', dirtyPages)
     const maybeFail = (where: string, step: number): void => {
+      if (failIn === 'exit' && step === failAt) process.exit(0)
       if (failIn === where && step === failAt) throw new Error(`asked to fail in ${where}`)
     }
     return {

@@ -3,7 +3,8 @@
  *
  * What happens to a workload waits in its queue, because most of it changes the ownership record, and the store
  * takes its time. Decisions are elsewhere: outputs are accepted by ownership.ts, migrations decided by
- * migration-machine.ts. What is left here is a short life: starting, running, and one of three ends.
+ * migration-machine.ts; orders to its workers are given by workload-workers.ts. What is left here is a short life:
+ * starting, running, and one of three ends.
  *
  * Invariants: only the worker that owns the workload and those of its latest migration are heard; a workload that
  * has ended changes its status no more; every wait for a worker ends by itself.
@@ -14,11 +15,9 @@ import {
   type FromWorker,
   fromErrorReport,
   GodwitError,
-  type Launch,
   LIMITS,
   type MigrationOptions,
   type MigrationView,
-  type ToWorker,
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
@@ -35,6 +34,7 @@ import { accept, type Decision, firstOwner, newestRange, type OwnershipRecord, r
 import { createOwnership, updateOwnership } from './ownership-store.ts'
 import { SerialQueue } from './serial-queue.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
+import { REAP_MS, WorkloadWorkers } from './workload-workers.ts'
 
 export interface Services {
   readonly store: KeyValueStore
@@ -46,17 +46,13 @@ export interface Services {
 
 type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
 
-/** From the word to stop to SIGKILL, with the time that a message takes on a busy machine. */
-const REAP_MS = LIMITS.stopGraceMs + LIMITS.heartbeatIntervalMs
-
 export class Workload {
   readonly spec: WorkloadSpec
   readonly feed: OutputFeed
   readonly #services: Services
   readonly #log: Logger
   readonly #queue = new SerialQueue()
-  readonly #prepared = new Map<string, Said<'prepared'>>()
-  readonly #reapers = new Map<string, NodeJS.Timeout>()
+  readonly #workers: WorkloadWorkers
   readonly #started = new Deferred()
   readonly #over = new Deferred()
   #status: WorkloadView['status'] = 'starting'
@@ -76,6 +72,12 @@ export class Workload {
     this.#host = host
     this.#owner = makeWorkerId(spec.id, 1)
     this.#record = firstOwner(host)
+    this.#workers = new WorkloadWorkers(spec, {
+      inventory: services.inventory,
+      log: this.#log,
+      isOwner: (workerId) => workerId === this.#owner,
+      overdue: (workerId) => this.#later(async () => this.#workers.kill(workerId)),
+    })
     this.feed = new OutputFeed(new OutputHistory(), () => this.view())
   }
 
@@ -93,7 +95,7 @@ export class Workload {
 
   /** Paged memory, with its shadow, as far as the owner has told. */
   get memoryBytes(): number {
-    const identity = this.#prepared.get(this.#owner)?.identity
+    const identity = this.#workers.prepared(this.#owner)?.identity
     return identity === undefined ? 0 : identity.arenaBytes * (identity.tracker === 'compare' ? 2 : 1)
   }
 
@@ -109,7 +111,7 @@ export class Workload {
       host: this.#host,
       record: this.#record,
       history: this.feed.history,
-      prepared: this.#prepared.get(this.#owner),
+      prepared: this.#workers.prepared(this.#owner),
       migration: this.#move?.isOver === false ? this.#move.plan.id : undefined,
       stateDigest: this.#status === 'finished' ? this.#end?.stateDigest : undefined,
       error: this.#error,
@@ -120,7 +122,7 @@ export class Workload {
   async start(): Promise<WorkloadView> {
     await this.#do(async () => {
       await createOwnership(this.#services.store, this.id, this.#record)
-      this.#launch(this.#host, { workerId: this.#owner, mode: 'fresh', epoch: 1 })
+      this.#workers.launch(this.#host, { workerId: this.#owner, mode: 'fresh', epoch: 1 })
       this.#timer = setTimeout(() => this.#later(() => this.#startTooSlow()), LIMITS.setupTimeoutMs)
     })
     await this.#started.promise
@@ -204,7 +206,7 @@ export class Workload {
 
   workerExited(workerId: string, error: ErrorReport | undefined): void {
     this.#later(async () => {
-      this.#forget(workerId)
+      this.#workers.forget(workerId)
       const gone = error ?? { kind: 'worker-crashed', message: `worker ${workerId} ended without saying why` }
       const move = this.#openMoveOf(workerId)
       // With a migration under way it decides what the loss of one of its sides means.
@@ -221,7 +223,7 @@ export class Workload {
   hostLost(host: string): void {
     this.#later(async () => {
       if (this.#status === 'starting' && this.#host === host) {
-        this.#kill(this.#owner)
+        this.#workers.kill(this.#owner)
         await this.#lost({ kind: 'host-disconnected', message: `the agent of ${host} disconnected` })
       }
       if (this.#move?.plan.to === host) await this.#move.handle({ type: 'targetHostLost' })
@@ -235,13 +237,13 @@ export class Workload {
       const move = this.#move
       if (workerId === move?.plan.sourceWorker) await move.handle({ type: 'sourceHostBack' })
       if (workerId === move?.plan.targetWorker) await move.handle({ type: 'targetHostBack' })
-      if (workerId === this.#owner && !this.isActive) this.#toWorker(workerId, { type: 'stop' })
+      if (workerId === this.#owner && !this.isActive) this.#workers.tell(workerId, { type: 'stop' })
     })
   }
 
   close(): void {
     clearTimeout(this.#timer)
-    for (const reaper of this.#reapers.values()) clearTimeout(reaper)
+    this.#workers.close()
     this.#move?.close()
     this.feed.close()
   }
@@ -265,7 +267,7 @@ export class Workload {
   }
 
   async #onPrepared(workerId: string, message: Said<'prepared'>): Promise<void> {
-    this.#prepared.set(workerId, message)
+    this.#workers.isPrepared(workerId, message)
     if (workerId === this.#owner) {
       if (this.#status !== 'starting') return
       clearTimeout(this.#timer)
@@ -274,7 +276,7 @@ export class Workload {
       this.#started.resolve()
       this.feed.workloadChanged()
     } else if (workerId === this.#move?.plan.targetWorker) {
-      const source = this.#prepared.get(this.#move.plan.sourceWorker)
+      const source = this.#workers.prepared(this.#move.plan.sourceWorker)
       const differs = source === undefined ? undefined : difference(source.identity, message.identity)
       await this.#move.handle({ type: 'targetPrepared', difference: differs })
     }
@@ -298,7 +300,7 @@ export class Workload {
   async #finishIfEnded(): Promise<void> {
     const end = this.#end
     if (end === undefined) return
-    if (this.#status !== 'running') return this.#toWorker(this.#owner, { type: 'stop' })
+    if (this.#status !== 'running') return this.#workers.tell(this.#owner, { type: 'stop' })
     const { epoch } = newestRange(this.#record)
     if (end.epoch !== epoch || end.steps !== this.#record.acceptedSteps) return
     this.#log.info({ steps: end.steps, stateDigest: end.stateDigest }, 'workload finished')
@@ -355,7 +357,7 @@ export class Workload {
     const decision = isOwner
       ? await this.#decide((record) => recover(record, { migration, epoch, host }))
       : { granted: false, epoch }
-    this.#toWorker(workerId, {
+    this.#workers.tell(workerId, {
       type: 'recoverResult',
       migrationId: migration,
       granted: decision.granted,
@@ -368,7 +370,7 @@ export class Workload {
 
   async #startTooSlow(): Promise<void> {
     if (this.#status !== 'starting') return
-    this.#kill(this.#owner)
+    this.#workers.kill(this.#owner)
     await this.#lost({
       kind: 'setup-timeout',
       message: `the workload did not start within ${LIMITS.setupTimeoutMs} ms`,
@@ -390,8 +392,8 @@ export class Workload {
   #ends(status: 'finished' | 'stopped' | 'failed'): void {
     this.#status = status
     clearTimeout(this.#timer)
-    this.#toWorker(this.#owner, { type: 'stop' })
-    this.#retire(this.#owner)
+    this.#workers.tell(this.#owner, { type: 'stop' })
+    this.#workers.retire(this.#owner)
     this.#over.resolve()
     this.feed.workloadChanged()
   }
@@ -401,7 +403,7 @@ export class Workload {
     if (this.#stop !== 'wanted' || !this.isActive || this.#move?.isOver === false) return
     this.#stop = 'sent'
     clearTimeout(this.#timer)
-    this.#toWorker(this.#owner, { type: 'stop' })
+    this.#workers.tell(this.#owner, { type: 'stop' })
     this.#timer = setTimeout(() => this.#later(() => this.#stopNow()), REAP_MS)
   }
 
@@ -409,7 +411,7 @@ export class Workload {
     if (!this.isActive) return
     const { sourceWorker, targetWorker } = this.#move?.plan ?? {}
     for (const workerId of [this.#owner, sourceWorker, targetWorker]) {
-      if (workerId !== undefined) this.#kill(workerId)
+      if (workerId !== undefined) this.#workers.kill(workerId)
     }
     const error: ErrorReport = {
       kind: 'cancelled',
@@ -419,67 +421,22 @@ export class Workload {
     await this.#lost(error)
   }
 
-  // ---- workers
-
-  #launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>): void {
-    const { program, parameters, steps, tracker } = this.spec
-    const { inventory } = this.#services
-    inventory.launched({ workerId: launch.workerId, host, workload: this.id })
-    inventory.send(host, {
-      type: 'launch',
-      launch: { ...launch, workloadId: this.id, program, parameters, steps, tracker },
-    })
-  }
-
-  #toWorker(workerId: string, message: ToWorker): void {
-    const { inventory } = this.#services
-    const worker = inventory.worker(workerId)
-    if (worker === undefined) return
-    const sent = inventory.send(worker.host, { type: 'toWorker', workerId, message })
-    if (!sent) this.#log.debug({ workerId, type: message.type }, 'not sent: the host is disconnected')
-  }
-
-  /** From now on nothing that it says counts. */
-  #kill(workerId: string): void {
-    const { inventory } = this.#services
-    const worker = inventory.worker(workerId)
-    if (worker === undefined) return
-    inventory.send(worker.host, { type: 'kill', workerId })
-    this.#forget(workerId)
-  }
-
-  #forget(workerId: string): void {
-    this.#services.inventory.forget(workerId)
-    clearTimeout(this.#reapers.get(workerId))
-    this.#reapers.delete(workerId)
-    // An ended workload still says which tracker it had.
-    if (workerId !== this.#owner) this.#prepared.delete(workerId)
-  }
-
-  #retire(workerId: string): void {
-    if (this.#reapers.has(workerId) || this.#services.inventory.worker(workerId) === undefined) return
-    this.#reapers.set(
-      workerId,
-      setTimeout(() => this.#later(async () => this.#kill(workerId)), REAP_MS),
-    )
-  }
+  // ---- plumbing
 
   #acknowledge(workerId: string): void {
     const { acceptedSteps } = this.#record
-    if (acceptedSteps > 0) this.#toWorker(workerId, { type: 'acknowledge', step: acceptedSteps - 1 })
+    if (acceptedSteps > 0) this.#workers.tell(workerId, { type: 'acknowledge', step: acceptedSteps - 1 })
   }
-
-  // ---- plumbing
 
   #newMove(plan: MigrationPlan): Move {
     this.#move?.close()
     const move: Move = new Move(plan, this.feed.history.latestStepMs(USUAL_STEPS), {
       nowMs: () => this.#services.nowMs(),
       launchTarget: ({ to, targetWorker, epoch }) =>
-        this.#launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
-      toWorker: (workerId, message) => this.#toWorker(workerId, message),
-      kill: (workerId) => this.#kill(workerId),
-      retire: (workerId) => this.#retire(workerId),
+        this.#workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
+      toWorker: (workerId, message) => this.#workers.tell(workerId, message),
+      kill: (workerId) => this.#workers.kill(workerId),
+      retire: (workerId) => this.#workers.retire(workerId),
       decide: (change) => this.#decide(change),
       own: (host, workerId) => {
         if (workerId !== this.#owner) this.#end = undefined

@@ -1,0 +1,100 @@
+/**
+ * The workers of one workload, as far as orders go: started, told, and seen off.
+ *
+ * There is the one that owns the workload, during a migration a second one, and after it for a moment one that was
+ * told to go. Which of them is which is decided elsewhere (workload.ts, migration-machine.ts). An order to a host that
+ * is away is dropped: what must not be lost is said again when its agent is back, and a worker that was killed
+ * meanwhile is then one that nobody knows, which the agent is told to kill.
+ *
+ * Invariants: nothing that a worker says counts once it is killed or has exited; one that was told to go is gone, or
+ * killed, within `REAP_MS`.
+ */
+import { type FromWorker, type Launch, LIMITS, type ToWorker } from '@godwit/protocol'
+import type { Logger } from 'pino'
+import type { Inventory } from './inventory.ts'
+import type { WorkloadSpec } from './workload-view.ts'
+
+/** From the word to stop to SIGKILL, with the time that a message takes on a busy machine. */
+export const REAP_MS = LIMITS.stopGraceMs + LIMITS.heartbeatIntervalMs
+
+type Prepared = Extract<FromWorker, { type: 'prepared' }>
+
+export interface WorkersEdge {
+  readonly inventory: Inventory
+  readonly log: Logger
+  /** Its identity is kept when it is gone: an ended workload still says which tracker it had. */
+  isOwner(workerId: string): boolean
+  /** A worker that was told to go has not: call `kill`, in the workload's queue. */
+  overdue(workerId: string): void
+}
+
+export class WorkloadWorkers {
+  readonly #spec: WorkloadSpec
+  readonly #edge: WorkersEdge
+  readonly #prepared = new Map<string, Prepared>()
+  readonly #reapers = new Map<string, NodeJS.Timeout>()
+
+  constructor(spec: WorkloadSpec, edge: WorkersEdge) {
+    this.#spec = spec
+    this.#edge = edge
+  }
+
+  /** What the worker said as it was ready. */
+  prepared(workerId: string): Prepared | undefined {
+    return this.#prepared.get(workerId)
+  }
+
+  isPrepared(workerId: string, message: Prepared): void {
+    this.#prepared.set(workerId, message)
+  }
+
+  launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>): void {
+    const { id, program, parameters, steps, tracker } = this.#spec
+    const { inventory } = this.#edge
+    inventory.launched({ workerId: launch.workerId, host, workload: id })
+    inventory.send(host, {
+      type: 'launch',
+      launch: { ...launch, workloadId: id, program, parameters, steps, tracker },
+    })
+  }
+
+  tell(workerId: string, message: ToWorker): void {
+    const { inventory, log } = this.#edge
+    const worker = inventory.worker(workerId)
+    if (worker === undefined) return
+    const sent = inventory.send(worker.host, { type: 'toWorker', workerId, message })
+    if (!sent) log.debug({ workerId, type: message.type }, 'not sent: the host is disconnected')
+  }
+
+  /** From now on nothing that it says counts. */
+  kill(workerId: string): void {
+    const { inventory } = this.#edge
+    const worker = inventory.worker(workerId)
+    if (worker === undefined) return
+    inventory.send(worker.host, { type: 'kill', workerId })
+    this.forget(workerId)
+  }
+
+  /** It has exited. */
+  forget(workerId: string): void {
+    const { inventory, isOwner } = this.#edge
+    inventory.forget(workerId)
+    clearTimeout(this.#reapers.get(workerId))
+    this.#reapers.delete(workerId)
+    if (!isOwner(workerId)) this.#prepared.delete(workerId)
+  }
+
+  /** It was told to go: killed if it does not. */
+  retire(workerId: string): void {
+    const { inventory, overdue } = this.#edge
+    if (this.#reapers.has(workerId) || inventory.worker(workerId) === undefined) return
+    this.#reapers.set(
+      workerId,
+      setTimeout(() => overdue(workerId), REAP_MS),
+    )
+  }
+
+  close(): void {
+    for (const reaper of this.#reapers.values()) clearTimeout(reaper)
+  }
+}

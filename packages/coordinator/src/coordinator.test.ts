@@ -345,6 +345,28 @@ test('after final a cancel becomes an abort: the source goes on under a newer ep
   expect((await client.steps(2)).map(({ epoch }) => epoch)).toEqual([2, 2])
 })
 
+test('a source whose release was lost is released again when its agent is back, or killed', async () => {
+  const { a, source, target, migration } = await claimed()
+  const completed = {
+    type: 'migrationEnded',
+    migrationId: migration.id,
+    status: 'completed',
+    report: reportOf(migration, 5, 2),
+  } as const
+  source.say(completed)
+  await client.migration(({ report }) => report !== undefined)
+  await a.close()
+  target.steps(2, 5, 6)
+  await client.migration(({ status }) => status === 'completed')
+  const again = await FakeAgent.registered(port, 'a', { workers: [source.id] })
+  const back = source.behind(again)
+  await back.told('release')
+  // Lost once more: it says how it ended until it is let go, and does not wait for ever.
+  back.say(completed)
+  await back.told('release')
+  await back.killed()
+})
+
 test('a source that asks again is answered again, also about a migration before the latest', async () => {
   const { b, source, target, migration } = await moving()
   const recover = {
@@ -480,6 +502,23 @@ test('a source that crashes just after final loses nothing: the claim is on its 
   expect(await target.told('claimResult')).toMatchObject({ granted: true, epoch: 2 })
   target.steps(2, 5, 6)
   expect(await client.migration(({ status }) => status === 'completed')).toMatchObject({ to: 'b' })
+})
+
+test('an end that was lost counts when it is said again', async () => {
+  const { a, source } = await training()
+  source.steps(1, 3, 100)
+  await client.steps(97)
+  await a.close()
+  const again = await FakeAgent.registered(port, 'a', { workers: [source.id] })
+  const back = source.behind(again)
+  const ended = { type: 'ended', epoch: 1, steps: 100, stateDigest: 'e'.repeat(64) } as const
+  back.say(ended)
+  await back.told('stop')
+  await client.workload(({ status }) => status === 'finished')
+  // So may the stop be: whoever repeats the end is told again, and killed in the end.
+  back.say(ended)
+  await back.told('stop')
+  await back.killed()
 })
 
 test('a source that crashes after the claim loses nothing', async () => {

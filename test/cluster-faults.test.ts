@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { MigrationView } from '@godwit/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Finished, type Follower, finished } from './support/cluster.ts'
-import { whyNoMount } from './support/needs.ts'
+import { mountSmallDisk, whyNoMount } from './support/needs.ts'
 import { gone, type Running } from './support/processes.ts'
 
 const FOREVER = ['--steps', '1000000', '--param', 'stepMs=5']
@@ -117,7 +117,7 @@ test.skipIf(noMount !== undefined)(
   async () => {
     const disk = join(cluster.folder, 'disk')
     mkdirSync(disk)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk])
+    mountSmallDisk(disk)
     try {
       await cluster.addHost({ name: 'full', dataDir: join(disk, 'data') })
       const ballast = join(disk, 'ballast')

@@ -19,7 +19,8 @@ import {
   Running,
 } from './support/processes.ts'
 
-const STEPS = 300
+/** Each move takes as many steps as a target needs to start: about 75 on two cores that have nothing else to do. */
+const STEPS = 600
 
 let folder: string
 let temporary: string

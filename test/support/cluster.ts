@@ -171,12 +171,14 @@ export class Cluster {
     return finished(this.start(...args))
   }
 
-  /** A workload that trains, and its steps. */
+  /** A workload that trains, and its steps. Whatever happens to it from now on is seen. */
   async run(program: string, host: string, id: string, ...options: string[]): Promise<Follower> {
     const { code, said, err } = await this.godwit('run', program, '--host', host, '--id', id, ...options)
     if (code !== 0 || said.workload?.status === undefined)
       throw new Error(`run of ${id} gave ${code}: ${err}`)
-    return this.follow(id)
+    const follower = this.follow(id)
+    await follower.reached(0)
+    return follower
   }
 
   /** The workload as `ps` shows it. */

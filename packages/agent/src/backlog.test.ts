@@ -17,7 +17,7 @@ const SAID = {
     status: 'active',
     progress: { ...progress, bytesPerSecond: 0, step: 0 },
   },
-  outputs: { type: 'outputs', outputs: [] },
+  outputs: { type: 'outputs', outputs: [{ step: 0, epoch: 1, loss: 1, stepMs: 1 }] },
   claim: { type: 'claim', migrationId: 'm', fromStep: 5 },
   recover: { type: 'recover', migrationId: 'm', error },
   ended: { type: 'migrationEnded', migrationId: 'm', status: 'failed' },
@@ -63,11 +63,14 @@ test('what is repeated until it is answered is kept once for each worker and mig
   expect(backlog.take()).toHaveLength(1)
 })
 
-test('it says which outputs it dropped, the oldest first', () => {
-  const backlog = new Backlog(1)
-  expect(backlog.add(said(SAID.outputs, 'first'))).toBeUndefined()
-  expect(backlog.add(said(SAID.progress))).toBeUndefined()
-  expect(backlog.add(said(SAID.outputs, 'second'))).toEqual(said(SAID.outputs, 'first'))
+test('outputs are counted one by one, and the oldest dropped first', () => {
+  const backlog = new Backlog(2)
+  const two = { ...SAID.outputs, outputs: [...SAID.outputs.outputs, ...SAID.outputs.outputs] }
+  expect(backlog.add(said(SAID.outputs, 'first'))).toBe(0)
+  expect(backlog.add(said(SAID.outputs, 'second'))).toBe(0)
+  expect(backlog.add(said(SAID.progress))).toBe(0)
+  expect(backlog.add(said(two, 'third'))).toBe(2)
+  expect(backlog.take()).toEqual([said(two, 'third')])
 })
 
 test('whatever is said, order is kept and all ends come out', () => {

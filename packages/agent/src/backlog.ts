@@ -15,7 +15,7 @@
  */
 import type { FromAgent, FromWorker } from '@godwit/protocol'
 
-/** Messages with outputs that are kept: what the spools of some dozen workers hold. */
+/** Outputs that are kept: the full spools of some twenty workers, and less than a connection takes in one go. */
 export const MAX_KEPT_OUTPUTS = 10_000
 
 type Keep = 'not' | 'once' | 'some' | 'all'
@@ -42,19 +42,20 @@ export class Backlog {
     this.#maxOutputs = maxOutputs
   }
 
-  /** Returns the message that was dropped for this one, if it was the last copy that we had. */
-  add(message: FromAgent): FromAgent | undefined {
+  /** Returns how many outputs were dropped to make room. */
+  add(message: FromAgent): number {
     const keep = message.type === 'fromWorker' ? KEEP[message.message.type] : 'all'
-    if (keep === 'not') return undefined
+    if (keep === 'not') return 0
     if (keep === 'once') {
       const words = wordsOf(message)
-      if (this.#said.has(words)) return undefined
+      if (this.#said.has(words)) return 0
       this.#said.add(words)
     }
     this.#messages.push(message)
-    if (keep !== 'some') return undefined
-    this.#outputs += 1
-    return this.#outputs > this.#maxOutputs ? this.#dropOutputs() : undefined
+    this.#outputs += outputsIn(message)
+    let dropped = 0
+    while (this.#outputs > this.#maxOutputs) dropped += this.#dropOldestOutputs()
+    return dropped
   }
 
   /** Workers whose end is not told yet: the coordinator has to know them until it is. */
@@ -71,13 +72,18 @@ export class Backlog {
     return messages
   }
 
-  #dropOutputs(): FromAgent | undefined {
-    const oldest = this.#messages.findIndex(
-      (message) => message.type === 'fromWorker' && KEEP[message.message.type] === 'some',
-    )
-    this.#outputs -= 1
-    return this.#messages.splice(oldest, 1)[0]
+  #dropOldestOutputs(): number {
+    const oldest = this.#messages.findIndex((message) => outputsIn(message) > 0)
+    const dropped = this.#messages.splice(oldest, 1).reduce((sum, message) => sum + outputsIn(message), 0)
+    this.#outputs -= dropped
+    return dropped
   }
+}
+
+function outputsIn(message: FromAgent): number {
+  return message.type === 'fromWorker' && message.message.type === 'outputs'
+    ? message.message.outputs.length
+    : 0
 }
 
 /** The same for a repeat: who says what about which migration, and how that ended. */

@@ -69,7 +69,7 @@ export class CoordinatorLink {
     }
     if (this.#closed) return
     const dropped = this.#backlog.add(message)
-    if (dropped !== undefined) this.#options.log.debug('too many outputs wait for the coordinator')
+    if (dropped > 0) this.#options.log.debug({ dropped }, 'too many outputs wait for the coordinator')
   }
 
   /** Closes for good, and settles when what was sent before has gone out, or the peer takes no more. */

@@ -71,18 +71,20 @@ export class RigWorker {
     while (this.process.exitCode === null) {
       try {
         const socket = await dial(`ws+unix:${join(this.#folder, 'worker.sock')}:/`)
-        this.#channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
+        const channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
           message: (message) => {
             this.received.push(message)
             onMessage(message)
             this.#events.emit('change')
           },
           closed: (error) => {
-            if (error?.kind === 'bad-message')
-              console.error(`the rig lost a worker: ${error.kind}: ${error.message}`)
+            if (error?.kind === 'bad-message') console.error(`the rig lost a worker: ${error.message}`)
+            // As an agent would: a worker that was stopped for long has been silent for too long.
+            if (!this.hasEnded && channel === this.#channel) this.connect(this.#onMessage).catch(() => {})
             this.#events.emit('change')
           },
         })
+        this.#channel = channel
         return
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 20))
@@ -100,7 +102,9 @@ export class RigWorker {
 
   /** As an agent that is gone. */
   disconnect(): void {
-    this.#channel?.close()
+    const channel = this.#channel
+    this.#channel = undefined
+    channel?.close()
   }
 
   send(message: ToWorker): void {

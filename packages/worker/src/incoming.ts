@@ -29,6 +29,9 @@ import {
 import { nowMs } from './clock.ts'
 import type { Job } from './job.ts'
 
+/** Installed bytes are said once they are a quarter of the window over all streams: saying each frame cost a tenth of its way. */
+const SAID_AT_BYTES = LIMITS.windowBytes / 4
+
 type FinalMessage = Extract<FromSource, { type: 'final' }>
 type Dial = Extract<ToWorker, { type: 'dial' }>
 
@@ -37,6 +40,7 @@ export class Incoming {
   readonly #job: Job
   readonly #dial: Dial
   readonly #installedBytes: number[] = []
+  readonly #saidBytes: number[] = []
   readonly #streams: WebSocket[] = []
   #state: TargetState
   #control: Channel<FromSource, FromTarget> | undefined
@@ -207,6 +211,9 @@ export class Incoming {
     const bytes = (this.#installedBytes[stream] as number) + data.length
     this.#installedBytes[stream] = bytes
     this.#dispatch({ type: 'frame', frame })
+    const unsaid = bytes - (this.#saidBytes[stream] ?? 0)
+    if (unsaid < SAID_AT_BYTES / this.#streams.length && frame.kind !== 'roundEnd') return
+    this.#saidBytes[stream] = bytes
     this.#control?.send({ type: 'installed', stream, bytes })
   }
 

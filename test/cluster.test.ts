@@ -6,10 +6,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { migrationReport } from '@godwit/protocol'
+import { lossBits } from '@godwit/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Follower } from './support/cluster.ts'
 import { whyNoUserfaultfd } from './support/needs.ts'
-import { lossBits } from './support/worker-rig.ts'
 
 /** More than a test needs, so that a job never ends by itself. */
 const FOREVER = ['--steps', '1000000', '--param', 'stepMs=5']

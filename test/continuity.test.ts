@@ -8,9 +8,8 @@
  * machine. It trains during each migration.
  */
 import type { MigrationReport } from '@godwit/protocol'
+import { type JobSpec, lossBits, Rig, seededSteps } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
-import { seededSteps } from './support/seeded.ts'
-import { type JobSpec, lossBits, Rig } from './support/worker-rig.ts'
 
 /** Fewer where the same is run a second time, on another Node. */
 const MIGRATIONS = Number(process.env.GODWIT_MIGRATIONS ?? 20)

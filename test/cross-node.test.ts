@@ -4,9 +4,9 @@
  * Then a program that calls a transcendental of Math, whose bits differ between the two: its rehearsal must give it away.
  */
 import { execFileSync } from 'node:child_process'
+import { type JobSpec, lossBits, programFile, Rig } from '@godwit/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LTS_NODE_VERSION, ltsNodePath } from '../scripts/lts-node.mjs'
-import { type JobSpec, lossBits, programFile, Rig } from './support/worker-rig.ts'
 
 const lts = ltsNodePath()
 const isThisOne = process.version === `v${LTS_NODE_VERSION}`

@@ -6,9 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type ErrorKind, type MigrationOptions, migrationOptions } from '@godwit/protocol'
+import { type JobSpec, lossBits, programFile, Rig, type RigWorker, ScriptedTarget } from '@godwit/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ScriptedTarget } from './support/scripted-target.ts'
-import { type JobSpec, lossBits, programFile, Rig, type RigWorker } from './support/worker-rig.ts'
 
 const MIXER = programFile(new URL('./support/programs/mixer.ts', import.meta.url).pathname)
 const spec: JobSpec = {

@@ -17,8 +17,8 @@ import {
   MAX_FRAME_BYTES,
   PAGE_BYTES,
 } from '@godwit/protocol'
+import { type JobSpec, programFile, Rig, type RigWorker } from '@godwit/testkit'
 import { afterAll, expect, test } from 'vitest'
-import { type JobSpec, programFile, Rig, type RigWorker } from './support/worker-rig.ts'
 
 const pages = 64
 const spec: JobSpec = {

@@ -5,8 +5,8 @@
  */
 import { once } from 'node:events'
 import { LIMITS } from '@godwit/protocol'
+import { type JobSpec, lossBits, programFile, Rig } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
-import { type JobSpec, lossBits, programFile, Rig } from './support/worker-rig.ts'
 
 const MIXER = programFile(new URL('./support/programs/mixer.ts', import.meta.url).pathname)
 const spec: JobSpec = {

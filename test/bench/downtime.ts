@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util'
 import type { MigrationReport, TrackerKind } from '@godwit/protocol'
-import { Rig } from '../support/worker-rig.ts'
+import { Rig } from '@godwit/testkit'
 import { tcpFloorMs } from './tcp-floor.ts'
 
 const PROGRAMS = ['mnist-mlp', 'char-transformer', 'word-embeddings']

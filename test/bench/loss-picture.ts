@@ -3,7 +3,7 @@
  * `node --import tsx test/bench/loss-picture.ts > docs/loss.svg`. Fails when the two differ in a bit.
  */
 import type { MigrationReport } from '@godwit/protocol'
-import { lossBits, Rig } from '../support/worker-rig.ts'
+import { lossBits, Rig } from '@godwit/testkit'
 
 const spec = { program: 'mnist-mlp', steps: 600 }
 const MOVE_AT = [200, 400]

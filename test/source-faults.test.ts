@@ -32,7 +32,7 @@ async function openFor(
     to: 'b',
     secret,
     options: migrationOptions.parse(options),
-    startedAtMs: 0,
+    elapsedMs: 0,
   })
   const { port } = await source.next('outgoingOpened', (message) => message.migrationId === migrationId)
   const target = new ScriptedTarget({ port, migrationId, secret })

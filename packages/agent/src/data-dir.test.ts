@@ -25,6 +25,7 @@ function launch(workerId: string): WorkerLaunch {
     listenHost: '127.0.0.1',
     portRange: [0, 0],
     memoryLimitBytes: 1,
+    outputBatchMs: 0,
   }
 }
 

@@ -176,6 +176,7 @@ export class Workers {
       listenHost,
       portRange: [portRange[0], portRange[1]],
       memoryLimitBytes: this.#freeBytes(),
+      outputBatchMs: LIMITS.outputBatchMs,
     }
   }
 

@@ -2,7 +2,7 @@
  * Goal: every event has its one right answer in every state. Method: the whole matrix of next states, written down
  * here once more by hand (a missing pair does not compile), and examples of what is said to whom on the way.
  */
-import { type ErrorReport, LIMITS } from '@godwit/protocol'
+import { type ErrorReport, LIMITS, migrationOptions } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { beginMigration, stepMigration } from './migration-machine.ts'
 import {
@@ -29,7 +29,7 @@ const PLAN: MigrationPlan = {
   targetWorker: 'job-e2',
   epoch: 1,
   secret: 'c'.repeat(64),
-  options: { downtimeLimitMs: 300, streams: 1, timeoutMs: 60_000 },
+  options: migrationOptions.parse({ downtimeLimitMs: 300, timeoutMs: 60_000 }),
   startedAtMs: 1000,
 }
 const ERROR: ErrorReport = { kind: 'connection-lost', message: 'gone' }
@@ -176,7 +176,7 @@ test('openOutgoing carries the secret and what has passed since the request; dia
   expect(opened.effects).toEqual([
     {
       type: 'toSource',
-      message: { type: 'openOutgoing', migrationId, from, to, secret, options, startedAtMs: 400 },
+      message: { type: 'openOutgoing', migrationId, from, to, secret, options, elapsedMs: 400 },
     },
   ])
   expect(stepMigration(opened.state, outgoingOpened, 1500).effects).toEqual([

@@ -87,7 +87,7 @@ const preparing: Row<'preparing'> = {
       to,
       secret,
       options,
-      startedAtMs: nowMs - startedAtMs,
+      elapsedMs: nowMs - startedAtMs,
     } as const
     return { state: { ...state, name: 'opening' }, effects: [{ type: 'toSource', message }] }
   },

@@ -3,7 +3,7 @@
  * events against the real machine and the real ownership record; a ledger of its own keeps account of who lives, who
  * owns and who was promised what, and judges each effect. The ledger is shown violations too.
  */
-import type { ErrorReport } from '@godwit/protocol'
+import { type ErrorReport, migrationOptions } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { beginMigration, stepMigration } from './migration-machine.ts'
@@ -28,7 +28,7 @@ const PLAN: MigrationPlan = {
   targetWorker: 'job-e2',
   epoch: 1,
   secret: 'c'.repeat(64),
-  options: { downtimeLimitMs: 300, streams: 1, timeoutMs: 60_000 },
+  options: migrationOptions.parse({ downtimeLimitMs: 300, timeoutMs: 60_000 }),
   startedAtMs: 0,
 }
 const ERROR: ErrorReport = { kind: 'connection-lost', message: 'gone' }

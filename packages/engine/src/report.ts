@@ -27,6 +27,8 @@ export function completedReport(
     rounds: [...rounds],
     pageBytes: rounds.reduce((bytes, round) => bytes + round.pageBytes, 0),
     wireBytes: rounds.reduce((bytes, round) => bytes + round.wireBytes, 0),
+    deltaBytes: 0,
+    maxInFlightBytes: 0,
     setupMs: (run.activeMs ?? nowMs) - run.startedMs,
     totalMs: nowMs - run.startedMs,
     downtimeMs: totalDowntimeMs(downtime),

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { addRound } from './rounds.ts'
 
 test('many rounds share entries, and nothing is lost from the totals', () => {
-  const one = { pages: 1, pageBytes: 4096, wireBytes: 4140, durationMs: 0.5, steps: 2 }
+  const one = { pages: 1, pageBytes: 4096, wireBytes: 4140, durationMs: 0.5, steps: 2, codec: 'raw' } as const
   let rounds: ReturnType<typeof addRound> = []
   const count = 5 * LIMITS.maxRounds + 7
   for (let round = 0; round < count; round++) {

@@ -25,5 +25,6 @@ function sum(a: RoundReport, b: RoundReport): RoundReport {
     wireBytes: a.wireBytes + b.wireBytes,
     durationMs: a.durationMs + b.durationMs,
     steps: a.steps + b.steps,
+    codec: a.codec === 'xor' ? 'xor' : b.codec,
   }
 }

@@ -3,7 +3,7 @@
  * Method: the good path step by step; each way out of it; then random events against an oracle that looks at nothing
  * but the effects.
  */
-import { type ErrorReport, type Identity, LIMITS, migrationOptions } from '@godwit/protocol'
+import { type ErrorReport, type Identity, LIMITS, migrationOptions, type RoundReport } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { startSource, stepSource } from './source.ts'
@@ -33,7 +33,14 @@ const config: SourceConfig = {
   elapsedMs: 10,
 }
 const error: ErrorReport = { kind: 'connection-lost', message: 'gone' }
-const round = { pages: 1000, pageBytes: 4_096_000, wireBytes: 4_100_000, durationMs: 10, steps: 2 }
+const round: RoundReport = {
+  pages: 1000,
+  pageBytes: 4_096_000,
+  wireBytes: 4_100_000,
+  durationMs: 10,
+  steps: 2,
+  codec: 'raw',
+}
 
 const hello: SourceEvent = { type: 'hello', versions: { min: 1, max: 1 }, identity }
 const roundSent: SourceEvent = { type: 'roundSent', round, pendingPages: 900, bytesPerMs: 4_096_00 }

@@ -8,18 +8,19 @@
  * |---|---|---|
  * | 0 | 4 | magic `GDWT` (0x54574447) |
  * | 4 | 1 | protocol version |
- * | 5 | 1 | kind: 1 pages, 2 end of round |
+ * | 5 | 1 | kind: 1 pages, 2 end of round, 3 delta |
  * | 6 | 1 | codec: 1 raw |
  * | 7 | 1 | stream, from 0 |
- * | 8 | 4 | round, from 0 |
+ * | 8 | 4 | round, from 0; of a delta the attempt, from 1 |
  * | 12 | 4 | sequence in the stream, from 0, without a gap |
  * | 16 | 4 | run count |
  * | 20 | 4 | payload bytes |
- * | 24 | 4 | zero |
+ * | 24 | 4 | of a delta: the payload's byte offset in it; else zero |
  * | 28 | 4 | CRC-32 (zlib's) of bytes 0 to 27 and everything after the header |
  *
  * A run is 12 bytes: first page, page count, encoding (1 raw: its pages stand in the payload, in order; 2 zero:
- * no payload, the pages are written as zeros). An end-of-round frame has neither runs nor payload.
+ * no payload, the pages are written as zeros). An end-of-round frame has neither runs nor payload, a delta frame has no
+ * runs: its payload is a stretch of the delta, whose arrays stand one after the other as `final` names them.
  *
  * Invariant: whatever bytes come in, `decodeFrame` gives a frame whose every run lies inside the arena and whose
  * payload is exactly what its raw runs need, or throws a typed error, and allocates nothing by a length it was sent
@@ -38,7 +39,7 @@ const MAGIC = 0x54574447
 const CHECKSUM_OFFSET = 28
 
 /** Wire numbers: assigned by hand, 0 reserved, never reused. */
-const KIND = { pages: 1, roundEnd: 2 } as const
+const KIND = { pages: 1, roundEnd: 2, delta: 3 } as const
 const CODEC = { raw: 1 } as const
 const ENCODING = { raw: 1, zero: 2 } as const
 
@@ -61,6 +62,8 @@ export type BulkFrame = FrameHeader &
   (
     | { readonly kind: 'pages'; readonly runs: readonly EncodedRun[]; readonly payload: Uint8Array }
     | { readonly kind: 'roundEnd' }
+    /** `round` is the attempt. */
+    | { readonly kind: 'delta'; readonly byteOffset: number; readonly payload: Uint8Array }
   )
 
 /** Pages whose bytes stand in the payload. */
@@ -95,6 +98,18 @@ export function encodePagesFrame(
     payloadAt += pageCount * PAGE_BYTES
   }
   return seal(into.subarray(0, payloadAt))
+}
+
+/** Writes a stretch of a staged delta into `into`; at most `MAX_FRAME_PAYLOAD_BYTES`. Returns the frame's bytes, a view of `into`. */
+export function encodeDeltaFrame(
+  into: Buffer,
+  header: FrameHeader,
+  byteOffset: number,
+  bytes: Uint8Array,
+): Buffer {
+  writeHeader(into, header, { kind: KIND.delta, runCount: 0, payloadBytes: bytes.length, byteOffset })
+  into.set(bytes, HEADER_BYTES)
+  return seal(into.subarray(0, HEADER_BYTES + bytes.length))
 }
 
 /** The in-band marker that ends a round on one stream. */
@@ -132,7 +147,6 @@ export function decodeFrame(bytes: Buffer, pageCount: number, expectedVersion: n
     bad(`${bytes.length} bytes where header and lengths say ${payloadAt + payloadBytes}`)
   if (checksum(bytes) !== bytes.readUInt32LE(CHECKSUM_OFFSET))
     throw new GodwitError('bad-checksum', 'the frame is not what was sent: its checksum differs')
-  if (bytes.readUInt32LE(24) !== 0) bad('the reserved field is set')
   if (version !== expectedVersion) {
     throw new GodwitError(
       'protocol-version',
@@ -145,6 +159,12 @@ export function decodeFrame(bytes: Buffer, pageCount: number, expectedVersion: n
     round: bytes.readUInt32LE(8),
     sequence: bytes.readUInt32LE(12),
   }
+  const byteOffset = bytes.readUInt32LE(24)
+  if (kind === KIND.delta) {
+    if (codec !== CODEC.raw || runCount !== 0 || payloadBytes === 0) bad('a delta that is none')
+    return { kind: 'delta', ...header, byteOffset, payload: bytes.subarray(payloadAt) }
+  }
+  if (byteOffset !== 0) bad('the reserved field is set')
   if (kind === KIND.roundEnd) {
     if (runCount !== 0 || payloadBytes !== 0) bad('an end of round carries data')
     return { kind: 'roundEnd', ...header }
@@ -175,7 +195,7 @@ function readRun(bytes: Buffer, at: number, arenaPages: number): EncodedRun {
 function writeHeader(
   into: Buffer,
   header: FrameHeader,
-  body: { kind: number; runCount: number; payloadBytes: number },
+  body: { kind: number; runCount: number; payloadBytes: number; byteOffset?: number },
 ): void {
   into.writeUInt32LE(MAGIC, 0)
   into.writeUInt8(header.version, 4)
@@ -186,7 +206,7 @@ function writeHeader(
   into.writeUInt32LE(header.sequence, 12)
   into.writeUInt32LE(body.runCount, 16)
   into.writeUInt32LE(body.payloadBytes, 20)
-  into.writeUInt32LE(0, 24)
+  into.writeUInt32LE(body.byteOffset ?? 0, 24)
 }
 
 function seal(frame: Buffer): Buffer {

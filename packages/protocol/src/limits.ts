@@ -20,9 +20,14 @@ export const LIMITS = {
   maxStreams: 16,
   /** Bytes in flight that the target has not installed yet, over all streams. */
   windowBytes: 4 * MiB,
+  /** Bytes a second: a slower limit would not carry a heartbeat's worth of pages. */
+  minBandwidth: 64 * KiB,
+  /** Arrays of a program's delta, and their bytes together: they are staged at both ends while a migration lasts. */
+  maxDeltaArrays: 1024,
+  maxDeltaBytes: 1024 * MiB,
 
   maxControlMessageBytes: 1 * MiB,
-  /** Small state of a program, encoded. It travels in `final`, inside the downtime. */
+  /** Small state of a program, encoded, with its delta's values. It travels in `final`, inside the downtime. */
   maxSmallStateBytes: 512 * KiB,
   /** Arrays and maps inside each other in one message. */
   maxMessageDepth: 32,
@@ -37,6 +42,8 @@ export const LIMITS = {
   /** Entries of a report's list of rounds; more rounds than that share entries. */
   maxRounds: 1000,
   maxOutputsPerMessage: 256,
+  /** Outputs that follow a batch within so many milliseconds go together: a step of a millisecond would cost three processes a message each. */
+  outputBatchMs: 20,
   /** Outputs a worker keeps while the coordinator has not acknowledged them; a full spool parks the thread. */
   maxSpooledOutputs: 512,
   /** Accepted steps whose losses the coordinator keeps for those who follow from an earlier step. */

@@ -23,12 +23,30 @@ export const migrationOptions = z.strictObject({
   downtimeLimitMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultDowntimeLimitMs),
   /** From park to `final`; past it the thread resumes and the migration is active again. Twice the limit by default. */
   maxDowntimeMs: z.number().positive().max(LIMITS.maxMigrationMs).optional(),
+  /** Rounds while training runs; or, to compare with: park at once and send everything. */
+  method: z.enum(['precopy', 'stopcopy']).default('precopy'),
+  /** Where the thread parks: after `apply`, before it, or at the one from which less is left to send. */
+  parkPoint: z.enum(['auto', 'boundary', 'preApply']).default('auto'),
+  /** `auto` takes, for each round, what the link and the processor were measured to do best with. */
+  codec: z.enum(['auto', 'raw', 'xor']).default('auto'),
   /** Bulk connections. */
   streams: z.int().min(1).max(LIMITS.maxStreams).default(1),
-  /** A migration that hasn't reached its switchover by then is cancelled. */
+  /** Most bytes a second on the wire, over all streams and in every phase; no limit unless given. */
+  maxBandwidth: z.number().min(LIMITS.minBandwidth).max(Number.MAX_SAFE_INTEGER).optional(),
+  /** How much longer steps may become while rounds are sent, as a share; 1 and more is no limit. 0.1 where cores are free. */
+  maxSlowdown: z.number().min(0.01).max(100).optional(),
+  /** What to do about rounds that no longer shrink and leave more than the downtime limit allows. */
+  onStall: z.enum(['wait', 'raiseLimit', 'throttle', 'giveUp']).default('wait'),
+  /** A migration that hasn't reached its switchover by then is cancelled, or forced whatever the downtime. */
   timeoutMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultMigrationTimeoutMs),
+  onTimeout: z.enum(['cancel', 'force']).default('cancel'),
 })
 export type MigrationOptions = z.infer<typeof migrationOptions>
+
+export const roundCodec = z.enum(['raw', 'xor'])
+export type RoundCodec = z.infer<typeof roundCodec>
+export const parkPoint = z.enum(['boundary', 'preApply'])
+export type ParkPoint = z.infer<typeof parkPoint>
 
 export const roundReport = z.strictObject({
   pages: count,
@@ -39,6 +57,7 @@ export const roundReport = z.strictObject({
   durationMs: milliseconds,
   /** Steps applied while the round was sent: none in the last one, which is sent parked. */
   steps: count,
+  codec: roundCodec,
 })
 export type RoundReport = z.infer<typeof roundReport>
 
@@ -81,17 +100,23 @@ export const migrationReport = z.strictObject({
   from: label,
   to: label,
   status: migrationStatus,
-  parkPoint: z.enum(['boundary']),
+  parkPoint,
   /** Steps applied in the state that was sent: the number of the first step at the target. */
   step,
   /** The epoch that owns the workload since. */
   epoch,
   tracker: trackerKind,
-  codec: z.enum(['raw']),
+  /** `xor` when any round was sent so. */
+  codec: roundCodec,
   streams: count,
   rounds: z.array(roundReport).max(LIMITS.maxRounds),
   pageBytes: count,
+  /** Of all frames, those that carried the delta included. */
   wireBytes: count,
+  /** Of the delta that went over in place of the pages its `apply` writes; 0 at the boundary. */
+  deltaBytes: count,
+  /** Most bytes that were sent and not yet installed at any time. */
+  maxInFlightBytes: count,
   setupMs: milliseconds,
   totalMs: milliseconds,
   downtimeMs: milliseconds,
@@ -100,7 +125,7 @@ export const migrationReport = z.strictObject({
   clockErrorMs: milliseconds,
   clockOffsetMs: milliseconds,
   predicted: z.strictObject({ downtimeMs: milliseconds, totalMs: milliseconds }),
-  /** Why the engine parked when it did. */
+  /** Why the engine parked when it did, and where. */
   parkReason: name,
   /** How often the thread was parked: one unless a switchover was given up. */
   parks: count,

@@ -5,7 +5,7 @@
  * `attempt` numbers the parks of one migration from 1. What belongs to an earlier attempt is discarded.
  */
 import { z } from 'zod'
-import { count, digest, epoch, errorReport, instant, label, output, secret, step } from './common.ts'
+import { count, digest, epoch, errorReport, instant, label, name, output, secret, step } from './common.ts'
 import { identity } from './identity.ts'
 import { LIMITS } from './limits.ts'
 
@@ -38,6 +38,20 @@ const pong = z.strictObject({
 })
 const failed = z.strictObject({ type: z.literal('failed'), error: errorReport })
 
+/**
+ * What `compute` found out, for the target to apply. The arrays' bytes come in delta frames of this attempt, in this order,
+ * each array from the next multiple of 8 on.
+ */
+export const sentDelta = z.strictObject({
+  arrays: z.array(z.strictObject({ name, elements: count })).max(LIMITS.maxDeltaArrays),
+  byteLength: count,
+  /** `delta.values`, in the codec of small states. */
+  values: z.instanceof(Uint8Array) as z.ZodType<Uint8Array>,
+  /** What `compute` took, for the step's time. */
+  computeMs: instant,
+})
+export type SentDelta = z.infer<typeof sentDelta>
+
 export const fromSource = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('welcome'),
@@ -55,10 +69,13 @@ export const fromSource = z.discriminatedUnion('type', [
     /** The epoch that owns the workload until the claim. */
     epoch,
     smallState: z.instanceof(Uint8Array) as z.ZodType<Uint8Array>,
+    /** Parked before `apply`: the step's delta, which the target applies. */
+    delta: sentDelta.optional(),
     /** Outputs that the coordinator has not acknowledged yet. */
     spool: z.array(output).max(LIMITS.maxSpooledOutputs),
     /** By stream: the last frame's sequence number. */
     lastSequences: z.array(z.int().min(0)).max(LIMITS.maxStreams),
+    /** Of the small state, and after it the delta's values. */
     smallStateDigest: digest,
   }),
   failed,

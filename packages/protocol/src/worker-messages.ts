@@ -50,6 +50,8 @@ export const workerLaunch = launch.extend({
   portRange: z.tuple([port, port]),
   /** Most bytes of paged memory, shadow included, that the host gives. */
   memoryLimitBytes: count,
+  /** Outputs within so many milliseconds of a batch wait for the next; 0 sends each at once, for who times them. */
+  outputBatchMs: milliseconds.min(0),
 })
 export type WorkerLaunch = z.infer<typeof workerLaunch>
 
@@ -62,7 +64,8 @@ export const toWorker = z.discriminatedUnion('type', [
     to: label,
     secret,
     options: migrationOptions,
-    startedAtMs: milliseconds,
+    /** How long ago the migration was asked for. */
+    elapsedMs: milliseconds,
   }),
   /** To the target: dial the source and receive. */
   z.strictObject({ type: z.literal('dial'), migrationId: label, host: name, port, secret }),

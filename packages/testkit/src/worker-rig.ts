@@ -14,6 +14,7 @@ import { Channel, dial } from '@godwit/channel'
 import {
   type FromWorker,
   fromWorker,
+  LIMITS,
   type MigrationOptions,
   type MigrationReport,
   migrationOptions,
@@ -199,6 +200,7 @@ export class Rig {
         listenHost: '127.0.0.1',
         portRange: [0, 0],
         memoryLimitBytes: 8 * 2 ** 30,
+        outputBatchMs: LIMITS.outputBatchMs,
         ...launch,
       },
       node,
@@ -234,7 +236,7 @@ export class Rig {
       to: 'b',
       secret,
       options: migrationOptions.parse(options),
-      startedAtMs: 0,
+      elapsedMs: 0,
     })
     const ours = (message: { migrationId: string }): boolean => message.migrationId === migrationId
     const answer = await Promise.race([

@@ -79,7 +79,7 @@ export class Outgoing {
     this.migrationId = open.migrationId
     this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
     const { workloadId } = job.launch
-    const { from, to, options, startedAtMs, migrationId } = open
+    const { from, to, options, elapsedMs, migrationId } = open
     const { identity } = job
     this.#state = startSource(
       {
@@ -90,7 +90,7 @@ export class Outgoing {
         tracker: identity.tracker,
         identity,
         options,
-        elapsedMs: startedAtMs,
+        elapsedMs,
         pageCount: job.dirtyPages.pageCount,
       },
       nowMs(),
@@ -369,7 +369,7 @@ export class Outgoing {
     const steps = this.#job.control.step - beganStep
     this.dispatch({
       type: 'roundSent',
-      round: { ...sent, durationMs: nowMs() - beganMs, steps },
+      round: { ...sent, durationMs: nowMs() - beganMs, steps, codec: 'raw' },
       pendingPages: this.#subscription?.pendingPageCount() ?? 0,
       bytesPerMs: this.#sender?.takeRate(),
     })
@@ -401,7 +401,7 @@ export class Outgoing {
     const sent = await this.#send(round, pages, subscription)
     // Given up in the very moment in which the last frame left: the next round follows.
     if (sent === undefined || this.#state.name !== 'draining') return
-    const report = { ...sent, durationMs: nowMs() - beganMs, steps: 0 }
+    const report: RoundReport = { ...sent, durationMs: nowMs() - beganMs, steps: 0, codec: 'raw' }
     this.dispatch({ type: 'finalRoundSent', round: report, scannedMs })
   }
 

@@ -7,21 +7,21 @@
  * What is left of it moves with the job, stamps and all.
  *
  * Batching: a step of a millisecond would cost three processes a message each. The first output after a quiet
- * `BATCH_MS` goes out at once, what follows within it goes together.
+ * `batchMs` goes out at once, what follows within it goes together.
  */
 import { LIMITS, type Output } from '@godwit/protocol'
 
-const BATCH_MS = 20
-
 export class Outputs {
   readonly #send: (outputs: Output[]) => void
+  readonly #batchMs: number
   #spool: Output[] = []
   #unsentFrom = 0
   #timer: NodeJS.Timeout | undefined
   #lastFlushMs = 0
 
-  constructor(send: (outputs: Output[]) => void) {
+  constructor(send: (outputs: Output[]) => void, batchMs: number = LIMITS.outputBatchMs) {
     this.#send = send
+    this.#batchMs = batchMs
   }
 
   /** Not acknowledged yet, in order of steps. */
@@ -32,8 +32,8 @@ export class Outputs {
   add(output: Output): void {
     this.#spool.push(output)
     const quietMs = performance.now() - this.#lastFlushMs
-    if (quietMs >= BATCH_MS) this.flush()
-    else this.#timer ??= setTimeout(() => this.flush(), BATCH_MS - quietMs)
+    if (quietMs >= this.#batchMs) this.flush()
+    else this.#timer ??= setTimeout(() => this.flush(), this.#batchMs - quietMs)
   }
 
   /** Takes over what another worker spooled: it comes before anything of our own. */

@@ -57,7 +57,7 @@ export class Pager {
   constructor(launch: WorkerLaunch, edge: PagerEdge) {
     this.#launch = launch
     this.#edge = edge
-    this.#outputs = new Outputs((outputs) => edge.tell({ type: 'outputs', outputs }))
+    this.#outputs = new Outputs((outputs) => edge.tell({ type: 'outputs', outputs }), launch.outputBatchMs)
     if (launch.mode === 'incoming') this.#control.request({ set: REQUEST.await | REQUEST.gate })
     const { programFile, parameters, steps, mode } = launch
     const start: ThreadStart = {

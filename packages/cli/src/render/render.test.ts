@@ -95,6 +95,7 @@ test('a report with many rounds stays short', () => {
     wireBytes: 4140,
     durationMs: 1,
     steps: 1,
+    codec: 'raw' as const,
   }))
   const lines = renderReport(migrationReport({ rounds, lostTimeMs: null }))
   expect(lines.length).toBeLessThan(30)

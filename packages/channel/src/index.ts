@@ -1,3 +1,12 @@
 export type { WebSocket } from 'ws'
 export { Channel, type ChannelHandlers, type ChannelOptions } from './channel.ts'
-export { type DialOptions, dial, type Listener, type ListenOptions, listen } from './sockets.ts'
+export { FrameReader } from './frame-reader.ts'
+export {
+  type BulkHandlers,
+  type DialOptions,
+  dial,
+  dialBulk,
+  type Listener,
+  type ListenOptions,
+  listen,
+} from './sockets.ts'

@@ -4,13 +4,20 @@
  */
 
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { GodwitError, LIMITS } from '@godwit/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
+import { FrameReader } from './frame-reader.ts'
 
 export interface DialOptions {
   maxMessageBytes?: number
   timeoutMs?: number
+  /** Opens the connection that is upgraded then; by default `ws` does. */
+  createConnection?: () => Socket
 }
+
+/** Bytes read at once while a connection is upgraded. */
+const MAX_HANDSHAKE_BYTES = 4096
 
 /**
  * Dials `url` (`ws://host:port/path`, or `ws+unix:/socket/path:/path`). Resolves with an open socket that is
@@ -24,6 +31,7 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
       maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
       handshakeTimeout: options.timeoutMs ?? LIMITS.connectTimeoutMs,
       skipUTF8Validation: true,
+      ...(options.createConnection && { createConnection: options.createConnection }),
     })
   } catch {
     throw new GodwitError(
@@ -43,6 +51,60 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
       reject(new GodwitError('unreachable', `nobody answers at ${url}: ${reasonOf(error)}`, { cause: error }))
     })
   })
+}
+
+export interface BulkHandlers {
+  /** A view of the socket's buffer, valid until this returns. */
+  message(bytes: Buffer): void
+  /** All that had arrived was handed out: a good moment to acknowledge. */
+  drained(): void
+  /** What came is no bulk stream: the connection was cut. */
+  failed(error: unknown): void
+}
+
+/**
+ * Dials a bulk stream. `ws` opens it; what comes afterwards is read by a `FrameReader`, past `ws`. Sending, and
+ * closing, is as with any socket. Errors: as `dial`.
+ */
+export async function dialBulk(
+  at: { host: string; port: number; path: string },
+  maxMessageBytes: number,
+  handlers: BulkHandlers,
+): Promise<WebSocket> {
+  const reader = new FrameReader(maxMessageBytes, handlers.message)
+  let isOpen = false
+  const read = (bytes: number): void => {
+    try {
+      reader.wrote(bytes)
+      handlers.drained()
+    } catch (error) {
+      connection.destroy()
+      handlers.failed(error)
+    }
+  }
+  // The answer to the upgrade is for the HTTP parser of `ws`, which keeps what it is given: it gets a copy.
+  const handshake = Buffer.alloc(MAX_HANDSHAKE_BYTES)
+  const connection = connect({
+    host: at.host,
+    port: at.port,
+    onread: {
+      buffer: () => (isOpen ? reader.space : handshake),
+      callback: (bytes, into) => {
+        if (!isOpen) connection.push(Buffer.from(handshake.subarray(0, bytes)))
+        // The first read after the upgrade: it was begun before.
+        else if (into === handshake) read(handshake.copy(reader.space, 0, 0, bytes))
+        else read(bytes)
+        return true
+      },
+    },
+  })
+  const host = at.host.includes(':') ? `[${at.host}]` : at.host
+  const socket = await dial(`ws://${host}:${at.port}${at.path}`, { createConnection: () => connection })
+  isOpen = true
+  socket.on('message', () =>
+    handlers.failed(new GodwitError('out-of-order', 'a message before it was asked for')),
+  )
+  return socket
 }
 
 export interface ListenOptions {

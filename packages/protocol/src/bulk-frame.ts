@@ -9,7 +9,7 @@
  * | 0 | 4 | magic `GDWT` (0x54574447) |
  * | 4 | 1 | protocol version |
  * | 5 | 1 | kind: 1 pages, 2 end of round, 3 delta |
- * | 6 | 1 | codec: 1 raw |
+ * | 6 | 1 | codec: 1 raw, 2 xor: one run at least is of this encoding |
  * | 7 | 1 | stream, from 0 |
  * | 8 | 4 | round, from 0; of a delta the attempt, from 1 |
  * | 12 | 4 | sequence in the stream, from 0, without a gap |
@@ -19,17 +19,23 @@
  * | 28 | 4 | CRC-32 (zlib's) of bytes 0 to 27 and everything after the header |
  *
  * A run is 12 bytes: first page, page count, encoding (1 raw: its pages stand in the payload, in order; 2 zero:
- * no payload, the pages are written as zeros). An end-of-round frame has neither runs nor payload, a delta frame has no
- * runs: its payload is a stretch of the delta, whose arrays stand one after the other as `final` names them.
+ * no payload, the pages are written as zeros; 3 xor: its pages, with those of all other xor runs, are in the section
+ * behind the raw pages, see xor-section.ts). Raw and xor pages of a frame are together no more than fit into one raw.
+ * An end-of-round frame has neither runs nor payload, a delta frame has no runs: its payload is a stretch of the delta,
+ * whose arrays stand one after the other as `final` names them.
  *
- * Invariant: whatever bytes come in, `decodeFrame` gives a frame whose every run lies inside the arena and whose
- * payload is exactly what its raw runs need, or throws a typed error, and allocates nothing by a length it was sent
- * before that length was checked.
+ * In a frame of codec xor the runs ascend and share no page, so that what a page is xored with is what an earlier frame
+ * left there, in whatever order the runs are installed.
+ *
+ * Invariant: whatever bytes come in, `decodeFrame` gives a frame whose every run lies inside the arena, whose
+ * payload is exactly what its raw runs need and whose planes are no longer than its xor runs' decoded, or throws a typed
+ * error, and allocates nothing by a length it was sent before that length was checked.
  */
 import { crc32 } from 'node:zlib'
 import { GodwitError } from './errors.ts'
 import { LIMITS, MAX_FRAME_PAYLOAD_BYTES } from './limits.ts'
 import { PAGE_BYTES } from './pages.ts'
+import { readXorSection, writeXorSection, XOR_PLANES, xorSectionBytes } from './xor-section.ts'
 
 export const HEADER_BYTES = 32
 export const RUN_BYTES = 12
@@ -40,8 +46,9 @@ const CHECKSUM_OFFSET = 28
 
 /** Wire numbers: assigned by hand, 0 reserved, never reused. */
 const KIND = { pages: 1, roundEnd: 2, delta: 3 } as const
-const CODEC = { raw: 1 } as const
-const ENCODING = { raw: 1, zero: 2 } as const
+const CODEC = { raw: 1, xor: 2 } as const
+const ENCODING = { raw: 1, zero: 2, xor: 3 } as const
+const ENCODING_NAMES: readonly (RunEncoding | undefined)[] = [undefined, 'raw', 'zero', 'xor']
 
 export type RunEncoding = keyof typeof ENCODING
 
@@ -60,7 +67,14 @@ export interface FrameHeader {
 
 export type BulkFrame = FrameHeader &
   (
-    | { readonly kind: 'pages'; readonly runs: readonly EncodedRun[]; readonly payload: Uint8Array }
+    | {
+        readonly kind: 'pages'
+        readonly runs: readonly EncodedRun[]
+        /** The pages of the raw runs. */
+        readonly payload: Uint8Array
+        /** Four, of the pages of the xor runs (xor-section.ts); there when there is such a run. */
+        readonly planes?: readonly Uint8Array[]
+      }
     | { readonly kind: 'roundEnd' }
     /** `round` is the attempt. */
     | { readonly kind: 'delta'; readonly byteOffset: number; readonly payload: Uint8Array }
@@ -68,7 +82,16 @@ export type BulkFrame = FrameHeader &
 
 /** Pages whose bytes stand in the payload. */
 export function rawPages(runs: readonly EncodedRun[]): number {
-  return runs.reduce((pages, run) => pages + (run.encoding === 'raw' ? run.pageCount : 0), 0)
+  return pagesOf(runs, 'raw')
+}
+
+/** Pages that are in the section behind them. */
+export function xorPages(runs: readonly EncodedRun[]): number {
+  return pagesOf(runs, 'xor')
+}
+
+function pagesOf(runs: readonly EncodedRun[], encoding: RunEncoding): number {
+  return runs.reduce((pages, run) => pages + (run.encoding === encoding ? run.pageCount : 0), 0)
 }
 
 /**
@@ -85,19 +108,32 @@ export function encodePagesFrame(
   if (runs.length > LIMITS.maxFrameRuns || payloadBytes > MAX_FRAME_PAYLOAD_BYTES) {
     throw new Error(`a frame of ${runs.length} runs and ${payloadBytes} bytes is over the limit`)
   }
+  if (xorPages(runs) > 0) throw new Error('xor runs in a raw frame')
   writeHeader(into, header, { kind: KIND.pages, runCount: runs.length, payloadBytes })
-  let at = HEADER_BYTES
-  let payloadAt = HEADER_BYTES + runs.length * RUN_BYTES
-  for (const { firstPage, pageCount, encoding } of runs) {
-    into.writeUInt32LE(firstPage, at)
-    into.writeUInt32LE(pageCount, at + 4)
-    into.writeUInt32LE(ENCODING[encoding], at + 8)
-    at += RUN_BYTES
-    if (encoding === 'zero') continue
-    into.set(image.subarray(firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES), payloadAt)
-    payloadAt += pageCount * PAGE_BYTES
+  return seal(into.subarray(0, writeRuns(into, runs, image)))
+}
+
+/**
+ * Writes a pages frame of codec xor into `into` (`MAX_FRAME_BYTES` is enough): raw runs copied from `image`, the xor runs'
+ * pages as `planes`, which must be worth it (`isWorthXor`). Runs ascend and share no page. Returns the frame's bytes, a view of `into`.
+ */
+export function encodeXorFrame(
+  into: Buffer,
+  header: FrameHeader,
+  { runs, image, planes }: { runs: readonly EncodedRun[]; image: Uint8Array; planes: readonly Uint8Array[] },
+): Buffer {
+  const raw = rawPages(runs)
+  const xor = xorPages(runs)
+  const sectionBytes = xorSectionBytes(planes)
+  const fits = runs.length <= LIMITS.maxFrameRuns && raw + xor <= LIMITS.maxFramePages
+  if (!fits || planes.length !== XOR_PLANES || sectionBytes >= xor * PAGE_BYTES || !areApart(runs)) {
+    throw new Error(
+      `no xor frame: ${runs.length} runs, ${raw} + ${xor} pages, ${sectionBytes} bytes of planes`,
+    )
   }
-  return seal(into.subarray(0, payloadAt))
+  const payloadBytes = raw * PAGE_BYTES + sectionBytes
+  writeHeader(into, header, { kind: KIND.pages, codec: CODEC.xor, runCount: runs.length, payloadBytes })
+  return seal(into.subarray(0, writeXorSection(into, planes, writeRuns(into, runs, image))))
 }
 
 /** Writes a stretch of a staged delta into `into`; at most `MAX_FRAME_PAYLOAD_BYTES`. Returns the frame's bytes, a view of `into`. */
@@ -170,37 +206,78 @@ export function decodeFrame(bytes: Buffer, pageCount: number, expectedVersion: n
     return { kind: 'roundEnd', ...header }
   }
   if (kind !== KIND.pages) bad(`unknown frame kind ${kind}`)
-  if (codec !== CODEC.raw) bad(`unknown codec ${codec}`)
+  if (codec !== CODEC.raw && codec !== CODEC.xor) bad(`unknown codec ${codec}`)
   const runs: EncodedRun[] = []
   for (let at = HEADER_BYTES; at < payloadAt; at += RUN_BYTES) runs.push(readRun(bytes, at, pageCount))
-  if (rawPages(runs) * PAGE_BYTES !== payloadBytes)
-    bad(`${payloadBytes} payload bytes for ${rawPages(runs)} raw pages`)
-  return { kind: 'pages', ...header, runs, payload: bytes.subarray(payloadAt) }
+  const payload = bytes.subarray(payloadAt)
+  const rawBytes = rawPages(runs) * PAGE_BYTES
+  const xor = xorPages(runs)
+  if (xor > 0 !== (codec === CODEC.xor)) bad(`${xor} xor pages in a frame of codec ${codec}`)
+  if (xor === 0) {
+    if (rawBytes !== payloadBytes) bad(`${payloadBytes} payload bytes for ${rawBytes} of raw pages`)
+    return { kind: 'pages', ...header, runs, payload }
+  }
+  if (rawBytes + xor * PAGE_BYTES > MAX_FRAME_PAYLOAD_BYTES)
+    throw new GodwitError(
+      'too-large',
+      `${rawBytes} bytes of raw pages and ${xor} xor pages in a frame, the limit is ${LIMITS.maxFramePages} pages`,
+    )
+  if (rawBytes > payloadBytes) bad(`${payloadBytes} payload bytes for ${rawBytes} of raw pages`)
+  if (!areApart(runs)) bad('runs of an xor frame that do not ascend')
+  const planes = readXorSection(payload.subarray(rawBytes), xor)
+  return { kind: 'pages', ...header, runs, payload: payload.subarray(0, rawBytes), planes }
+}
+
+/** Whether each run begins behind the end of the one before. */
+function areApart(runs: readonly EncodedRun[]): boolean {
+  let end = 0
+  for (const { firstPage, pageCount } of runs) {
+    if (firstPage < end) return false
+    end = firstPage + pageCount
+  }
+  return true
+}
+
+/** Writes the runs, and behind them the pages of the raw ones. Returns where those end. */
+function writeRuns(into: Buffer, runs: readonly EncodedRun[], image: Uint8Array): number {
+  let at = HEADER_BYTES
+  let payloadAt = HEADER_BYTES + runs.length * RUN_BYTES
+  for (const { firstPage, pageCount, encoding } of runs) {
+    into.writeUInt32LE(firstPage, at)
+    into.writeUInt32LE(pageCount, at + 4)
+    into.writeUInt32LE(ENCODING[encoding], at + 8)
+    at += RUN_BYTES
+    if (encoding !== 'raw') continue
+    into.set(image.subarray(firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES), payloadAt)
+    payloadAt += pageCount * PAGE_BYTES
+  }
+  return payloadAt
 }
 
 function readRun(bytes: Buffer, at: number, arenaPages: number): EncodedRun {
   const firstPage = bytes.readUInt32LE(at)
   const pageCount = bytes.readUInt32LE(at + 4)
-  const encoding = bytes.readUInt32LE(at + 8)
+  const number = bytes.readUInt32LE(at + 8)
+  const encoding = ENCODING_NAMES[number]
   if (pageCount === 0 || firstPage + pageCount > arenaPages) {
     throw new GodwitError(
       'out-of-range',
       `pages ${firstPage}+${pageCount} in an arena of ${arenaPages} pages`,
     )
   }
-  if (encoding !== ENCODING.raw && encoding !== ENCODING.zero) bad(`unknown run encoding ${encoding}`)
-  return { firstPage, pageCount, encoding: encoding === ENCODING.raw ? 'raw' : 'zero' }
+  if (encoding === undefined) bad(`unknown run encoding ${number}`)
+  return { firstPage, pageCount, encoding }
 }
 
 function writeHeader(
   into: Buffer,
   header: FrameHeader,
-  body: { kind: number; runCount: number; payloadBytes: number; byteOffset?: number },
+  body: { kind: number; codec?: number; runCount: number; payloadBytes: number; byteOffset?: number },
 ): void {
   into.writeUInt32LE(MAGIC, 0)
   into.writeUInt8(header.version, 4)
   into.writeUInt8(body.kind, 5)
-  into.writeUInt8(CODEC.raw, 6)
+  into.writeUInt8(body.codec ?? CODEC.raw, 6)
   into.writeUInt8(header.stream, 7)
   into.writeUInt32LE(header.round, 8)
   into.writeUInt32LE(header.sequence, 12)

@@ -24,7 +24,7 @@ export const ROOMS = {
   protocol: { imports: [], packages: ['msgpackr', 'zod'] },
   channel: { imports: ['protocol'], packages: ['ws'] },
   engine: { imports: ['protocol'], packages: [], node: false },
-  memory: { imports: ['protocol'], packages: ['koffi'] },
+  memory: { imports: ['protocol'], packages: ['koffi', 'lz4-napi'] },
   worker: { imports: ['protocol', 'channel', 'engine', 'memory'], packages: ['esbuild', 'tsx'] },
   trainer: {
     imports: ['worker/contract'],

@@ -1,8 +1,9 @@
-/** Paged memory: the arena with its layout, dirty trackers, and what reads pages. */
+/** Paged memory: the arena with its layout, dirty trackers, the page codec, and what reads pages. */
 export { Arena } from './arena.ts'
 export { type ChosenTracker, chooseTracker, proveUserfaultfd } from './choose-tracker.ts'
 export { CompareTracker } from './compare.ts'
 export { type DirtyTracker, TRACKER_KINDS, type TrackerKind } from './dirty-tracker.ts'
+export { FramedImage, type FramedRuns } from './framed-image.ts'
 export {
   type ArenaLayout,
   arenaBytes,
@@ -17,4 +18,5 @@ export {
 export { DirtyPages, type Subscription } from './subscriptions.ts'
 export { UserfaultfdTracker } from './userfaultfd.ts'
 export type { SharedMemory } from './webassembly.ts'
+export { isXorPossible, XorDecoder, type XorEffort, XorEncoder } from './xor-codec.ts'
 export { isZeroPage } from './zero-page.ts'

@@ -1,4 +1,12 @@
 export { ClockEstimate } from './clock-offset.ts'
+export {
+  type CodecKnowledge,
+  chooseCodec,
+  codecOfRound,
+  learnFromEncoding,
+  learnFromRound,
+  NOTHING_KNOWN,
+} from './codec-choice.ts'
 export { expectedDowntimeOf, startSource, statusOf, stepSource } from './source.ts'
 export type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
 export type { TargetEffect, TargetEvent, TargetState } from './target.ts'

@@ -22,6 +22,7 @@ import {
   PAGE_BYTES,
   type RoundCodec,
   xorPages,
+  xorSectionBytes,
 } from '@godwit/protocol'
 import { type XorEffort, XorEncoder } from './xor-codec.ts'
 
@@ -32,6 +33,8 @@ export interface FramedRuns {
   readonly image: Uint8Array
   /** Good until the next call of `frame`. */
   readonly planes?: readonly Uint8Array[]
+  /** What the codec made of the pages that have a base, also when it was not worth sending; absent when there were none. */
+  readonly tried?: { readonly pageBytes: number; readonly wireBytes: number }
 }
 
 export class FramedImage {
@@ -79,8 +82,11 @@ export class FramedImage {
       else base.set(image.subarray(from, to), from)
       this.#mark(run, 1)
     }
-    if (planes === undefined || !isWorthXor(planes, xorPages(split))) return { runs, image: base }
-    return { runs: split, image: base, planes }
+    if (planes === undefined) return { runs, image: base }
+    const pageBytes = xorPages(split) * PAGE_BYTES
+    if (!isWorthXor(planes, xorPages(split)))
+      return { runs, image: base, tried: { pageBytes, wireBytes: pageBytes } }
+    return { runs: split, image: base, planes, tried: { pageBytes, wireBytes: xorSectionBytes(planes) } }
   }
 
   /** `runs` with pages that have a base as xor runs; as they were if that would be too many. */

@@ -22,7 +22,7 @@
  */
 import type { MigrationOptions, RoundCodec } from '@godwit/protocol'
 
-/** Of an encoder that has not been tried: a quarter of what a free core did. */
+/** Of an encoder that has not been tried: half of what a free core did, as `test/bench/codec.ts` shows it. */
 const ASSUMED_XOR_BYTES_PER_MS = 250_000
 /** Hoped for until it is known; what Adam's state of the programs that come along gives. */
 const ASSUMED_RATIO = 1.2

@@ -35,6 +35,16 @@ export interface JobSpec {
   readonly tracker?: WorkerLaunch['tracker']
 }
 
+/** Where a worker runs: this machine, or a part of it that is entered by a command. */
+export interface RigPlace {
+  /** Put before the worker's own command, e.g. `ip netns exec NAME`. It must not fork: its process is the worker's. */
+  readonly command: readonly string[]
+  /** Where the worker listens for a migration and is dialled. */
+  readonly host: string
+}
+
+const HERE: RigPlace = { command: [], host: '127.0.0.1' }
+
 /** Resolves a program of @godwit/trainer by name, anything else as a path. */
 export function programFile(program: string): string {
   return program.includes('/')
@@ -48,15 +58,21 @@ export class RigWorker {
   readonly exited: Promise<number | null>
   #channel: Channel<FromWorker, ToWorker> | undefined
   #onMessage: (message: FromWorker) => void = () => {}
+  /** What the rig found wrong with a message of this worker: said to whoever waits for it. */
+  #objection: unknown
   readonly #events = new EventEmitter().setMaxListeners(100)
   readonly #folder: string
+  /** Where it is dialled. */
+  readonly host: string
 
-  constructor(folder: string, launch: WorkerLaunch, node: string) {
+  constructor(folder: string, launch: WorkerLaunch, at: { node: string; place: RigPlace }) {
     this.#folder = folder
+    this.host = at.place.host
     mkdirSync(folder)
     writeFileSync(join(folder, 'launch.json'), JSON.stringify(launch))
     const log = openSync(join(folder, 'output.log'), 'a')
-    this.process = spawn(node, ['--import', 'tsx', WORKER_MAIN, folder], { stdio: ['ignore', log, log] })
+    const [command, ...args] = [...at.place.command, at.node, '--import', 'tsx', WORKER_MAIN, folder]
+    this.process = spawn(command as string, args, { stdio: ['ignore', log, log] })
     this.exited = once(this.process, 'exit').then(([code]) => {
       this.#events.emit('change')
       return code as number | null
@@ -69,13 +85,18 @@ export class RigWorker {
 
   async connect(onMessage: (message: FromWorker) => void): Promise<void> {
     this.#onMessage = onMessage
-    while (this.process.exitCode === null) {
+    // Not by the exit code alone: a worker that was killed has none, and would be dialled for ever.
+    while (!this.hasEnded) {
       try {
         const socket = await dial(`ws+unix:${join(this.#folder, 'worker.sock')}:/`)
         const channel = new Channel<FromWorker, ToWorker>(socket, fromWorker, {
           message: (message) => {
             this.received.push(message)
-            onMessage(message)
+            try {
+              onMessage(message)
+            } catch (objection) {
+              this.#objection ??= objection
+            }
             this.#events.emit('change')
           },
           closed: (error) => {
@@ -122,6 +143,7 @@ export class RigWorker {
         (message): message is Message<Type> => message.type === type && accept(message as Message<Type>),
       )
       if (found !== undefined) return found
+      this.refuseIfWrong()
       if (this.hasEnded) {
         const last = this.received
           .filter(({ type }) => type !== 'outputs' && type !== 'migrationProgress')
@@ -137,9 +159,17 @@ export class RigWorker {
   /** Resolves when `ready` is true, asking again whenever this worker says something. */
   async until(ready: () => boolean): Promise<void> {
     while (!ready()) {
+      this.refuseIfWrong()
       if (this.hasEnded) throw new Error(`the worker ended too early\n${this.log}`)
       await once(this.#events, 'change')
     }
+  }
+
+  /** Throws what the rig found wrong with this worker, once: nothing good comes from waiting for it. */
+  refuseIfWrong(): void {
+    const objection = this.#objection
+    this.#objection = undefined
+    if (objection !== undefined) throw objection
   }
 
   get hasEnded(): boolean {
@@ -150,16 +180,20 @@ export class RigWorker {
 /** One job's accepted steps: the coordinator's rule, written apart from it. */
 export class Ledger {
   readonly outputs: Output[] = []
+  /** When each of them came, by `performance.now()`: the job's pace as somebody outside sees it. */
+  readonly arrivalsMs: number[] = []
 
   /** Takes steps in order, each once. A repeat must be the very same output. */
-  accept(outputs: readonly Output[]): void {
+  accept(outputs: readonly Output[], atMs: number = performance.now()): void {
     for (const output of outputs) {
       const before = this.outputs[output.step]
       if (before !== undefined) {
         if (JSON.stringify(before) !== JSON.stringify(output))
           throw new Error(`step ${output.step} came twice: ${JSON.stringify([before, output])}`)
-      } else if (output.step === this.outputs.length) this.outputs.push(output)
-      else throw new Error(`step ${output.step} came where ${this.outputs.length} is due`)
+      } else if (output.step === this.outputs.length) {
+        this.outputs.push(output)
+        this.arrivalsMs.push(atMs)
+      } else throw new Error(`step ${output.step} came where ${this.outputs.length} is due`)
     }
   }
 }
@@ -179,8 +213,14 @@ export class Rig {
     {
       mode = 'fresh',
       node = process.execPath,
+      place = HERE,
       launch = {},
-    }: { mode?: WorkerLaunch['mode']; node?: string; launch?: Partial<WorkerLaunch> } = {},
+    }: {
+      mode?: WorkerLaunch['mode']
+      node?: string
+      place?: RigPlace
+      launch?: Partial<WorkerLaunch>
+    } = {},
   ): Promise<RigWorker> {
     this.#count += 1
     const workerId = `w${this.#count}`
@@ -197,13 +237,13 @@ export class Rig {
         epoch: this.#epoch,
         tracker: spec.tracker ?? 'auto',
         orphanTimeoutMs: 30_000,
-        listenHost: '127.0.0.1',
+        listenHost: place.host,
         portRange: [0, 0],
         memoryLimitBytes: 8 * 2 ** 30,
         outputBatchMs: LIMITS.outputBatchMs,
         ...launch,
       },
-      node,
+      { node, place },
     )
     this.workers.push(worker)
     const { ledger } = this
@@ -244,7 +284,7 @@ export class Rig {
       source.next('migrationEnded', ours),
     ])
     if (answer.type === 'outgoingOpened')
-      target.send({ type: 'dial', migrationId, host: '127.0.0.1', port: answer.port, secret })
+      target.send({ type: 'dial', migrationId, host: source.host, port: answer.port, secret })
     return migrationId
   }
 
@@ -286,11 +326,12 @@ export class Rig {
     return this.finish(await this.start(spec, node === undefined ? {} : { node }))
   }
 
-  /** Ends every worker that still runs and removes all files. */
+  /** Ends every worker that still runs and removes all files. Throws what was wrong and nobody has been told yet. */
   async close(): Promise<void> {
     for (const worker of this.workers) worker.process.kill('SIGKILL')
     await Promise.all(this.workers.map((worker) => worker.exited))
     rmSync(this.folder, { recursive: true, force: true })
+    for (const worker of this.workers) worker.refuseIfWrong()
   }
 }
 

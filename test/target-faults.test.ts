@@ -124,7 +124,7 @@ const violations: [string, ErrorKind, (source: ScriptedSource) => void][] = [
   ['a frame with one bit changed', 'bad-checksum', (source) => source.bulk.send(flipped(first(source)))],
   [
     'a message larger than any frame',
-    'connection-lost',
+    'too-large',
     (source) => source.bulk.send(Buffer.alloc(MAX_FRAME_BYTES + 1)),
   ],
   [

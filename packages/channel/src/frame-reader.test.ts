@@ -52,7 +52,7 @@ test('messages come out whole and in order, however they were cut', () => {
       const size = lengths.reduce((sum, length) => sum + length, 0)
       const smallest = Math.max(1, Math.floor(size / 5000))
       const sent = lengths.map((length, index) =>
-        Buffer.from({ length }, (_, at) => (seed + index * 31 + at * 7) & 255),
+        Buffer.from(Array.from({ length }, (_, at) => (seed + index * 31 + at * 7) & 255)),
       )
       const received: Buffer[] = []
       const reader = new FrameReader(MAX_BYTES, (bytes) => received.push(Buffer.from(bytes)))
@@ -109,16 +109,12 @@ test('a bulk stream from a real server is read from its first message on', async
     },
   })
   const received: number[] = []
-  let drained = 0
   let failure: unknown
   const closed = await new Promise<boolean>((resolve) => {
     void dialBulk({ host: '127.0.0.1', port: listener.port, path: '/bulk' }, MAX_BYTES, {
       message: (bytes) => {
         if (bytes.some((byte) => byte !== (bytes.length & 255))) throw new Error('other bytes came')
         received.push(bytes.length)
-      },
-      drained: () => {
-        drained += 1
         if (received.length === 20 * sizes.length) void listener.close()
       },
       failed: (error) => {
@@ -132,7 +128,6 @@ test('a bulk stream from a real server is read from its first message on', async
   })
   expect([closed, failure]).toEqual([true, undefined])
   expect(received).toEqual(Array.from({ length: 20 }, () => sizes).flat())
-  expect(drained).toBeGreaterThan(0)
 })
 
 test('a bulk stream that is none ends its connection with a typed error', async () => {
@@ -143,7 +138,6 @@ test('a bulk stream that is none ends its connection with a typed error', async 
   const failure = await new Promise<unknown>((resolve) => {
     void dialBulk({ host: '127.0.0.1', port: listener.port, path: '/bulk' }, MAX_BYTES, {
       message: () => {},
-      drained: () => {},
       failed: resolve,
     }).then((socket) => {
       socket.send('go')
@@ -155,7 +149,7 @@ test('a bulk stream that is none ends its connection with a typed error', async 
 })
 
 test('a bulk stream that nobody serves is unreachable', async () => {
-  const nobody = { message: () => {}, drained: () => {}, failed: () => {} }
+  const nobody = { message: () => {}, failed: () => {} }
   await expect(
     dialBulk({ host: '127.0.0.1', port: 1, path: '/bulk' }, MAX_BYTES, nobody),
   ).rejects.toMatchObject({

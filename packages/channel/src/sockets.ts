@@ -56,8 +56,6 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
 export interface BulkHandlers {
   /** A view of the socket's buffer, valid until this returns. */
   message(bytes: Buffer): void
-  /** All that had arrived was handed out: a good moment to acknowledge. */
-  drained(): void
   /** What came is no bulk stream: the connection was cut. */
   failed(error: unknown): void
 }
@@ -76,7 +74,6 @@ export async function dialBulk(
   const read = (bytes: number): void => {
     try {
       reader.wrote(bytes)
-      handlers.drained()
     } catch (error) {
       connection.destroy()
       handlers.failed(error)

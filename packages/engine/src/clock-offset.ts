@@ -21,6 +21,8 @@ export interface PingSample {
 
 /** Clocks of two machines drift apart by up to 100 µs a second: only the newest samples bound the offset of now. */
 const KEPT_SAMPLES = 16
+/** Instants far from 0 are sums that were rounded: intervals that miss each other by less still overlap. */
+const ROUNDING_MS = 1e-6
 
 export class ClockEstimate {
   readonly #samples: PingSample[] = []
@@ -44,8 +46,8 @@ export class ClockEstimate {
       const { sentMs, atMs, receivedMs } = this.#samples[index] as PingSample
       const [nextLow, nextHigh] = [Math.max(low, atMs - receivedMs), Math.min(high, atMs - sentMs)]
       // Samples that don't overlap any more: the clocks have drifted since, the newer ones count.
-      if (nextLow > nextHigh) break
-      ;[low, high] = [nextLow, nextHigh]
+      if (nextLow > nextHigh + ROUNDING_MS) break
+      ;[low, high] = [Math.min(nextLow, nextHigh), Math.max(nextLow, nextHigh)]
     }
     if (high === Number.POSITIVE_INFINITY) return undefined
     return { offsetMs: (low + high) / 2, errorMs: (high - low) / 2 }

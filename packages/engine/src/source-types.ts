@@ -7,13 +7,14 @@ import type {
   Identity,
   MigrationOptions,
   MigrationReport,
+  ParkPoint,
   RoundReport,
   TrackerKind,
   VersionRange,
 } from '@godwit/protocol'
 import type { ClockOffset } from './clock-offset.ts'
 import type { SourceInstants, TargetInstants } from './downtime.ts'
-import type { Forecast } from './forecast.ts'
+import type { Forecast, StepShape } from './forecast.ts'
 
 export interface SourceConfig {
   readonly migrationId: string
@@ -42,12 +43,22 @@ export interface SourceRun {
   readonly nextRound: number
   /** Parks so far; also the number of the current attempt. */
   readonly parks: number
+  /** Where the thread is asked to park, or parked. */
+  readonly parkPoint: ParkPoint
   readonly parkReason: string
   readonly predicted: { readonly downtimeMs: number; readonly totalMs: number }
   readonly roundTripMs: number
   readonly clock: ClockOffset | undefined
   /** When the target last installed something, or a round began. */
   readonly progressMs: number
+  /** What a switchover may take now: the option's, or more once stalled rounds raised it. */
+  readonly limitMs: number
+  /** The timeout passed and the person chose to move all the same: no limit on the downtime holds any more. */
+  readonly isForced: boolean
+  /** How much of its time the thread is made to idle, in percent. */
+  readonly throttlePercent: number
+  /** Stalled rounds at which the limit was last raised, or the throttle. */
+  readonly stallsAnswered: number
 }
 
 /** `phase` names in errors are those of the status people see. */
@@ -58,13 +69,14 @@ export type SourceState =
   | { readonly name: 'connecting'; readonly run: SourceRun }
   /** Sending rounds while training runs. */
   | { readonly name: 'active'; readonly run: SourceRun }
-  /** The thread was asked to park and still steps. */
+  /** The thread was asked to park and still steps; rounds go on, so that less is left when it does. */
   | { readonly name: 'parking'; readonly run: SourceRun }
   /** The thread is parked, the last pages go over. */
   | {
       readonly name: 'draining'
       readonly run: SourceRun
       readonly step: number
+      readonly deltaBytes: number
       readonly parkedMs: number
       readonly awakeMs: number
     }
@@ -73,6 +85,8 @@ export type SourceState =
       readonly name: 'frozen'
       readonly run: SourceRun
       readonly step: number
+      readonly deltaBytes: number
+      readonly maxInFlightBytes: number
       readonly instants: SourceInstants
       readonly installedMs: number | undefined
     }
@@ -105,11 +119,20 @@ export type SourceEvent =
       readonly round: RoundReport
       readonly pendingPages: number
       readonly bytesPerMs: number | undefined
+      /** Of the last step, for a program that splits it. */
+      readonly shape?: StepShape | undefined
     }
+  /** A round that was stopped: what of it left. The rest is pending again. */
+  | { readonly type: 'roundStopped'; readonly round: RoundReport }
   /** `nowMs` of the event is when the pager woke up. `step` steps are applied. */
-  | { readonly type: 'parked'; readonly step: number; readonly parkedMs: number }
+  | { readonly type: 'parked'; readonly step: number; readonly parkedMs: number; readonly deltaBytes: number }
   /** The last pages were handed to the sockets. */
-  | { readonly type: 'finalRoundSent'; readonly round: RoundReport; readonly scannedMs: number }
+  | {
+      readonly type: 'finalRoundSent'
+      readonly round: RoundReport
+      readonly scannedMs: number
+      readonly maxInFlightBytes: number
+    }
   /** The target installed bytes. */
   | { readonly type: 'installed' }
   | { readonly type: 'clock'; readonly roundTripMs: number; readonly clock: ClockOffset | undefined }
@@ -135,11 +158,13 @@ export type SourceEffect =
   | { readonly type: 'refuse'; readonly error: ErrorReport }
   /** Round 0: every page. Later ones: what is pending. */
   | { readonly type: 'sendRound'; readonly round: number }
-  | { readonly type: 'park'; readonly attempt: number }
-  /** Collect once more and send all that is pending. */
-  | { readonly type: 'sendFinalRound'; readonly round: number }
-  /** Stop sending; pages not sent are pending again. */
-  | { readonly type: 'abandonFinalRound' }
+  | { readonly type: 'park'; readonly attempt: number; readonly point: ParkPoint }
+  /** Collect once more and send all that is pending, or everything if no round was sent; then the delta, if there is one. */
+  | { readonly type: 'sendFinalRound'; readonly round: number; readonly attempt: number }
+  /** Stop the round that is being sent; pages that did not leave are pending again. */
+  | { readonly type: 'stopRound' }
+  /** Make the thread idle for this share of its time; 0 takes it back. */
+  | { readonly type: 'throttle'; readonly percent: number }
   /** Send `final`. From here on only the coordinator lets the thread go on. */
   | { readonly type: 'sendFinal'; readonly attempt: number; readonly step: number }
   /** Take back the park; under a new epoch where the coordinator made one. */

@@ -12,8 +12,25 @@
  *
  * The table is total: a state without a rule for an event does not compile.
  */
-import { commonVersion, difference, type ErrorReport, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
-import { decide, disappoint, expectedDowntimeMs, learn, noForecast } from './forecast.ts'
+import {
+  commonVersion,
+  difference,
+  type ErrorReport,
+  LIMITS,
+  OUR_VERSIONS,
+  type ParkPoint,
+} from '@godwit/protocol'
+import { answerToStall } from './convergence.ts'
+import {
+  type Allowed,
+  comparison,
+  decide,
+  disappoint,
+  expectedPark,
+  isStalled,
+  learn,
+  noForecast,
+} from './forecast.ts'
 import { completedReport } from './report.ts'
 import { addRound } from './rounds.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
@@ -41,11 +58,16 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     rounds: [],
     nextRound: 0,
     parks: 0,
+    parkPoint: 'boundary',
     parkReason: 'none',
     predicted: { downtimeMs: 0, totalMs: 0 },
     roundTripMs: 0,
     clock: undefined,
     progressMs: nowMs,
+    limitMs: config.options.downtimeLimitMs,
+    isForced: false,
+    throttlePercent: 0,
+    stallsAnswered: 0,
   }
   return { name: 'listening', run }
 }
@@ -108,6 +130,11 @@ const beforeFinal = {
   hello: outOfOrder,
   streamsOpen: unasked,
   roundSent: unasked,
+  // The round in which the thread parked, or a final one that was given up.
+  roundStopped: (
+    state: Exclude<SourceState, { name: 'ended' }>,
+    { round }: Event<'roundStopped'>,
+  ): SourceNext => stay({ ...state, run: { ...state.run, rounds: addRound(state.run.rounds, round) } }),
   parked: unasked,
   finalRoundSent: unasked,
   installed: outOfOrder,
@@ -136,21 +163,22 @@ const setupTick = (
   })
 }
 
-/** Progress and the migration's own timeout: both end it with the thread training on. */
+/** Progress and the migration's own timeout. Neither stops the training: the first ends the migration, the second may force it. */
 const movingTick = (
   state: SourceState & { run: SourceRun },
   { bytesInFlight }: Event<'tick'>,
   nowMs: number,
 ): SourceNext => {
-  const { options } = state.run.config
-  if (nowMs - state.run.startedMs > options.timeoutMs) {
-    const { pendingPages } = state.run.forecast
-    const message = `no switchover within ${options.timeoutMs} ms: ${pendingPages} pages were dirty after ${state.run.nextRound} rounds; raise the downtime limit or the timeout`
+  const { run } = state
+  const { options } = run.config
+  if (!run.isForced && nowMs - run.startedMs > options.timeoutMs) {
+    if (options.onTimeout === 'force') return force(state, nowMs)
+    const message = `no switchover within ${options.timeoutMs} ms: ${run.forecast.pendingPages} pages were dirty after ${run.nextRound} rounds; raise the downtime limit or the timeout, or force it`
     return fail(state, { kind: 'not-converging', message })
   }
   // Nothing is under way: a slow step is waited for, and a slow step is no stalled target.
-  if (bytesInFlight === 0) return stay({ ...state, run: { ...state.run, progressMs: nowMs } } as SourceState)
-  if (nowMs - state.run.progressMs > LIMITS.progressTimeoutMs) {
+  if (bytesInFlight === 0) return stay({ ...state, run: { ...run, progressMs: nowMs } } as SourceState)
+  if (nowMs - run.progressMs > LIMITS.progressTimeoutMs) {
     return fail(state, {
       kind: 'peer-stalled',
       message: `the target installed nothing for ${LIMITS.progressTimeoutMs} ms`,
@@ -159,12 +187,39 @@ const movingTick = (
   return stay(state)
 }
 
-function sendNextRound(run: SourceRun, ...before: SourceEffect[]): SourceNext {
+/** Moves now, however long it takes: the person preferred that to staying. */
+function force(state: SourceState & { run: SourceRun }, nowMs: number): SourceNext {
+  const run: SourceRun = { ...state.run, isForced: true }
+  if (state.name !== 'active') return stay({ ...state, run } as SourceState)
+  const { parkPoint } = run.config.options
+  const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
+  const point = expected?.point ?? 'boundary'
+  const reason = `forced after ${run.config.options.timeoutMs} ms; ${comparison(run.forecast, point, parkPoint)}`
+  return park(run, { point, reason, expectedMs: expected?.downtimeMs ?? 0 }, nowMs)
+}
+
+/** Rounds go on until the thread is where it was asked to be. */
+function park(
+  run: SourceRun,
+  { point, reason, expectedMs }: { point: ParkPoint; reason: string; expectedMs: number },
+  nowMs: number,
+): SourceNext {
+  const attempt = run.parks + 1
+  const predicted = { downtimeMs: expectedMs, totalMs: nowMs - run.startedMs + expectedMs }
+  const parking: SourceRun = { ...run, parks: attempt, parkPoint: point, parkReason: reason, predicted }
+  return to({ name: 'parking', run: parking }, { type: 'park', attempt, point })
+}
+
+function allowed({ config, limitMs }: SourceRun): Allowed {
+  return { parkPoint: config.options.parkPoint, limitMs }
+}
+
+function sendNextRound(
+  { name, run }: { name: 'active' | 'parking'; run: SourceRun },
+  ...before: SourceEffect[]
+): SourceNext {
   const round = run.nextRound
-  return to({ name: 'active', run: { ...run, nextRound: round + 1 } }, ...before, {
-    type: 'sendRound',
-    round,
-  })
+  return to({ name, run: { ...run, nextRound: round + 1 } }, ...before, { type: 'sendRound', round })
 }
 
 const progressed = <S extends SourceState & { run: SourceRun }>(
@@ -174,8 +229,35 @@ const progressed = <S extends SourceState & { run: SourceRun }>(
 ): SourceNext => stay({ ...state, run: { ...state.run, progressMs: nowMs } } as SourceState)
 
 function maxDowntimeMs(run: SourceRun): number {
-  const { maxDowntimeMs, downtimeLimitMs } = run.config.options
-  return maxDowntimeMs ?? downtimeLimitMs * LIMITS.maxDowntimeFactor
+  const { maxDowntimeMs, method } = run.config.options
+  // Who stops to copy has chosen to wait, and has no rounds to go back to.
+  if (run.isForced || (method === 'stopcopy' && maxDowntimeMs === undefined)) return Number.POSITIVE_INFINITY
+  return maxDowntimeMs ?? run.limitMs * LIMITS.maxDowntimeFactor
+}
+
+/** What a finished round leaves known. */
+function learnt(run: SourceRun, event: Event<'roundSent'>, nowMs: number): SourceRun {
+  const { round, pendingPages, bytesPerMs, shape } = event
+  const forecast = learn(run.forecast, { pendingPages, steps: round.steps, bytesPerMs, shape })
+  return { ...run, forecast, rounds: addRound(run.rounds, round), progressMs: nowMs }
+}
+
+/** Rounds no longer shrink to what the limit allows: does what the person chose. */
+function answerStall(run: SourceRun): SourceNext {
+  const answer = answerToStall(run)
+  const answered: SourceRun = { ...run, stallsAnswered: run.forecast.stalledRounds }
+  const goOn = (next: SourceRun, ...effects: SourceEffect[]): SourceNext =>
+    sendNextRound({ name: 'active', run: next }, ...effects)
+  switch (answer.type) {
+    case 'wait':
+      return goOn(run)
+    case 'raiseLimit':
+      return goOn({ ...answered, limitMs: answer.limitMs })
+    case 'throttle':
+      return goOn({ ...answered, throttlePercent: answer.percent }, answer)
+    case 'giveUp':
+      return fail({ name: 'active', run }, { kind: 'not-converging', message: answer.message })
+  }
 }
 
 const listening: Row<'listening'> = {
@@ -200,26 +282,28 @@ const listening: Row<'listening'> = {
 
 const connecting: Row<'connecting'> = {
   ...beforeFinal,
-  streamsOpen: (state, _event, nowMs) => sendNextRound({ ...state.run, activeMs: nowMs, progressMs: nowMs }),
+  streamsOpen: (state, _event, nowMs) => {
+    const run = { ...state.run, activeMs: nowMs, progressMs: nowMs }
+    if (run.config.options.method === 'precopy') return sendNextRound({ name: 'active', run })
+    const point = run.config.options.parkPoint === 'preApply' ? 'preApply' : 'boundary'
+    return park(run, { point, reason: 'stop and copy, as asked', expectedMs: 0 }, nowMs)
+  },
   tick: setupTick,
 }
 
 const active: Row<'active'> = {
   ...beforeFinal,
   installed: progressed,
-  roundSent: (state, { round, pendingPages, bytesPerMs }, nowMs) => {
-    const forecast = learn(state.run.forecast, { pendingPages, steps: round.steps, bytesPerMs })
-    const rounds = addRound(state.run.rounds, round)
-    const run: SourceRun = { ...state.run, forecast, rounds, progressMs: nowMs }
-    const decision = decide(forecast, run.config.options.downtimeLimitMs, run.roundTripMs)
-    if (!decision.park) return sendNextRound(run)
-    const attempt = run.parks + 1
-    const predicted = {
-      downtimeMs: decision.expectedMs,
-      totalMs: nowMs - run.startedMs + decision.expectedMs,
+  roundSent: (state, event, nowMs) => {
+    const run = learnt(state.run, event, nowMs)
+    const decision = decide(run.forecast, allowed(run), run.roundTripMs)
+    if (decision.park) {
+      const parking = park(run, decision, nowMs)
+      const next = sendNextRound(parking.state as Named<'parking'>)
+      return to(next.state, ...parking.effects, ...next.effects)
     }
-    const parking: SourceRun = { ...run, parks: attempt, parkReason: decision.reason, predicted }
-    return to({ name: 'parking', run: parking }, { type: 'park', attempt })
+    if (isStalled(run.forecast, allowed(run), run.roundTripMs)) return answerStall(run)
+    return sendNextRound({ name: 'active', run })
   },
   tick: movingTick,
 }
@@ -227,10 +311,13 @@ const active: Row<'active'> = {
 const parking: Row<'parking'> = {
   ...beforeFinal,
   installed: progressed,
-  parked: (state, { step, parkedMs }, nowMs) =>
+  roundSent: (state, event, nowMs) =>
+    sendNextRound({ name: 'parking', run: learnt(state.run, event, nowMs) }),
+  parked: ({ run }, { step, parkedMs, deltaBytes }, nowMs) =>
     to(
-      { name: 'draining', run: { ...state.run, progressMs: nowMs }, step, parkedMs, awakeMs: nowMs },
-      { type: 'sendFinalRound', round: state.run.nextRound },
+      { name: 'draining', run: { ...run, progressMs: nowMs }, step, deltaBytes, parkedMs, awakeMs: nowMs },
+      { type: 'stopRound' },
+      { type: 'sendFinalRound', round: run.nextRound, attempt: run.parks },
     ),
   tick: movingTick,
 }
@@ -238,8 +325,8 @@ const parking: Row<'parking'> = {
 const draining: Row<'draining'> = {
   ...beforeFinal,
   installed: progressed,
-  finalRoundSent: (state, { round, scannedMs }, nowMs) => {
-    const { parkedMs, awakeMs, step } = state
+  finalRoundSent: (state, { round, scannedMs, maxInFlightBytes }, nowMs) => {
+    const { parkedMs, awakeMs, step, deltaBytes } = state
     const run = {
       ...state.run,
       rounds: addRound(state.run.rounds, round),
@@ -248,7 +335,7 @@ const draining: Row<'draining'> = {
     if (nowMs - parkedMs > maxDowntimeMs(run)) return giveUpSwitchover({ ...state, run }, nowMs)
     const instants = { parkedMs, awakeMs, scannedMs, sentMs: nowMs }
     return to(
-      { name: 'frozen', run, step, instants, installedMs: undefined },
+      { name: 'frozen', run, step, deltaBytes, maxInFlightBytes, instants, installedMs: undefined },
       { type: 'sendFinal', attempt: run.parks, step },
     )
   },
@@ -265,7 +352,7 @@ function giveUpSwitchover(state: Named<'draining'>, nowMs: number): SourceNext {
   const { run } = state
   // The number of the round that is given up may be on the wire already.
   const next = { ...run, forecast: disappoint(run.forecast), progressMs: nowMs, nextRound: run.nextRound + 1 }
-  return sendNextRound(next, { type: 'abandonFinalRound' }, { type: 'resume' })
+  return sendNextRound({ name: 'active', run: next }, { type: 'stopRound' }, { type: 'resume' })
 }
 
 function askRecover(
@@ -285,6 +372,7 @@ const afterFinal = {
   hello: stay,
   streamsOpen: unasked,
   roundSent: unasked,
+  roundStopped: stay,
   parked: unasked,
   finalRoundSent: unasked,
   installed: stay,
@@ -365,6 +453,7 @@ const ended: Row<'ended'> = {
   hello: stay,
   streamsOpen: stay,
   roundSent: stay,
+  roundStopped: stay,
   parked: stay,
   finalRoundSent: stay,
   installed: stay,
@@ -393,5 +482,7 @@ const TABLE: { [Name in SourceState['name']]: Row<Name> } = {
 
 /** What people see of the forecast while a migration is active. */
 export function expectedDowntimeOf(state: SourceState): number | undefined {
-  return state.name === 'ended' ? undefined : expectedDowntimeMs(state.run.forecast, state.run.roundTripMs)
+  if (state.name === 'ended') return undefined
+  const { forecast, config, roundTripMs } = state.run
+  return expectedPark(forecast, config.options.parkPoint, roundTripMs)?.downtimeMs
 }

@@ -25,7 +25,7 @@ function framesOf(stream: number): BulkFrame[] {
   return [...list, frame(stream, 4, undefined)]
 }
 
-const final = { attempt: 1, step: 7, lastSequences: [4, 4, 4] }
+const final = { attempt: 1, step: 7, lastSequences: [4, 4, 4], deltaBytes: 0 }
 
 /** A merge of the streams' frames, in each stream's order, with `final` anywhere. */
 const interleaving: fc.Arbitrary<TargetEvent[]> = fc
@@ -47,7 +47,7 @@ const interleaving: fc.Arbitrary<TargetEvent[]> = fc
   })
 
 function run(events: readonly TargetEvent[]): { state: TargetState; effects: TargetEffect[] } {
-  let state = stepTarget(startTarget(pageCount), { type: 'welcome', streams }).state
+  let state = stepTarget(startTarget(pageCount, 1000), { type: 'welcome', streams }).state
   const effects: TargetEffect[] = []
   for (const event of events) {
     const next = stepTarget(state, event)
@@ -85,7 +85,7 @@ test('a missing, repeated or swapped frame ends it before anything is taken over
 test('final before every page was ever sent is refused', () => {
   const { state, effects } = run([
     { type: 'frame', frame: frame(0, 0, [{ firstPage: 0, pageCount: 11, encoding: 'zero' }]) },
-    { type: 'final', final: { ...final, lastSequences: [0, -1, -1] } },
+    { type: 'final', final: { ...final, lastSequences: [0, -1, -1], deltaBytes: 0 } },
   ])
   expect(state.name).toBe('ended')
   expect(effects.at(-1)).toMatchObject({
@@ -112,8 +112,53 @@ test('nothing is applied unless the claim is granted', () => {
 
 test('errors name the phase in which they happened', () => {
   const error = { kind: 'connection-lost', message: 'gone' } as const
-  expect(stepTarget(startTarget(1), { type: 'lost', error }).effects).toMatchObject([
+  expect(stepTarget(startTarget(1, 0), { type: 'lost', error }).effects).toMatchObject([
     { error: { phase: 'setup' } },
   ])
   expect(run([{ type: 'lost', error }]).effects).toMatchObject([{ error: { phase: 'active' } }])
+})
+
+/** All pages as zeros, so that what is left is about deltas. */
+const everyPage: TargetEvent = {
+  type: 'frame',
+  frame: frame(0, 0, [{ firstPage: 0, pageCount, encoding: 'zero' }]),
+}
+
+function delta(sequence: number, attempt: number, byteOffset: number, byteLength: number): TargetEvent {
+  const header = { version: 1, stream: 0, round: attempt, sequence }
+  return {
+    type: 'frame',
+    frame: { kind: 'delta', ...header, byteOffset, payload: Buffer.alloc(byteLength) },
+  }
+}
+
+function finalAfter(sequence: number, attempt: number, deltaBytes: number): TargetEvent {
+  return { type: 'final', final: { attempt, step: 7, lastSequences: [sequence, -1, -1], deltaBytes } }
+}
+
+test('a delta must be whole, of the attempt that final names, and no larger than declared', () => {
+  const whole = [everyPage, delta(1, 1, 0, 600), delta(2, 1, 600, 400)]
+  expect(run([...whole, finalAfter(2, 1, 1000)]).effects.at(-1)).toMatchObject({ type: 'takeOver' })
+  for (const [events, kind] of [
+    [[...whole, finalAfter(2, 1, 999)], 'out-of-order'],
+    [[...whole, finalAfter(2, 2, 1000)], 'out-of-order'],
+    [[everyPage, finalAfter(0, 1, 10)], 'out-of-order'],
+    [[everyPage, delta(1, 1, 600, 401)], 'out-of-range'],
+  ] as [TargetEvent[], string][]) {
+    expect(run(events).effects.at(-1)).toMatchObject({ type: 'exit', error: { kind } })
+  }
+})
+
+test('what is left of the delta of a park that was given up does not count, and is not installed over the newer one', () => {
+  const { effects } = run([
+    everyPage,
+    delta(1, 1, 0, 600),
+    delta(2, 2, 0, 300),
+    delta(3, 1, 600, 400),
+    delta(4, 2, 300, 100),
+    finalAfter(4, 2, 400),
+  ])
+  expect(effects.at(-1)).toMatchObject({ type: 'takeOver' })
+  const installed = effects.flatMap((effect) => (effect.type === 'install' ? [effect.frame.sequence] : []))
+  expect(installed).toEqual([0, 1, 2, 4])
 })

@@ -9,7 +9,8 @@
  * - a stream's frames are installed in the order in which they were sent, none missing, so that no older copy of
  *   a page lands on a newer one;
  * - `takeOver` is asked for once, and only when every page has been written since setup;
- * - nothing is claimed before everything is installed, nothing is applied before the claim is granted.
+ * - nothing is claimed before everything is installed; before the claim is granted nothing is applied but the delta that
+ *   came with the state, and no output leaves.
  *
  * No timer stands here: a silent source ends its connection, and an unanswered claim waits, because only the
  * coordinator knows who owns the job.
@@ -21,6 +22,8 @@ export interface Final {
   readonly attempt: number
   readonly step: number
   readonly lastSequences: readonly number[]
+  /** Of the delta that comes with it; 0 when the thread parked at the boundary. */
+  readonly deltaBytes: number
 }
 
 interface Receiving {
@@ -29,10 +32,13 @@ interface Receiving {
   /** Pages written since setup. The one thing here that is changed in place: it is as large as the arena's bitmap. */
   readonly received: PageSet
   readonly final: Final | undefined
+  /** Of the newest attempt: what is left of earlier ones is written over. */
+  readonly delta: { readonly attempt: number; readonly bytes: number }
+  readonly maxDeltaBytes: number
 }
 
 export type TargetState =
-  | { readonly name: 'dialling'; readonly pageCount: number }
+  | { readonly name: 'dialling'; readonly pageCount: number; readonly maxDeltaBytes: number }
   | ({ readonly name: 'receiving' } & Receiving)
   /** Everything is here and claimed; the thread computes ahead behind a closed gate. */
   | { readonly name: 'claiming'; readonly final: Final }
@@ -70,8 +76,9 @@ type Row<Name extends TargetState['name']> = {
   ) => TargetNext
 }
 
-export function startTarget(pageCount: number): TargetState {
-  return { name: 'dialling', pageCount }
+/** `maxDeltaBytes`: the largest delta that the program declared, staged. */
+export function startTarget(pageCount: number, maxDeltaBytes: number): TargetState {
+  return { name: 'dialling', pageCount, maxDeltaBytes }
 }
 
 export function stepTarget(state: TargetState, event: TargetEvent): TargetNext {
@@ -119,9 +126,34 @@ function receive(state: Named<'receiving'>, frame: BulkFrame): TargetNext {
       message: `frame ${frame.sequence} follows the last one, ${last}`,
     })
   }
-  if (frame.kind === 'pages') for (const run of frame.runs) state.received.addRun(run)
+  if (frame.kind === 'pages') {
+    for (const run of frame.runs) {
+      if (run.encoding === 'xor' && !state.received.hasRun(run)) {
+        const message = `pages ${run.firstPage}+${run.pageCount} are the difference to what was never sent`
+        return exit(state, { kind: 'out-of-order', message })
+      }
+      state.received.addRun(run)
+    }
+  }
+  const delta = frame.kind === 'delta' ? withDelta(state.delta, frame) : state.delta
+  if (frame.kind === 'delta' && frame.byteOffset + frame.payload.length > state.maxDeltaBytes) {
+    const message = `delta bytes ${frame.byteOffset}+${frame.payload.length} where the program declared ${state.maxDeltaBytes}`
+    return exit(state, { kind: 'out-of-range', message })
+  }
   const nextSequences = state.nextSequences.with(frame.stream, expected + 1)
-  return takeOverWhenWhole({ ...state, nextSequences }, { type: 'install', frame })
+  // What is late from an attempt that was given up must not land on the newer one.
+  const isStale = frame.kind === 'delta' && frame.round < delta.attempt
+  const effects: TargetEffect[] = isStale ? [] : [{ type: 'install', frame }]
+  return takeOverWhenWhole({ ...state, nextSequences, delta }, ...effects)
+}
+
+function withDelta(
+  before: Receiving['delta'],
+  { round: attempt, payload }: Extract<BulkFrame, { kind: 'delta' }>,
+): Receiving['delta'] {
+  if (attempt < before.attempt) return before
+  const bytes = payload.length + (attempt === before.attempt ? before.bytes : 0)
+  return { attempt, bytes }
 }
 
 function takeOverWhenWhole(state: Named<'receiving'>, ...effects: TargetEffect[]): TargetNext {
@@ -136,6 +168,12 @@ function takeOverWhenWhole(state: Named<'receiving'>, ...effects: TargetEffect[]
       message: `final came while ${missing} pages had never been sent`,
     })
   }
+  const { delta } = state
+  const deltaBytes = delta.attempt === final.attempt ? delta.bytes : 0
+  if (deltaBytes !== final.deltaBytes) {
+    const message = `final came with ${deltaBytes} bytes of a delta of ${final.deltaBytes}`
+    return exit(state, { kind: 'out-of-order', message })
+  }
   return to({ name: 'claiming', final }, ...effects, { type: 'takeOver', final })
 }
 
@@ -147,6 +185,8 @@ const dialling: Row<'dialling'> = {
         nextSequences: new Array<number>(streams).fill(0),
         received: new PageSet(state.pageCount),
         final: undefined,
+        delta: { attempt: 0, bytes: 0 },
+        maxDeltaBytes: state.maxDeltaBytes,
       },
       { type: 'openStreams', streams },
     ),

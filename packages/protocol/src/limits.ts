@@ -18,8 +18,9 @@ export const LIMITS = {
   /** Runs in one frame: zero runs carry no payload, so a frame may hold more runs than pages of payload. */
   maxFrameRuns: 256,
   maxStreams: 16,
-  /** Bytes in flight that the target has not installed yet, over all streams. */
+  /** Bytes in flight that the target has not installed yet, over all streams: before the link was measured, and at most. */
   windowBytes: 4 * MiB,
+  maxWindowBytes: 64 * MiB,
   /** Bytes a second: a slower limit would not carry a heartbeat's worth of pages. */
   minBandwidth: 64 * KiB,
   /** Arrays of a program's delta, and their bytes together: they are staged at both ends while a migration lasts. */
@@ -77,6 +78,8 @@ export const LIMITS = {
   defaultDowntimeLimitMs: 300,
   /** `maxDowntimeMs` is this times the limit unless it is given. */
   maxDowntimeFactor: 2,
+  /** Stalled rounds may raise the limit to so many times what was asked for, unless `maxDowntimeMs` says. */
+  maxRaisedLimitFactor: 10,
   maxMigrationMs: 24 * 3_600_000,
   defaultMigrationTimeoutMs: 600_000,
   /** First steps of a job that the target repeats before it may take it over. */

@@ -50,6 +50,12 @@ export class PageSet {
     )
   }
 
+  /** Whether every page of the run is in the set. */
+  hasRun({ firstPage, pageCount }: PageRun): boolean {
+    for (let page = firstPage; page < firstPage + pageCount; page++) if (!this.has(page)) return false
+    return true
+  }
+
   /** Adds every page of the run. Throws `out-of-range` when the run leaves the set's range; then nothing was added. */
   addRun({ firstPage, pageCount }: PageRun): void {
     if (!(firstPage >= 0 && pageCount >= 1 && firstPage + pageCount <= this.pageCount)) {
@@ -73,6 +79,18 @@ export class PageSet {
     if (other.pageCount !== this.pageCount)
       throw new RangeError(`sets of ${this.pageCount} and ${other.pageCount} pages`)
     for (let word = 0; word < this.#words.length; word++) this.#or(word, other.#words[word] as number)
+  }
+
+  /** Takes out every page of `other`. Both must cover the same number of pages. */
+  removeAll(other: PageSet): void {
+    if (other.pageCount !== this.pageCount)
+      throw new RangeError(`sets of ${this.pageCount} and ${other.pageCount} pages`)
+    for (let word = 0; word < this.#words.length; word++) {
+      const before = this.#words[word] as number
+      const after = (before & ~(other.#words[word] as number)) >>> 0
+      this.#words[word] = after
+      this.#size += bitCount(after) - bitCount(before)
+    }
   }
 
   clear(): void {

@@ -3,9 +3,12 @@
  *
  * A page always travels on the same stream, so that an older copy can't overtake a newer one: blocks of 64
  * neighbouring pages go round the streams in turn. Pages of zeros become runs without payload.
+ *
+ * A migration of a small job is over before code that is run for each page has been optimized: so as little as
+ * possible is done for a page here, and everything else for a run.
  */
 import { isZeroPage } from '@godwit/memory'
-import { type EncodedRun, LIMITS, PAGE_BYTES, type PageSet } from '@godwit/protocol'
+import { type EncodedRun, LIMITS, PAGE_BYTES, type PageSet, type RunEncoding } from '@godwit/protocol'
 
 const BLOCK_PAGES = LIMITS.maxFramePages
 
@@ -20,30 +23,55 @@ export function* planFrames(
   image: Buffer,
   { stream, streams }: { stream: number; streams: number },
 ): Generator<EncodedRun[]> {
-  let runs: EncodedRun[] = []
-  let payloadPages = 0
-  for (const page of pagesOf(pages, stream, streams)) {
-    const encoding = isZeroPage(image, page * PAGE_BYTES) ? 'zero' : 'raw'
-    const last = runs.at(-1)
-    const extends_ =
-      last !== undefined && last.encoding === encoding && last.firstPage + last.pageCount === page
-    const full = encoding === 'raw' ? payloadPages === LIMITS.maxFramePages : false
-    if (full || (!extends_ && runs.length === LIMITS.maxFrameRuns)) {
-      yield runs
-      runs = []
-      payloadPages = 0
+  let frame = new OpenFrame()
+  for (const { firstPage, pageCount } of pages.runs()) {
+    const end = firstPage + pageCount
+    for (let page = firstPage; page < end; ) {
+      // With several streams a run is cut where the stream changes.
+      const stop = streams === 1 ? end : Math.min(end, (Math.floor(page / BLOCK_PAGES) + 1) * BLOCK_PAGES)
+      if (streams !== 1 && streamOf(page, streams) !== stream) {
+        page = stop
+        continue
+      }
+      for (; page < stop; page++) {
+        const encoding = isZeroAt(image, page * PAGE_BYTES) ? 'zero' : 'raw'
+        if (frame.add(page, encoding)) continue
+        yield frame.runs
+        frame = new OpenFrame()
+        frame.add(page, encoding)
+      }
     }
-    if (extends_ && runs.length > 0) runs[runs.length - 1] = { ...last, pageCount: last.pageCount + 1 }
-    else runs.push({ firstPage: page, pageCount: 1, encoding })
-    if (encoding === 'raw') payloadPages += 1
   }
-  if (runs.length > 0) yield runs
+  if (frame.runs.length > 0) yield frame.runs
 }
 
-function* pagesOf(pages: PageSet, stream: number, streams: number): Generator<number> {
-  for (const { firstPage, pageCount } of pages.runs()) {
-    for (let page = firstPage; page < firstPage + pageCount; page++) {
-      if (streams === 1 || streamOf(page, streams) === stream) yield page
+/** Most pages of a model begin with something: they are not compared. */
+function isZeroAt(image: Buffer, byteOffset: number): boolean {
+  return image[byteOffset] === 0 && isZeroPage(image, byteOffset)
+}
+
+interface OpenRun extends EncodedRun {
+  pageCount: number
+}
+
+class OpenFrame {
+  readonly runs: OpenRun[] = []
+  #last: OpenRun | undefined
+  #nextPage = 0
+  #rawPages = 0
+
+  /** False when the frame has no room for the page. */
+  add(page: number, encoding: RunEncoding): boolean {
+    if (encoding === 'raw' && this.#rawPages === LIMITS.maxFramePages) return false
+    if (this.#last !== undefined && this.#nextPage === page && this.#last.encoding === encoding) {
+      this.#last.pageCount += 1
+    } else {
+      if (this.runs.length === LIMITS.maxFrameRuns) return false
+      this.#last = { firstPage: page, pageCount: 1, encoding }
+      this.runs.push(this.#last)
     }
+    this.#nextPage = page + 1
+    if (encoding === 'raw') this.#rawPages += 1
+    return true
   }
 }

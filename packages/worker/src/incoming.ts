@@ -3,7 +3,7 @@
  * @godwit/engine's target machine.
  */
 import { createHash } from 'node:crypto'
-import { Channel, dial, type WebSocket } from '@godwit/channel'
+import { Channel, dial, dialBulk, type WebSocket } from '@godwit/channel'
 import {
   startTarget,
   stepTarget,
@@ -11,6 +11,7 @@ import {
   type TargetEvent,
   type TargetState,
 } from '@godwit/engine'
+import { XorDecoder } from '@godwit/memory'
 import {
   type BulkFrame,
   decodeFrame,
@@ -22,15 +23,16 @@ import {
   LIMITS,
   MAX_FRAME_BYTES,
   OUR_VERSIONS,
-  PAGE_BYTES,
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
+import { touch } from './delta-staging.ts'
+import { installPages } from './install.ts'
 import type { Job } from './job.ts'
 
-/** Installed bytes are said once they are a quarter of the window over all streams: saying each frame cost a tenth of its way. */
-const SAID_AT_BYTES = LIMITS.windowBytes / 4
+/** Installed bytes are said once they are so many over all streams: saying each frame cost a tenth of its way. */
+const SAID_AT_BYTES = MAX_FRAME_BYTES
 
 type FinalMessage = Extract<FromSource, { type: 'final' }>
 type Dial = Extract<ToWorker, { type: 'dial' }>
@@ -42,6 +44,8 @@ export class Incoming {
   readonly #installedBytes: number[] = []
   readonly #saidBytes: number[] = []
   readonly #streams: WebSocket[] = []
+  /** Where a delta is put together. */
+  readonly #staging: SharedArrayBuffer
   #state: TargetState
   #control: Channel<FromSource, FromTarget> | undefined
   #bulkToken = ''
@@ -53,16 +57,19 @@ export class Incoming {
   #grantedMs: number | undefined
   #repeat: NodeJS.Timeout | undefined
   #version = 0
+  #decoder: XorDecoder | undefined
 
   constructor(job: Job, message: Dial) {
     this.#job = job
     this.#dial = message
     this.migrationId = message.migrationId
-    this.#state = startTarget(job.dirtyPages.pageCount)
+    this.#staging = new SharedArrayBuffer(job.maxDeltaBytes ?? 0)
+    this.#state = startTarget(job.dirtyPages.pageCount, this.#staging.byteLength)
   }
 
   async start(): Promise<void> {
     try {
+      touch(this.#staging)
       const socket = await dial(this.#url('control'))
       const control = new Channel<FromSource, FromTarget>(socket, fromSource, {
         message: (message) => this.#fromSource(message),
@@ -104,7 +111,8 @@ export class Incoming {
   }
 
   #url(path: string): string {
-    return `ws://${this.#dial.host.includes(':') ? `[${this.#dial.host}]` : this.#dial.host}:${this.#dial.port}/${path}`
+    const { host, port } = this.#dial
+    return `ws://${host.includes(':') ? `[${host}]` : host}:${port}/${path}`
   }
 
   #dispatch(event: TargetEvent): void {
@@ -167,21 +175,28 @@ export class Incoming {
   }
 
   #finalArrived(message: FinalMessage): void {
-    const { attempt, step, lastSequences, smallState, smallStateDigest } = message
-    if (createHash('sha256').update(smallState).digest('hex') !== smallStateDigest) {
+    const { attempt, step, lastSequences, smallState, delta, smallStateDigest } = message
+    const digest = createHash('sha256')
+      .update(smallState)
+      .update(delta?.values ?? '')
+    if (digest.digest('hex') !== smallStateDigest) {
       this.#lost(new GodwitError('bad-checksum', 'the small state is not what was sent'))
       return
     }
     this.#final ??= message
-    this.#dispatch({ type: 'final', final: { attempt, step, lastSequences } })
+    const deltaBytes = delta?.byteLength ?? 0
+    this.#dispatch({ type: 'final', final: { attempt, step, lastSequences, deltaBytes } })
   }
 
   async #openStreams(streams: number): Promise<void> {
     for (let stream = 0; stream < streams; stream++) {
-      const socket = await dial(this.#url('bulk'), { maxMessageBytes: MAX_FRAME_BYTES })
+      const { host, port } = this.#dial
+      const socket = await dialBulk({ host, port, path: '/bulk' }, MAX_FRAME_BYTES, {
+        message: (bytes) => this.#frame(stream, bytes),
+        failed: (error) => this.#lost(error),
+      })
       this.#streams.push(socket)
       this.#installedBytes.push(0)
-      socket.on('message', (data) => this.#frame(stream, data as Buffer))
       socket.on('error', (error) => this.#lost(new GodwitError('connection-lost', error.message)))
       socket.on('close', () => this.#lost(new GodwitError('connection-lost', 'a bulk connection closed')))
       const { migrationId } = this.#dial
@@ -218,25 +233,20 @@ export class Incoming {
   }
 
   #install(frame: BulkFrame): void {
-    if (frame.kind !== 'pages') return
-    const { paged } = this.#job
-    let payloadAt = 0
-    for (const { firstPage, pageCount, encoding } of frame.runs) {
-      const [from, length] = [firstPage * PAGE_BYTES, pageCount * PAGE_BYTES]
-      if (encoding === 'zero') {
-        paged.fill(0, from, from + length)
-        continue
-      }
-      paged.set(frame.payload.subarray(payloadAt, payloadAt + length), from)
-      payloadAt += length
-    }
+    if (frame.kind === 'delta') new Uint8Array(this.#staging).set(frame.payload, frame.byteOffset)
+    installPages(frame, this.#job.paged, () => {
+      this.#decoder ??= new XorDecoder()
+      return this.#decoder
+    })
   }
 
   #takeOver(): void {
     const final = this.#final
     if (final === undefined) throw new Error('bug: taking over without final')
     const installedAtMs = nowMs()
-    this.#job.takeOver({ step: final.step, smallState: final.smallState }, final.spool)
+    const { step, smallState, delta } = final
+    const given = delta && { sent: delta, staging: this.#staging }
+    this.#job.takeOver({ type: 'takeOver', step, smallState, delta: given }, final.spool)
     this.#claimedMs = nowMs()
     const claim = (): void =>
       this.#job.tell({ type: 'claim', migrationId: this.migrationId, fromStep: final.step })

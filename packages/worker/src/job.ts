@@ -13,11 +13,15 @@ export interface Job {
   /** Paged memory. */
   readonly paged: Uint8Array
   readonly dirtyPages: DirtyPages
+  /** Of the largest delta that the program declares, staged; undefined when it steps as a whole. */
+  readonly maxDeltaBytes: number | undefined
   readonly control: ControlWords
   readonly outputs: Outputs
   /** The epoch under which outputs are stamped. */
   epoch: number
   tell(message: FromWorker): void
+  /** Gives the thread memory for a delta in which it parks. */
+  giveStaging(memory: SharedArrayBuffer): void
   /** Gives the thread a state to go on with, behind the closed gate, and the outputs that came with it. */
   takeOver(state: TakeOver, spool: readonly Output[]): void
   /** Lets the thread apply. */

@@ -33,12 +33,13 @@ import {
   toErrorReport,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
+import { touch } from './delta-staging.ts'
+import { FrameEncoder } from './frame-encoder.ts'
 import type { Job, Parked } from './job.ts'
 import { PageSender, pageBytesOf } from './page-sender.ts'
-import { REQUEST } from './thread-messages.ts'
+import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }>
-type SentPages = Pick<RoundReport, 'pages' | 'pageBytes' | 'wireBytes'>
 type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
@@ -55,6 +56,7 @@ export class Outgoing {
   readonly #open: Open
   readonly #ended: () => void
   readonly #clock = new ClockEstimate()
+  readonly #encoder: FrameEncoder
   readonly #bulkToken = randomBytes(32).toString('hex')
   readonly #bulk: (WebSocket | undefined)[]
   readonly #queue: SourceEvent[] = []
@@ -71,6 +73,9 @@ export class Outgoing {
   #park = 0
   #version = 0
   #roundPages = 0
+  #staging: SharedArrayBuffer | undefined
+  /** Ends the wait of a round that has nothing to send. */
+  #wakeIdle: () => void = () => {}
 
   constructor(job: Job, open: Open, ended: () => void) {
     this.#job = job
@@ -78,6 +83,7 @@ export class Outgoing {
     this.#ended = ended
     this.migrationId = open.migrationId
     this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
+    this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec)
     const { workloadId } = job.launch
     const { from, to, options, elapsedMs, migrationId } = open
     const { identity } = job
@@ -111,6 +117,8 @@ export class Outgoing {
       return undefined
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    // The target is still told to dial.
+    setImmediate(warmUp)
     return this.#listener.port
   }
 
@@ -149,12 +157,16 @@ export class Outgoing {
   parked(parked: Parked): void {
     if (!this.#isCurrent(parked.park)) return
     this.#parked = parked
-    this.dispatch({ type: 'parked', step: parked.step, parkedMs: parked.parkedMs })
+    const { step, parkedMs, delta } = parked
+    this.dispatch({ type: 'parked', step, parkedMs, deltaBytes: delta?.byteLength ?? 0 })
   }
 
   parkFailed({ park, error }: { park: number; error: ErrorReport }): void {
     if (this.#isCurrent(park)) this.dispatch({ type: 'lost', error })
   }
+
+  /** The thread applied a step. */
+  stepped(_stepMs: number): void {}
 
   /** False for a park that was taken back before the thread got there. */
   #isCurrent(park: number): boolean {
@@ -180,20 +192,24 @@ export class Outgoing {
         this.#whileSending(() => this.#sendRound(effect.round))
         return
       case 'park':
-        this.#park = this.#job.control.park()
+        this.#park = this.#job.control.park(effect.point)
         return
       case 'sendFinalRound':
-        this.#whileSending(() => this.#sendFinalRound(effect.round))
+        this.#whileSending(() => this.#sendFinalRound(effect))
         return
-      case 'abandonFinalRound':
+      case 'stopRound':
         this.#sender?.stop()
+        this.#wakeIdle()
+        return
+      case 'throttle':
+        this.#job.control.throttlePercent = effect.percent
         return
       case 'sendFinal':
         this.#sendFinal(effect)
         return
       case 'resume':
         if (effect.epoch !== undefined) this.#job.epoch = effect.epoch
-        this.#job.control.request({ clear: REQUEST.park })
+        this.#job.control.resume()
         return
       case 'askRecover':
         this.#job.tell({ type: 'recover', migrationId: this.migrationId, error: effect.error })
@@ -277,7 +293,7 @@ export class Outgoing {
         this.#pong(message)
         return
       case 'installed':
-        if (this.#sender?.installed(message.stream, message.bytes) === true)
+        if (this.#sender?.inFlight.installed(message.stream, message.bytes) === true)
           this.dispatch({ type: 'installed' })
         else this.#lost(new GodwitError('out-of-order', 'the target installed what was not sent'))
         return
@@ -315,10 +331,21 @@ export class Outgoing {
     )
     const open = this.#bulk.filter((stream) => stream !== undefined)
     if (open.length === this.#bulk.length) {
-      this.#sender = new PageSender(open, this.#version)
+      this.#sender = new PageSender(open, this.#version, this.#encoder)
+      this.#sender.inFlight.roundTripMs = this.#clock.roundTripMs
+      this.#prepareDelta()
       this.dispatch({ type: 'streamsOpen' })
     }
     return true
+  }
+
+  /** Memory for a delta, before it is needed: its pages' faults would be downtime. */
+  #prepareDelta(): void {
+    const { maxDeltaBytes } = this.#job
+    if (maxDeltaBytes === undefined) return
+    this.#staging = new SharedArrayBuffer(maxDeltaBytes)
+    touch(this.#staging)
+    this.#job.giveStaging(this.#staging)
   }
 
   #lost(error: unknown): void {
@@ -339,6 +366,11 @@ export class Outgoing {
       return
     }
     this.#clock.add({ sentMs: sentAtMs, atMs, receivedMs })
+    if (this.#sender !== undefined)
+      this.#sender.inFlight.roundTripMs = Math.min(
+        this.#sender.inFlight.roundTripMs || Number.POSITIVE_INFINITY,
+        this.#clock.roundTripMs,
+      )
     this.dispatch({ type: 'clock', roundTripMs: this.#clock.roundTripMs, clock: this.#clock.offset })
     if (this.#pings < FIRST_PINGS) this.#ping()
   }
@@ -346,7 +378,7 @@ export class Outgoing {
   #ticks = 0
 
   #tick(): void {
-    this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.bytesInFlight ?? 0 })
+    this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.inFlight.bytes ?? 0 })
     this.#ticks += 1
     if (this.#control !== undefined && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0)
       this.#ping()
@@ -361,60 +393,105 @@ export class Outgoing {
   }
 
   async #sendRound(round: number): Promise<void> {
-    const beganMs = nowMs()
-    const beganStep = this.#job.control.step
-    const sent = round === 0 ? await this.#sendEverything() : await this.#sendPending(round, beganStep)
-    if (sent === undefined || this.#state.name !== 'active') return
-    this.#subscription?.collect()
-    const steps = this.#job.control.step - beganStep
+    const begun = { atMs: nowMs(), step: this.#job.control.step }
+    const pages = round === 0 ? this.#everyPage() : await this.#pendingPages(begun.step)
+    if (pages === undefined) return
+    const { report, bytesPerMs, isWhole } = await this.#send(round, pages, begun)
+    if (this.#state.name === 'ended') return
+    if (!isWhole || !this.#isPrecopying()) {
+      this.dispatch({ type: 'roundStopped', round: report })
+      return
+    }
+    const subscription = this.#subscribed()
+    subscription.collect()
     this.dispatch({
       type: 'roundSent',
-      round: { ...sent, durationMs: nowMs() - beganMs, steps, codec: 'raw' },
-      pendingPages: this.#subscription?.pendingPageCount() ?? 0,
-      bytesPerMs: this.#sender?.takeRate(),
+      round: report,
+      pendingPages: subscription.pendingPageCount(),
+      bytesPerMs,
+      shape: this.#job.control.lastCompute,
     })
   }
 
-  #sendEverything(): Promise<SentPages | undefined> {
-    this.#subscription = this.#job.dirtyPages.subscribe()
-    return this.#send(0, PageSet.full(this.#subscription.pageCount), this.#subscription)
+  #isPrecopying(): boolean {
+    return this.#state.name === 'active' || this.#state.name === 'parking'
   }
 
-  /** A round without pages teaches nothing: wait for a write or a step. */
-  async #sendPending(round: number, beganStep: number): Promise<SentPages | undefined> {
+  #everyPage(): PageSet {
+    const subscription = this.#job.dirtyPages.subscribe()
+    this.#subscription = subscription
+    return PageSet.full(subscription.pageCount)
+  }
+
+  /** A round without pages teaches nothing: waits for a write or a step. Undefined when there is no time left for a round. */
+  async #pendingPages(beganStep: number): Promise<PageSet | undefined> {
     const subscription = this.#subscribed()
-    const { control } = this.#job
     for (;;) {
-      if (this.#state.name !== 'active') return undefined
+      if (!this.#isPrecopying()) return undefined
       subscription.collect()
-      if (subscription.pendingPageCount() > 0 || control.step !== beganStep) break
-      await new Promise((resolve) => setTimeout(resolve, IDLE_ROUND_MS))
+      if (subscription.pendingPageCount() > 0 || this.#job.control.step !== beganStep)
+        return subscription.take()
+      await new Promise<void>((resolve) => {
+        this.#wakeIdle = resolve
+        setTimeout(resolve, IDLE_ROUND_MS)
+      })
     }
-    return this.#send(round, subscription.take(), subscription)
   }
 
-  async #sendFinalRound(round: number): Promise<void> {
-    const beganMs = nowMs()
-    const subscription = this.#subscribed()
-    const pages = subscription.take()
+  /** The thread is parked: what is pending, or without any round before everything, and then the delta that it parked with. */
+  async #sendFinalRound({ round, attempt }: Effect<'sendFinalRound'>): Promise<void> {
+    const begun = { atMs: nowMs(), step: this.#job.control.step }
+    const pages = this.#subscription === undefined ? this.#everyPage() : this.#subscription.take()
     const scannedMs = nowMs()
-    const sent = await this.#send(round, pages, subscription)
+    const { report, isWhole } = await this.#send(round, pages, begun)
+    const sender = this.#sender as PageSender
+    const deltaWireBytes = isWhole ? await this.#sendDelta(sender, attempt) : 0
+    if (this.#state.name === 'ended') return
+    const final = {
+      ...report,
+      wireBytes: report.wireBytes + deltaWireBytes,
+      durationMs: nowMs() - begun.atMs,
+    }
     // Given up in the very moment in which the last frame left: the next round follows.
-    if (sent === undefined || this.#state.name !== 'draining') return
-    const report: RoundReport = { ...sent, durationMs: nowMs() - beganMs, steps: 0, codec: 'raw' }
-    this.dispatch({ type: 'finalRoundSent', round: report, scannedMs })
+    if (!isWhole || this.#state.name !== 'draining') this.dispatch({ type: 'roundStopped', round: final })
+    else {
+      const maxInFlightBytes = sender.inFlight.mostBytes
+      this.dispatch({ type: 'finalRoundSent', round: final, scannedMs, maxInFlightBytes })
+    }
   }
 
-  /** Undefined when the round was stopped; what did not leave is pending again. */
-  async #send(round: number, pages: PageSet, subscription: Subscription): Promise<SentPages | undefined> {
-    const sender = this.#sender
+  async #sendDelta(sender: PageSender, attempt: number): Promise<number> {
+    const [delta, memory] = [this.#parked?.delta, this.#staging]
+    if (delta === undefined) return 0
+    if (memory === undefined) throw new Error('bug: a delta without memory for it')
+    const { byteLength } = delta
+    return sender.sendDelta(attempt, { memory, byteLength, stagedBytes: () => this.#job.control.stagedBytes })
+  }
+
+  /** What did not leave of a stopped round is pending again. */
+  async #send(
+    round: number,
+    pages: PageSet,
+    begun: { atMs: number; step: number },
+  ): Promise<{ report: RoundReport; bytesPerMs: number | undefined; isWhole: boolean }> {
+    const [sender, subscription] = [this.#sender, this.#subscribed()]
     if (sender === undefined) throw new Error('bug: a round without streams')
     this.#roundPages = pages.size
-    const { wireBytes, rest } = await sender.sendRound(round, pages, subscription.image())
-    if (this.#state.name === 'ended') return undefined
-    if (rest.size === 0) return { pages: pages.size, pageBytes: pageBytesOf(pages.size), wireBytes }
-    subscription.putBack(rest)
-    return undefined
+    const { wireBytes, codec, bytesPerMs, rest } = await sender.sendRound(round, pages, {
+      image: subscription.image(),
+      isParked: this.#state.name === 'draining',
+    })
+    if (rest.size > 0 && this.#state.name !== 'ended') subscription.putBack(rest)
+    const sent = pages.size - rest.size
+    const report: RoundReport = {
+      pages: sent,
+      pageBytes: pageBytesOf(sent),
+      wireBytes,
+      durationMs: nowMs() - begun.atMs,
+      steps: this.#job.control.step - begun.step,
+      codec,
+    }
+    return { report, bytesPerMs, isWhole: rest.size === 0 }
   }
 
   #subscribed(): Subscription {
@@ -425,14 +502,18 @@ export class Outgoing {
   #sendFinal({ attempt, step }: Effect<'sendFinal'>): void {
     const [parked, sender] = [this.#parked, this.#sender]
     if (parked === undefined || sender === undefined) throw new Error('bug: final without a parked thread')
-    const { smallState } = parked
+    const { smallState, delta } = parked
     this.#control?.send({
       type: 'final',
       attempt,
       step,
       epoch: this.#job.epoch,
       smallState,
-      smallStateDigest: createHash('sha256').update(smallState).digest('hex'),
+      delta,
+      smallStateDigest: createHash('sha256')
+        .update(smallState)
+        .update(delta?.values ?? '')
+        .digest('hex'),
       spool: [...this.#job.outputs.spooled],
       lastSequences: sender.lastSequences,
     })
@@ -453,8 +534,8 @@ export class Outgoing {
         roundPages: this.#roundPages,
         roundPagesSent: this.#sender?.roundPagesSent ?? 0,
         remainingBytes: pageBytesOf(this.#roundPages - (this.#sender?.roundPagesSent ?? 0)),
-        sentBytes: this.#sender?.sentBytes ?? 0,
-        bytesPerSecond: (this.#sender?.bytesPerMs ?? 0) * 1000,
+        sentBytes: this.#sender?.inFlight.sentBytes ?? 0,
+        bytesPerSecond: (this.#sender?.inFlight.bytesPerMs ?? 0) * 1000,
         step: this.#job.control.step,
         ...(expectedDowntimeMs === undefined ? {} : { expectedDowntimeMs }),
       },
@@ -463,6 +544,8 @@ export class Outgoing {
 
   #finish({ status, error, report }: Effect<'finish'>): void {
     this.#sender?.stop()
+    this.#wakeIdle()
+    this.#job.control.throttlePercent = 0
     this.#subscription?.end()
     this.#subscription = undefined
     if (error !== undefined) this.#control?.send({ type: 'failed', error })

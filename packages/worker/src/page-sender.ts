@@ -1,9 +1,9 @@
 /**
- * Sends rounds of pages over the bulk connections, never more ahead of the target than the window.
+ * Sends rounds of pages, and a delta, over the bulk connections, never more ahead of the target than the window.
  *
  * The window counts bytes that the target has *installed*, not what left our buffers: the last pages of a job must
- * not stand behind megabytes that wait in kernel buffers. It is also what bounds memory here, and what measures
- * the link: bytes installed while bytes were under way.
+ * not stand behind megabytes that wait in kernel buffers. It is about what the link carries in a round trip, and a few
+ * frames. It is also what bounds memory here, and what measures the link: bytes installed while bytes were under way.
  *
  * Invariants: a stream's frames leave in sequence; a frame's buffer is used again only when its socket let go of
  * it; a page of a stopped round that did not leave is in what `sendRound` returns.
@@ -11,49 +11,55 @@
 import type { WebSocket } from '@godwit/channel'
 import {
   type EncodedRun,
-  encodePagesFrame,
+  encodeDeltaFrame,
   encodeRoundEnd,
   HEADER_BYTES,
-  LIMITS,
   MAX_FRAME_BYTES,
+  MAX_FRAME_PAYLOAD_BYTES,
   PAGE_BYTES,
   PageSet,
+  type RoundCodec,
   RUN_BYTES,
   rawPages,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
+import type { FrameEncoder } from './frame-encoder.ts'
 import { planFrames } from './frame-plan.ts'
-
-/** After so many frames in a row the event loop gets its turn. */
-const FRAMES_PER_TURN = 4
+import { InFlight } from './in-flight.ts'
 
 export interface SentRound {
   readonly wireBytes: number
+  readonly codec: RoundCodec
+  /** Installed a millisecond while bytes were under way; undefined when none were. */
+  readonly bytesPerMs: number | undefined
   /** Pages that did not leave because the round was stopped. */
   readonly rest: PageSet
 }
 
+/** A delta that the training thread is still staging. */
+export interface StagedDelta {
+  readonly memory: SharedArrayBuffer
+  readonly byteLength: number
+  /** How much of it is in place. */
+  stagedBytes(): number
+}
+
 export class PageSender {
+  readonly inFlight: InFlight
   readonly #streams: readonly WebSocket[]
   readonly #version: number
+  readonly #encoder: FrameEncoder
   readonly #nextSequences: number[]
-  readonly #installed: number[]
-  readonly #sent: number[]
   readonly #freeBuffers: Buffer[] = []
-  readonly #waiting: (() => void)[] = []
-  #busyMs = 0
-  #busySinceMs: number | undefined
-  #rated = { installed: 0, busyMs: 0 }
-  #bytesPerMs: number | undefined
-  #stopped = false
+  #isStopped = false
   #left = new PageSet(0)
 
-  constructor(streams: readonly WebSocket[], version: number) {
+  constructor(streams: readonly WebSocket[], version: number, encoder: FrameEncoder) {
     this.#streams = streams
     this.#version = version
+    this.#encoder = encoder
     this.#nextSequences = streams.map(() => 0)
-    this.#installed = streams.map(() => 0)
-    this.#sent = streams.map(() => 0)
+    this.inFlight = new InFlight(streams.length)
   }
 
   /** By stream: the sequence of the last frame handed to the socket. */
@@ -66,63 +72,53 @@ export class PageSender {
     return this.#left.size
   }
 
-  get sentBytes(): number {
-    return sum(this.#sent)
-  }
-
-  /** Sent and not installed yet, over all streams. */
-  get bytesInFlight(): number {
-    return this.sentBytes - sum(this.#installed)
-  }
-
-  /** The rate that `takeRate` gave last. */
-  get bytesPerMs(): number | undefined {
-    return this.#bytesPerMs
-  }
-
-  /** Bytes installed a millisecond while any were under way, since this was last asked; undefined when none were. */
-  takeRate(): number | undefined {
-    const now = {
-      installed: sum(this.#installed),
-      busyMs: this.#busyMs + (this.#busySinceMs === undefined ? 0 : nowMs() - this.#busySinceMs),
-    }
-    const installed = now.installed - this.#rated.installed
-    const busyMs = now.busyMs - this.#rated.busyMs
-    if (installed === 0 || busyMs <= 0) return undefined
-    this.#rated = now
-    this.#bytesPerMs = installed / busyMs
-    return this.#bytesPerMs
-  }
-
-  /** The target's word that `bytes` in all are installed on `stream`. False when it can't be true. */
-  installed(stream: number, bytes: number): boolean {
-    const [before, sent] = [this.#installed[stream], this.#sent[stream]]
-    if (before === undefined || sent === undefined || bytes < before || bytes > sent) return false
-    this.#installed[stream] = bytes
-    if (this.bytesInFlight === 0 && this.#busySinceMs !== undefined) {
-      this.#busyMs += nowMs() - this.#busySinceMs
-      this.#busySinceMs = undefined
-    }
-    for (const wake of this.#waiting.splice(0)) wake()
-    return true
-  }
-
-  /** Ends the round that is being sent, if there is one, as soon as each stream's current frame has left. */
+  /** Ends what is being sent, if anything is, as soon as each stream's current frame has left. */
   stop(): void {
-    this.#stopped = true
-    for (const wake of this.#waiting.splice(0)) wake()
+    this.#isStopped = true
+    this.inFlight.wake()
   }
 
   /** Sends `pages` as they stand in `image`. Resolves when the last byte was handed to the sockets. */
-  async sendRound(round: number, pages: PageSet, image: Buffer): Promise<SentRound> {
-    this.#stopped = false
-    const before = this.sentBytes
+  async sendRound(
+    round: number,
+    pages: PageSet,
+    { image, isParked }: { image: Buffer; isParked: boolean },
+  ): Promise<SentRound> {
+    const beganMs = nowMs()
+    this.#encoder.beginRound({ isParked })
+    this.#isStopped = false
+    const before = this.inFlight.sentBytes
     const left = new PageSet(pages.pageCount)
     this.#left = left
     await Promise.all(
       this.#streams.map((_, stream) => this.#sendStream(stream, round, { pages, image, left })),
     )
-    return { wireBytes: this.sentBytes - before, rest: without(pages, left) }
+    const rest = pages.copy()
+    rest.removeAll(left)
+    const bytesPerMs = this.inFlight.takeRate()
+    this.#encoder.endRound(bytesPerMs, nowMs() - beganMs)
+    const wireBytes = this.inFlight.sentBytes - before
+    return { wireBytes, codec: this.#encoder.codec, bytesPerMs, rest }
+  }
+
+  /** Sends the delta of this attempt while it is being staged. Returns its bytes on the wire, fewer when it was stopped. */
+  async sendDelta(attempt: number, delta: StagedDelta): Promise<number> {
+    const before = this.inFlight.sentBytes
+    const bytes = new Uint8Array(delta.memory, 0, delta.byteLength)
+    for (let at = 0, frames = 0; at < bytes.length && !this.#isStopped; ) {
+      const end = Math.min(delta.stagedBytes(), at + MAX_FRAME_PAYLOAD_BYTES)
+      if (end > at && (end === bytes.length || end - at === MAX_FRAME_PAYLOAD_BYTES)) {
+        await this.#room()
+        const stream = frames++ % this.#streams.length
+        const payload = bytes.subarray(at, end)
+        this.#sendBuffered(stream, (buffer) =>
+          encodeDeltaFrame(buffer, this.#header(stream, attempt), at, payload),
+        )
+        at = end
+      }
+      await turn()
+    }
+    return this.inFlight.sentBytes - before
   }
 
   async #sendStream(
@@ -130,35 +126,36 @@ export class PageSender {
     round: number,
     { pages, image, left }: { pages: PageSet; image: Buffer; left: PageSet },
   ): Promise<void> {
-    let frames = 0
     for (const runs of planFrames(pages, image, { stream, streams: this.#streams.length })) {
-      if (this.bytesInFlight >= LIMITS.windowBytes) await this.#windowOpen()
-      if (this.#stopped) return
-      this.#sendFrame(stream, round, runs, image)
+      await this.#room()
+      if (this.#isStopped) return
+      this.#sendPages(stream, round, runs, image)
       for (const run of runs) left.addRun(run)
-      frames += 1
-      if (frames % FRAMES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+      // A park, or an acknowledgement, is heard between two frames.
+      await turn()
+      if (this.#isStopped) return
     }
     this.#send(stream, encodeRoundEnd(this.#header(stream, round)))
   }
 
-  #sendFrame(stream: number, round: number, runs: readonly EncodedRun[], image: Buffer): void {
+  #sendPages(stream: number, round: number, runs: readonly EncodedRun[], image: Buffer): void {
     const header = this.#header(stream, round)
-    if (rawPages(runs) === 0) {
-      // Small: a frame's buffer would be held for a few bytes, and the window counts bytes on the wire.
-      this.#send(
-        stream,
-        encodePagesFrame(Buffer.alloc(HEADER_BYTES + runs.length * RUN_BYTES), header, runs, image),
-      )
+    if (rawPages(runs) > 0) {
+      this.#sendBuffered(stream, (buffer) => this.#encoder.encode(buffer, header, runs, image))
       return
     }
-    const buffer = this.#freeBuffers.pop() ?? Buffer.allocUnsafeSlow(MAX_FRAME_BYTES)
-    this.#send(stream, encodePagesFrame(buffer, header, runs, image), () => this.#freeBuffers.push(buffer))
+    // Small: a frame's buffer would be held for a few bytes, and the window counts bytes on the wire.
+    const buffer = Buffer.alloc(HEADER_BYTES + runs.length * RUN_BYTES)
+    this.#send(stream, this.#encoder.encode(buffer, header, runs, image))
+  }
+
+  #sendBuffered(stream: number, encode: (buffer: Buffer) => Buffer): void {
+    const buffer = this.#freeBuffers.pop() ?? Buffer.alloc(MAX_FRAME_BYTES)
+    this.#send(stream, encode(buffer), () => this.#freeBuffers.push(buffer))
   }
 
   #send(stream: number, frame: Buffer, gone?: () => void): void {
-    this.#sent[stream] = (this.#sent[stream] as number) + frame.length
-    this.#busySinceMs ??= nowMs()
+    this.inFlight.sent(stream, frame.length, nowMs())
     this.#streams[stream]?.send(frame, { binary: true, compress: false }, gone)
   }
 
@@ -171,28 +168,14 @@ export class PageSender {
     return { version: this.#version, stream, round, sequence }
   }
 
-  async #windowOpen(): Promise<void> {
-    while (this.bytesInFlight >= LIMITS.windowBytes && !this.#stopped) await this.#change()
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve))
+  async #room(): Promise<void> {
+    while (!this.inFlight.hasRoom && !this.#isStopped) await this.inFlight.change()
   }
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
-}
-
-function without(pages: PageSet, gone: PageSet): PageSet {
-  const rest = new PageSet(pages.pageCount)
-  if (gone.size === pages.size) return rest
-  for (const { firstPage, pageCount } of pages.runs()) {
-    for (let page = firstPage; page < firstPage + pageCount; page++) {
-      if (!gone.has(page)) rest.addRun({ firstPage: page, pageCount: 1 })
-    }
-  }
-  return rest
+/** Lets the event loop take its turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Bytes of pages as they lie in memory. */

@@ -18,11 +18,20 @@ import {
   trackedBytes,
   type WorkerLaunch,
 } from '@godwit/protocol'
+import { maxStagedBytes } from './delta-staging.ts'
 import { Incoming } from './incoming.ts'
 import type { Job } from './job.ts'
 import { Outgoing } from './outgoing.ts'
 import { Outputs } from './outputs.ts'
-import { ControlWords, type FromThread, REQUEST, type TakeOver, type ThreadStart } from './thread-messages.ts'
+import {
+  ControlWords,
+  type FromThread,
+  REQUEST,
+  type TakeOver,
+  type ThreadStart,
+  type ToThread,
+} from './thread-messages.ts'
+import { warmUp } from './warm-up.ts'
 
 type Loaded = Extract<FromThread, { type: 'loaded' }>
 
@@ -51,6 +60,8 @@ export class Pager {
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
   #last: FromWorker | undefined
+  /** What the thread reported while the job was not ours yet: released, and stamped, when it is. */
+  #withheld: Extract<FromThread, { type: 'step' }>[] | undefined
   /** The thread said how it ended. */
   #over = false
 
@@ -58,7 +69,10 @@ export class Pager {
     this.#launch = launch
     this.#edge = edge
     this.#outputs = new Outputs((outputs) => edge.tell({ type: 'outputs', outputs }), launch.outputBatchMs)
-    if (launch.mode === 'incoming') this.#control.request({ set: REQUEST.await | REQUEST.gate })
+    if (launch.mode === 'incoming') {
+      this.#control.request({ set: REQUEST.await | REQUEST.gate })
+      this.#withheld = []
+    }
     const { programFile, parameters, steps, mode } = launch
     const start: ThreadStart = {
       memory: this.#memory,
@@ -139,12 +153,10 @@ export class Pager {
       case 'prepared':
         this.#onPrepared(message.rehearsalDigest)
         return
-      case 'step': {
-        const { step, loss, metrics, stepMs } = message
-        const output: Output = { step, epoch: this.#epoch, loss, stepMs }
-        this.#outputs.add(metrics === undefined ? output : { ...output, metrics })
+      case 'step':
+        if (this.#withheld === undefined) this.#addOutput(message)
+        else this.#withheld.push(message)
         return
-      }
       case 'parked':
         this.#outgoing?.parked(message)
         return
@@ -170,18 +182,25 @@ export class Pager {
     }
   }
 
+  #addOutput({ step, loss, metrics, stepMs }: Extract<FromThread, { type: 'step' }>): void {
+    const output: Output = { step, epoch: this.#epoch, loss, stepMs }
+    this.#outputs.add(metrics === undefined ? output : { ...output, metrics })
+    this.#outgoing?.stepped(stepMs)
+  }
+
   #onLoaded(message: Loaded): void {
     try {
       const { layout, program, programDigest, parametersDigest, dataDigests, mathDigests } = message
       const paged = arenaBytes(this.#memory, layout)
       const { tracker, reason } = chooseTracker(paged, this.#launch.tracker)
       this.#trackerReason = reason
-      const neededBytes = trackedBytes({ arenaBytes: layout.byteLength, tracker: tracker.kind })
+      const deltaBytes = message.deltaArrays === undefined ? 0 : maxStagedBytes(message.deltaArrays)
+      const neededBytes = trackedBytes({ arenaBytes: layout.byteLength, tracker: tracker.kind }) + deltaBytes
       const { memoryLimitBytes } = this.#launch
       if (neededBytes > memoryLimitBytes) {
         throw new GodwitError(
           'out-of-memory',
-          `the workload needs ${neededBytes} bytes of paged memory with the ${tracker.kind} tracker, and the host has ${memoryLimitBytes} to give`,
+          `the workload needs ${neededBytes} bytes of memory with the ${tracker.kind} tracker, and the host has ${memoryLimitBytes} to give`,
         )
       }
       this.#loaded = {
@@ -206,19 +225,22 @@ export class Pager {
 
   #onPrepared(rehearsalDigest: string): void {
     if (this.#loaded === undefined) return
-    const { paged, dirtyPages } = this.#loaded
+    if (this.#launch.mode === 'incoming') warmUp()
+    const { paged, dirtyPages, message } = this.#loaded
     const identity = { ...this.#loaded.identity, rehearsalDigest }
     this.#job = {
       launch: this.#launch,
       identity,
       paged,
       dirtyPages,
+      maxDeltaBytes: message.deltaArrays && maxStagedBytes(message.deltaArrays),
       control: this.#control,
       outputs: this.#outputs,
       epoch: this.#launch.epoch,
       tell: (message) => this.#edge.tell(message),
       takeOver: (state, spool) => this.#takeOver(state, spool),
-      openGate: () => this.#control.request({ clear: REQUEST.gate }),
+      giveStaging: (memory) => this.#toThread({ type: 'staging', memory }),
+      openGate: () => this.#openGate(),
       exit: (code) => this.#edge.exit(code),
     }
     const reason = this.#trackerReason
@@ -249,11 +271,11 @@ export class Pager {
       return refuse(new GodwitError('already-migrating', 'another migration of this workload is under way'))
     if (this.#last?.type === 'ended')
       return refuse(new GodwitError('workload-ended', 'the workload took its last step before it could move'))
-    const outgoing = new Outgoing(this.#job, message, () => {
-      this.#outgoing = undefined
-    })
-    this.#outgoing = outgoing
     try {
+      const outgoing = new Outgoing(this.#job, message, () => {
+        this.#outgoing = undefined
+      })
+      this.#outgoing = outgoing
       const port = await outgoing.listen()
       // Undefined when it was cancelled meanwhile: that was said already.
       if (port !== undefined) this.#edge.tell({ type: 'outgoingOpened', migrationId, port })
@@ -270,10 +292,22 @@ export class Pager {
   }
 
   #takeOver(state: TakeOver, spool: readonly Output[]): void {
-    this.#outputs.adopt(spool)
+    // The thread first: it is the job that stands still.
     this.#control.acknowledge(state.step - spool.length)
-    this.#thread.postMessage(state)
+    this.#toThread(state)
     this.#control.request({ clear: REQUEST.await })
+    this.#outputs.adopt(spool)
+  }
+
+  #openGate(): void {
+    this.#control.request({ clear: REQUEST.gate })
+    const withheld = this.#withheld ?? []
+    this.#withheld = undefined
+    for (const message of withheld) this.#addOutput(message)
+  }
+
+  #toThread(message: ToThread): void {
+    this.#thread.postMessage(message)
   }
 
   #onEnded(steps: number, stateDigest: string): void {

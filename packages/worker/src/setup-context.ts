@@ -10,6 +10,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Arena } from '@godwit/memory'
 import { GodwitError, LIMITS, type Parameters } from '@godwit/protocol'
 import type { Dtype, DtypeArrays, SetupContext } from './contract.ts'
+import { maxStagedBytes } from './delta-staging.ts'
 
 const DTYPES: readonly Dtype[] = ['float32', 'float64', 'int32', 'uint32', 'uint8']
 
@@ -65,6 +66,13 @@ export class RecordingSetup implements SetupContext {
       )
     }
     this.deltaArrays.set(name, { dtype, maxLength })
+    const bytes = maxStagedBytes(this.deltaArrays)
+    if (this.deltaArrays.size > LIMITS.maxDeltaArrays || bytes > LIMITS.maxDeltaBytes) {
+      throw new GodwitError(
+        'program-invalid',
+        `the delta has ${this.deltaArrays.size} arrays and ${bytes} bytes with ${name}: at most ${LIMITS.maxDeltaArrays} and ${LIMITS.maxDeltaBytes} can move`,
+      )
+    }
   }
 
   packageFile(packageName: string, path: string): Uint8Array {

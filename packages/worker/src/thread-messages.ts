@@ -6,29 +6,43 @@
  * work at once, because the pager does nothing but wait for events.
  *
  * Invariants: only the pager writes the request bits, but for `hold`, which the thread sets on itself; only the thread writes
- * the step word. A waiting thread waits on the request word, so that every change of it wakes the thread.
+ * the words about its steps. A waiting thread waits on the request word, so that every change of it wakes the thread.
  */
 import type { ArenaLayout } from '@godwit/memory'
-import type { ErrorReport, Parameters } from '@godwit/protocol'
+import type { ErrorReport, Parameters, ParkPoint, SentDelta } from '@godwit/protocol'
+import type { DeltaArray } from './setup-context.ts'
 
 /**
  * Bits of the request word. Above them stands the number of the latest park: a park that is taken back and asked for
  * anew changes the word, so a thread that was about to sleep on the old one does not.
  */
 export const REQUEST = {
-  /** End at the next boundary. */
+  /** End before another step is applied. */
   stop: 1,
   /** Park at the next boundary and say so. */
-  park: 2,
+  parkAtBoundary: 2,
   /** Wait at the boundary until outputs are acknowledged. */
   hold: 4,
   /** Compute, but don't apply: the job is not ours yet. */
   gate: 8,
   /** Wait after rehearsal for a state to take over. */
   await: 16,
+  /** Park after the next `compute` that begins, before its `apply`, and say so. */
+  parkBeforeApply: 32,
 } as const
 
-const WORDS = { request: 0, step: 1, acknowledged: 2, count: 3 } as const
+const WORDS = {
+  request: 0,
+  step: 1,
+  acknowledged: 2,
+  computeMicros: 3,
+  deltaBytes: 4,
+  stagedBytes: 5,
+  throttlePercent: 6,
+  count: 7,
+} as const
+
+const ANY_PARK = REQUEST.parkAtBoundary | REQUEST.parkBeforeApply
 
 const REQUEST_BITS = 8
 const REQUEST_MASK = (1 << REQUEST_BITS) - 1
@@ -58,17 +72,23 @@ export class ControlWords {
     return { bits: word & REQUEST_MASK, park: word >>> REQUEST_BITS, word }
   }
 
-  /** Thread: sleeps until the request word is no longer `word`. */
-  waitForChange(word: number): void {
-    Atomics.wait(this.#words, WORDS.request, word)
+  /** Thread: sleeps until the request word is no longer `word`, or for so long. */
+  waitForChange(word: number, timeoutMs = Number.POSITIVE_INFINITY): void {
+    Atomics.wait(this.#words, WORDS.request, word, timeoutMs)
+  }
+
+  /** Pager: takes a park back. */
+  resume(): void {
+    this.request({ clear: ANY_PARK })
   }
 
   /** Pager: asks for a park and returns its number, which no park of this worker had before. */
-  park(): number {
+  park(point: ParkPoint): number {
+    const bit = point === 'boundary' ? REQUEST.parkAtBoundary : REQUEST.parkBeforeApply
     for (;;) {
       const before = Atomics.load(this.#words, WORDS.request)
       const number = ((before >>> REQUEST_BITS) + 1) & (0xffffffff >>> REQUEST_BITS)
-      const after = (number << REQUEST_BITS) | (before & REQUEST_MASK) | REQUEST.park
+      const after = (number << REQUEST_BITS) | (before & REQUEST_MASK & ~ANY_PARK) | bit
       if (Atomics.compareExchange(this.#words, WORDS.request, before, after) !== before) continue
       Atomics.notify(this.#words, WORDS.request)
       return number
@@ -82,6 +102,38 @@ export class ControlWords {
 
   set step(step: number) {
     Atomics.store(this.#words, WORDS.step, step)
+  }
+
+  /** The last `compute`, as the thread measured it; undefined before the first, or for a program that steps as a whole. */
+  get lastCompute(): { readonly computeMs: number; readonly deltaBytes: number } | undefined {
+    const computeMs = Atomics.load(this.#words, WORDS.computeMicros) / 1000
+    if (computeMs === 0) return undefined
+    return { computeMs, deltaBytes: Atomics.load(this.#words, WORDS.deltaBytes) }
+  }
+
+  /** Thread. */
+  computed(computeMs: number, deltaBytes: number): void {
+    Atomics.store(this.#words, WORDS.deltaBytes, deltaBytes)
+    Atomics.store(this.#words, WORDS.computeMicros, Math.max(1, Math.round(computeMs * 1000)))
+  }
+
+  /** Bytes of the delta in hand that are staged; the thread sets it to 0 before it says that it is parked. */
+  get stagedBytes(): number {
+    return Atomics.load(this.#words, WORDS.stagedBytes)
+  }
+
+  set stagedBytes(bytes: number) {
+    Atomics.store(this.#words, WORDS.stagedBytes, bytes)
+  }
+
+  /** Pager: the share of its time that the thread is to idle between steps. */
+  get throttlePercent(): number {
+    return Atomics.load(this.#words, WORDS.throttlePercent)
+  }
+
+  set throttlePercent(percent: number) {
+    Atomics.store(this.#words, WORDS.throttlePercent, percent)
+    Atomics.notify(this.#words, WORDS.request)
   }
 
   /** Steps whose outputs are acknowledged. */
@@ -109,9 +161,20 @@ export interface ThreadStart {
 
 /** From the pager, read by the thread when it is woken from `await`. */
 export interface TakeOver {
+  readonly type: 'takeOver'
   readonly step: number
   readonly smallState: Uint8Array
+  /** The step's delta, already computed, and where its arrays are staged. */
+  readonly delta?: { readonly sent: SentDelta; readonly staging: SharedArrayBuffer } | undefined
 }
+
+/** From the pager when a migration begins, read by the thread when it parks with a delta in hand. */
+export interface Staging {
+  readonly type: 'staging'
+  readonly memory: SharedArrayBuffer
+}
+
+export type ToThread = TakeOver | Staging
 
 export type FromThread =
   /** Setup is done, nothing is computed yet. */
@@ -123,6 +186,8 @@ export type FromThread =
       readonly parametersDigest: string
       readonly dataDigests: Record<string, string>
       readonly mathDigests: Record<string, string>
+      /** Undefined for a program that steps as a whole. */
+      readonly deltaArrays: ReadonlyMap<string, DeltaArray> | undefined
     }
   /** The first steps, or their rehearsal, are done. */
   | { readonly type: 'prepared'; readonly rehearsalDigest: string }
@@ -139,6 +204,8 @@ export type FromThread =
       readonly step: number
       readonly parkedMs: number
       readonly smallState: Uint8Array
+      /** Parked before `apply`: what is in hand. Its arrays are being staged. */
+      readonly delta?: SentDelta | undefined
     }
   /** Goes on with a state that was taken over. */
   | { readonly type: 'resumed'; readonly atMs: number }

@@ -5,18 +5,27 @@
  * writes them only while this thread waits.
  *
  * Invariants:
- * - a park happens between steps: `apply` has returned, the next `compute` has not begun;
- * - nothing is applied while the gate is closed;
+ * - a park happens between steps, or between a step's `compute` and its `apply`: nothing writes paged memory then;
+ * - a park before `apply` is that of a `compute` which began after it was asked for, so that pages have all of it to drain;
+ * - while the gate is closed nothing is applied but the delta that came with the state;
  * - `step` messages are posted in order, each step once in this thread's life.
  */
 import { createHash } from 'node:crypto'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { arenaBytes, arenaDigest } from '@godwit/memory'
-import { decodeValue, encodeValue, GodwitError, LIMITS, toErrorReport } from '@godwit/protocol'
+import {
+  decodeValue,
+  encodeValue,
+  GodwitError,
+  LIMITS,
+  type SentDelta,
+  toErrorReport,
+} from '@godwit/protocol'
 import { nowMs } from './clock.ts'
-import type { SmallState } from './contract.ts'
+import type { Delta, SmallState, SplitSteps, StepReport, WholeSteps } from './contract.ts'
+import { maxStagedBytes, sentArrays, stage, stagedBytes, stagedDelta } from './delta-staging.ts'
 import { checkDelta, checkReport, isSplit, type LoadedProgram, loadProgram } from './loaded-program.ts'
-import { ControlWords, type FromThread, REQUEST, type TakeOver, type ThreadStart } from './thread-messages.ts'
+import { ControlWords, type FromThread, REQUEST, type ThreadStart, type ToThread } from './thread-messages.ts'
 
 class Stopped extends Error {}
 
@@ -29,12 +38,27 @@ function post(message: FromThread): void {
   port?.postMessage(message)
 }
 
+/** What a `compute` found out, and how long that took. */
+interface Computed {
+  readonly delta: Delta
+  readonly computeMs: number
+}
+
+interface StepTaken {
+  readonly outcome: StepReport
+  readonly stepMs: number
+}
+
 class Training {
   readonly #program: LoadedProgram
   readonly #paged: Uint8Array
   #state: SmallState
   #step = 0
   #announcedPark = 0
+  /** Computed by the host that this job came from: applied next. */
+  #given: Computed | undefined
+  #staging: SharedArrayBuffer | undefined
+  #stepMs = 0
   /** In rehearsal the gate, which is closed from the start, does not count. */
   #gated = false
 
@@ -59,10 +83,15 @@ class Training {
   /** Waits for the pager to have installed everything, then goes on from there. */
   takeOver(): void {
     this.#waitWhile(REQUEST.await)
-    const received = receiveMessageOnPort(port as NonNullable<typeof port>)
-    if (received === undefined) throw new Error('bug: woken up without a state to take over')
-    const { step, smallState } = received.message as TakeOver
+    const received = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ToThread | undefined
+    if (received?.type !== 'takeOver') throw new Error('bug: woken up without a state to take over')
+    const { step, smallState, delta } = received
     this.#state = decodeValue(smallState) as SmallState
+    if (delta !== undefined) {
+      const { sent, staging } = delta
+      const given = stagedDelta(sent, this.#program.deltaArrays, staging)
+      this.#given = { delta: checkDelta(given, this.#program.deltaArrays), computeMs: sent.computeMs }
+    }
     this.#step = step
     control.step = step
     this.#gated = true
@@ -71,55 +100,129 @@ class Training {
 
   run(): void {
     while (this.#step < start.steps) {
-      this.#boundary()
+      if (this.#given === undefined) this.#boundary()
       this.#takeStep().report()
+      this.#throttle()
     }
     this.#waitAtGate()
     post({ type: 'ended', steps: this.#step, stateDigest: arenaDigest(this.#paged) })
   }
 
   #takeStep(): { loss: number; report: () => void } {
-    const beganMs = nowMs()
-    const { steps, deltaArrays } = this.#program
-    let gateMs = 0
-    let outcome: { loss: number; metrics?: Record<string, number> }
-    if (isSplit(steps)) {
-      const delta = inProgram('compute', () => checkDelta(steps.compute(this.#state), deltaArrays))
-      gateMs = this.#waitAtGate()
-      outcome = inProgram('apply', () => checkReport(steps.apply(this.#state, delta), 'apply'))
-    } else {
-      gateMs = this.#waitAtGate()
-      outcome = inProgram('step', () => checkReport(steps.step(this.#state), 'step'))
-    }
+    const { steps } = this.#program
+    const { outcome, stepMs } = isSplit(steps) ? this.#splitStep(steps) : this.#wholeStep(steps)
     const step = this.#step
-    const stepMs = nowMs() - beganMs - gateMs
     this.#step += 1
     control.step = this.#step
+    this.#stepMs = stepMs
     const { loss, metrics } = outcome
     const report = (): void =>
       post({ type: 'step', step, loss, stepMs, ...(metrics === undefined ? {} : { metrics }) })
     return { loss, report }
   }
 
-  /** Between two steps: the only place where the thread parks, holds or ends. */
+  #splitStep(steps: SplitSteps<SmallState>): StepTaken {
+    const { delta, computeMs } = this.#given ?? this.#compute(steps)
+    this.#given = undefined
+    const beganMs = nowMs()
+    const outcome = inProgram('apply', () => checkReport(steps.apply(this.#state, delta), 'apply'))
+    return { outcome, stepMs: computeMs + nowMs() - beganMs }
+  }
+
+  #wholeStep(steps: WholeSteps<SmallState>): StepTaken {
+    this.#waitAtGate()
+    const beganMs = nowMs()
+    const outcome = inProgram('step', () => checkReport(steps.step(this.#state), 'step'))
+    return { outcome, stepMs: nowMs() - beganMs }
+  }
+
+  /** Computes, and stays as long as the job must not be written to. */
+  #compute(steps: SplitSteps<SmallState>): Computed {
+    const askedPark = control.requested.park
+    const beganMs = nowMs()
+    const delta = inProgram('compute', () =>
+      checkDelta(steps.compute(this.#state), this.#program.deltaArrays),
+    )
+    const computed = { delta, computeMs: nowMs() - beganMs }
+    control.computed(computed.computeMs, stagedBytes(delta.arrays))
+    this.#beforeApply(askedPark, computed)
+    this.#waitAtGate()
+    return computed
+  }
+
+  /** Between two steps: where the thread parks, holds or ends. */
   #boundary(): void {
     for (;;) {
       this.#holdWhileSpoolIsFull()
       const { bits, park, word } = control.requested
       if (bits & REQUEST.stop) throw new Stopped()
-      if (bits & REQUEST.park && park !== this.#announcedPark) this.#announcePark(park)
-      else if (bits & (REQUEST.park | REQUEST.hold)) control.waitForChange(word)
+      if (bits & REQUEST.parkAtBoundary && park !== this.#announcedPark) this.#announcePark(park)
+      else if (bits & (REQUEST.parkAtBoundary | REQUEST.hold)) control.waitForChange(word)
       else return
     }
   }
 
-  #announcePark(park: number): void {
+  /** Between `compute` and `apply`: the other place to park. One that was asked for later than `askedPark` is another step's. */
+  #beforeApply(askedPark: number, computed: Computed): void {
+    for (;;) {
+      const { bits, park, word } = control.requested
+      if (bits & REQUEST.stop) throw new Stopped()
+      if (!(bits & REQUEST.parkBeforeApply) || park !== askedPark) return
+      if (park !== this.#announcedPark) this.#announcePark(park, computed)
+      else control.waitForChange(word)
+    }
+  }
+
+  #announcePark(park: number, computed?: Computed): void {
     this.#announcedPark = park
     const parkedMs = nowMs()
     try {
-      post({ type: 'parked', park, step: this.#step, parkedMs, smallState: encodedState(this.#state) })
+      const smallState = encodedState(this.#state)
+      const delta = computed && this.#sentDelta(computed, smallState.length)
+      control.stagedBytes = 0
+      post({ type: 'parked', park, step: this.#step, parkedMs, smallState, delta })
     } catch (error) {
       post({ type: 'parkFailed', park, error: toErrorReport(error) })
+      return
+    }
+    if (computed !== undefined) this.#stage(computed.delta)
+  }
+
+  #sentDelta({ delta, computeMs }: Computed, smallStateBytes: number): SentDelta {
+    const values = encodeValue(delta.values)
+    if (smallStateBytes + values.length > LIMITS.maxSmallStateBytes) {
+      throw new GodwitError(
+        'too-large',
+        `the small state and the delta's values have ${smallStateBytes + values.length} bytes, the limit is ${LIMITS.maxSmallStateBytes}: keep large things in tensors and delta arrays`,
+      )
+    }
+    const { arrays } = delta
+    return { arrays: sentArrays(arrays), byteLength: stagedBytes(arrays), values, computeMs }
+  }
+
+  #stage({ arrays }: Delta): void {
+    for (;;) {
+      const received = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ToThread | undefined
+      if (received === undefined) break
+      if (received.type === 'staging') this.#staging = received.memory
+    }
+    const memory = this.#staging
+    if (memory === undefined || memory.byteLength < maxStagedBytes(this.#program.deltaArrays))
+      throw new Error('bug: parked before apply without memory for the delta')
+    stage(arrays, memory, (bytes) => {
+      control.stagedBytes = bytes
+    })
+  }
+
+  /** Idles for the share of its time that was asked for; a park or a stop ends it. */
+  #throttle(): void {
+    const percent = control.throttlePercent
+    if (percent === 0) return
+    const untilMs = nowMs() + (this.#stepMs * percent) / (100 - percent)
+    for (let leftMs = untilMs - nowMs(); leftMs > 0; leftMs = untilMs - nowMs()) {
+      const { bits, word } = control.requested
+      if (bits & (REQUEST.stop | REQUEST.parkAtBoundary) || control.throttlePercent === 0) return
+      control.waitForChange(word, leftMs)
     }
   }
 
@@ -132,13 +235,11 @@ class Training {
     if (!isFull()) control.request({ clear: REQUEST.hold })
   }
 
-  /** Returns the milliseconds that the gate was closed. */
-  #waitAtGate(): number {
-    if ((control.requested.bits & REQUEST.gate) === 0 || !this.#gated) return 0
-    const beganMs = nowMs()
-    post({ type: 'atGate', atMs: beganMs })
+  /** While the gate is closed the job is another's: nothing of it is written. */
+  #waitAtGate(): void {
+    if ((control.requested.bits & REQUEST.gate) === 0 || !this.#gated) return
+    post({ type: 'atGate', atMs: nowMs() })
     this.#waitWhile(REQUEST.gate)
-    return nowMs() - beganMs
   }
 
   #waitWhile(bit: number): void {
@@ -189,6 +290,7 @@ async function main(): Promise<void> {
     parametersDigest,
     dataDigests,
     mathDigests,
+    deltaArrays: isSplit(program.steps) ? program.deltaArrays : undefined,
   })
   const training = new Training(program)
   post({ type: 'prepared', rehearsalDigest: training.firstSteps() })

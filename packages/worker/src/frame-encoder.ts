@@ -1,0 +1,67 @@
+/**
+ * Writes the frames of pages, in the codec that the round takes: what of that is decided, and learnt, is in @godwit/engine,
+ * what is done to the pages in @godwit/memory. Here both are brought to the clock and to the wire.
+ */
+import { codecOfRound, learnFromEncoding, learnFromRound, NOTHING_KNOWN } from '@godwit/engine'
+import { FramedImage, isXorPossible } from '@godwit/memory'
+import {
+  type EncodedRun,
+  encodePagesFrame,
+  encodeXorFrame,
+  type FrameHeader,
+  GodwitError,
+  type MigrationOptions,
+  type RoundCodec,
+} from '@godwit/protocol'
+import { nowMs } from './clock.ts'
+
+export class FrameEncoder {
+  readonly #option: MigrationOptions['codec']
+  readonly #framed: FramedImage
+  #known = NOTHING_KNOWN
+  #isParked = false
+  #encodeMs = 0
+  #sentXor = false
+
+  /** Errors: `bad-arguments` when xor was asked for and this host has no compressor. */
+  constructor(pageCount: number, option: MigrationOptions['codec']) {
+    if (option === 'xor' && !isXorPossible()) {
+      throw new GodwitError('bad-arguments', 'the compressor does not load on this host: use --codec raw')
+    }
+    this.#option = option === 'raw' || isXorPossible() ? option : 'raw'
+    this.#framed = new FramedImage(pageCount)
+  }
+
+  /** What the round that was begun last was sent in: xor when any of its frames was. */
+  get codec(): RoundCodec {
+    return this.#sentXor ? 'xor' : 'raw'
+  }
+
+  beginRound({ isParked }: { isParked: boolean }): void {
+    this.#isParked = isParked
+    this.#encodeMs = 0
+    this.#sentXor = false
+  }
+
+  /** `bytesPerMs`: what the target installed while bytes were under way; undefined when none were. */
+  endRound(bytesPerMs: number | undefined, durationMs: number): void {
+    if (bytesPerMs === undefined) return
+    this.#known = learnFromRound(this.#known, { bytesPerMs, durationMs, encodeMs: this.#encodeMs })
+  }
+
+  /** Writes the frame of `runs`, raw and zero as planned, into `into`; the frame must be sent. Returns a view of `into`. */
+  encode(into: Buffer, header: FrameHeader, runs: readonly EncodedRun[], image: Buffer): Buffer {
+    const how = codecOfRound(this.#known, { option: this.#option, isParked: this.#isParked })
+    const beganMs = how.codec === 'xor' ? nowMs() : 0
+    const framed = this.#framed.frame(runs, image, how)
+    if (how.codec === 'xor') {
+      const encodeMs = nowMs() - beganMs
+      this.#encodeMs += encodeMs
+      if (framed.tried !== undefined)
+        this.#known = learnFromEncoding(this.#known, { ...framed.tried, encodeMs })
+    }
+    if (framed.planes === undefined) return encodePagesFrame(into, header, framed.runs, framed.image)
+    this.#sentXor = true
+    return encodeXorFrame(into, header, { ...framed, planes: framed.planes })
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Runs what moves pages before there are pages to move.
+ *
+ * A job of some megabytes is sent in a few dozen frames: that is over before the code which plans, encodes, decodes and
+ * installs them has been optimized, and the last of them are the downtime. (Measured: a frame takes two to three times as long
+ * in a process that has never sent one.) So each worker does it all on a small arena of its own when a migration is near:
+ * in a target before it says that it is prepared, in a source while its target is being prepared.
+ */
+import {
+  decodeFrame,
+  encodeDeltaFrame,
+  encodeRoundEnd,
+  MAX_FRAME_BYTES,
+  PAGE_BYTES,
+  PageSet,
+} from '@godwit/protocol'
+import { FrameEncoder } from './frame-encoder.ts'
+import { planFrames } from './frame-plan.ts'
+import { installPages } from './install.ts'
+
+const ARENA_PAGES = 256
+/** From here on more of it changed nothing. */
+const ROUNDS = 40
+const VERSION = 1
+
+/** Takes some tens of milliseconds. Leaves nothing behind but optimized code. */
+export function warmUp(): void {
+  const image = Buffer.from(new SharedArrayBuffer(ARENA_PAGES * PAGE_BYTES))
+  // Pages of numbers and of zeros, as they come.
+  for (let page = 0; page < ARENA_PAGES; page++)
+    image.fill(page % 8, page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
+  const target = new Uint8Array(new SharedArrayBuffer(image.length))
+  const into = Buffer.alloc(MAX_FRAME_BYTES)
+  const encoder = new FrameEncoder(ARENA_PAGES, 'raw')
+  for (let round = 0; round < ROUNDS; round++) {
+    encoder.beginRound({ isParked: false })
+    for (const runs of planFrames(dirtyIn(round), image, { stream: 0, streams: 1 })) {
+      const frame = encoder.encode(into, { version: VERSION, stream: 0, round, sequence: 0 }, runs, image)
+      installPages(decodeFrame(frame, ARENA_PAGES, VERSION), target)
+    }
+    const header = { version: VERSION, stream: 0, round, sequence: 0 }
+    decodeFrame(encodeRoundEnd(header), ARENA_PAGES, VERSION)
+    decodeFrame(encodeDeltaFrame(into, header, 0, image.subarray(0, PAGE_BYTES)), ARENA_PAGES, VERSION)
+  }
+}
+
+/** Sometimes in one piece, sometimes scattered. */
+function dirtyIn(round: number): PageSet {
+  if (round % 2 === 0) return PageSet.full(ARENA_PAGES)
+  const pages = new PageSet(ARENA_PAGES)
+  for (let firstPage = 0; firstPage < ARENA_PAGES; firstPage += 3)
+    pages.addRun({ firstPage, pageCount: 2 - (firstPage % 2) })
+  return pages
+}

@@ -13,6 +13,8 @@ import { renderChart } from './chart.ts'
 import { type RunLine, type SummaryLine, summarize } from './figures.ts'
 import { type Link, openLink } from './links.ts'
 import { moves } from './move.ts'
+import { renderRest, rest } from './rest.ts'
+import { restarts } from './restart.ts'
 import { renderTable } from './table.ts'
 
 try {
@@ -27,6 +29,8 @@ try {
 
 async function bench(args: BenchArguments): Promise<void> {
   const summaries: SummaryLine[] = []
+  if (args.rest !== undefined) await atRest(args.rest, args)
+  if (args.cases.length === 0) return
   for (const linkName of args.links) {
     await attempt(`${linkName}`, async () => {
       const link = await openLink(linkName)
@@ -59,8 +63,17 @@ function runsOf(
   const { runs, tracker } = args
   const { downtimeLimitMs } = benchCase
   const options = { downtimeLimitMs, ...benchCase.options, ...args.options }
-  if (method === 'restart') throw new Error('not yet')
+  if (method === 'restart') return restarts({ benchCase, link, runs })
   return moves({ benchCase, link, method, runs, tracker, options })
+}
+
+async function atRest(benchCase: BenchCase, { runs, json }: BenchArguments): Promise<void> {
+  for await (const line of rest(benchCase, runs)) {
+    if (json) console.log(JSON.stringify(line))
+    else if (line.kind === 'summary') console.log(renderRest(line))
+    if (line.kind === 'run')
+      console.error(`at rest, ${line.program}: ${line.runs} of ${runs}: ratio ${line.ratio.toFixed(3)}`)
+  }
 }
 
 async function summary({ json, runs }: BenchArguments, lines: AsyncGenerator<RunLine>): Promise<SummaryLine> {

@@ -7,11 +7,8 @@
  * the floor under the other rows, and the link on which xor begins to pay lies below their slower column.
  */
 
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Arena, arenaBytes, FramedImage, isZeroPage, XorDecoder, type XorEffort } from '@godwit/memory'
+import { FramedImage, isZeroPage, XorDecoder, type XorEffort } from '@godwit/memory'
 import {
   decodeFrame,
   type EncodedRun,
@@ -22,7 +19,7 @@ import {
   PAGE_BYTES,
   type RoundCodec,
 } from '@godwit/protocol'
-import type { Program, SetupContext } from '@godwit/worker/contract'
+import { loadBare } from './bare-program.ts'
 
 /** Steps before the measured ones: enough that moments are no zeros. */
 const WARM_STEPS: Record<string, number> = { 'mnist-mlp': 30, 'char-transformer': 4, 'word-embeddings': 300 }
@@ -61,33 +58,14 @@ for (const name of values.program) {
 
 /** The arena after the warm steps, and after `steps` more. */
 async function imagesOf(name: string, steps: number): Promise<{ before: Buffer; after: Buffer }> {
-  const { default: program } = (await import(`@godwit/trainer/programs/${name}`)) as { default: Program }
-  const arena = new Arena()
-  const context: SetupContext = {
-    parameters: { ...program.parameters },
-    tensor: (tensor, dtype, shape) => arena.tensor(tensor, dtype, shape),
-    delta: () => undefined,
-    packageFile: readPackageFile,
-    localFile: (path) => {
-      throw new Error(`${name} reads ${path} beside its module`)
-    },
-  }
-  const training = await program.setup(context)
-  const paged = arenaBytes(arena.memory, arena.seal())
-  const state = training.init()
+  const program = await loadBare(name, {})
+  const { paged } = program
+  const state = program.steps.init()
   const take = (count: number): Buffer => {
-    for (let step = 0; step < count; step++) {
-      if ('compute' in training) training.apply(state, training.compute(state))
-      else training.step(state)
-    }
+    for (let step = 0; step < count; step++) program.step(state)
     return Buffer.from(paged)
   }
   return { before: take(WARM_STEPS[name] ?? 10), after: take(steps) }
-}
-
-function readPackageFile(packageName: string, path: string): Uint8Array {
-  const require = createRequire(import.meta.resolve('@godwit/trainer/programs/mnist-mlp'))
-  return readFileSync(join(dirname(require.resolve(`${packageName}/package.json`)), path))
 }
 
 /** The pages that differ, in frames as full as they may be, page by page as runs. */

@@ -41,7 +41,7 @@ class ScriptedSource {
 
   frame(sequence: number, runs: EncodedRun[], change: { stream?: number; version?: number } = {}): Buffer {
     const header = { version: 1, stream: 0, round: 0, sequence, ...change }
-    return Buffer.from(encodePagesFrame(Buffer.alloc(MAX_FRAME_BYTES), header, runs, image))
+    return Buffer.from(encodePagesFrame(Buffer.alloc(MAX_FRAME_BYTES), header, { runs, image }))
   }
 
   everything(sequence = 0): Buffer {

@@ -107,7 +107,7 @@ function measure({
     const buffer = into[index] as Buffer
     encoded.push(
       planes === undefined
-        ? encodePagesFrame(buffer, header, runs, image)
+        ? encodePagesFrame(buffer, header, { runs, image })
         : encodeXorFrame(buffer, header, { runs, image, planes }),
     )
   }

@@ -42,7 +42,7 @@ class Source {
     const into = Buffer.alloc(MAX_FRAME_BYTES)
     const bytes =
       planes === undefined
-        ? encodePagesFrame(into, header, rest.runs, rest.image)
+        ? encodePagesFrame(into, header, rest)
         : encodeXorFrame(into, header, { ...rest, planes })
     const frame = decodeFrame(bytes, this.framed.pageCount, 1)
     if (frame.kind !== 'pages') throw new Error(frame.kind)

@@ -2,6 +2,7 @@
 export { Arena } from './arena.ts'
 export { type ChosenTracker, chooseTracker, proveUserfaultfd } from './choose-tracker.ts'
 export { CompareTracker } from './compare.ts'
+export { copyBytes } from './copy-bytes.ts'
 export { type DirtyTracker, TRACKER_KINDS, type TrackerKind } from './dirty-tracker.ts'
 export { FramedImage, type FramedRuns } from './framed-image.ts'
 export {

@@ -39,7 +39,7 @@ const runs: fc.Arbitrary<EncodedRun[]> = fc.array(
 )
 
 function encode(runs: readonly EncodedRun[]): Buffer {
-  return Buffer.from(encodePagesFrame(Buffer.alloc(MAX_FRAME_BYTES), header, runs, image))
+  return Buffer.from(encodePagesFrame(Buffer.alloc(MAX_FRAME_BYTES), header, { runs, image }))
 }
 
 function reseal(frame: Buffer): Buffer {

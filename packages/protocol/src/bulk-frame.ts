@@ -80,6 +80,20 @@ export type BulkFrame = FrameHeader &
     | { readonly kind: 'delta'; readonly byteOffset: number; readonly payload: Uint8Array }
   )
 
+/** Copies all of `from` to the beginning of `to`. */
+export type CopyBytes = (to: Uint8Array, from: Uint8Array) => void
+
+function set(to: Uint8Array, from: Uint8Array): void {
+  to.set(from)
+}
+
+/** What a frame of pages is made of. `image` is paged memory or its shadow; `copy` may be a faster one than `set`. */
+export interface FramePages {
+  readonly runs: readonly EncodedRun[]
+  readonly image: Uint8Array
+  readonly copy?: CopyBytes | undefined
+}
+
 /** Pages whose bytes stand in the payload. */
 export function rawPages(runs: readonly EncodedRun[]): number {
   return pagesOf(runs, 'raw')
@@ -101,8 +115,7 @@ function pagesOf(runs: readonly EncodedRun[], encoding: RunEncoding): number {
 export function encodePagesFrame(
   into: Buffer,
   header: FrameHeader,
-  runs: readonly EncodedRun[],
-  image: Uint8Array,
+  { runs, image, copy }: FramePages,
 ): Buffer {
   const payloadBytes = rawPages(runs) * PAGE_BYTES
   if (runs.length > LIMITS.maxFrameRuns || payloadBytes > MAX_FRAME_PAYLOAD_BYTES) {
@@ -110,7 +123,7 @@ export function encodePagesFrame(
   }
   if (xorPages(runs) > 0) throw new Error('xor runs in a raw frame')
   writeHeader(into, header, { kind: KIND.pages, runCount: runs.length, payloadBytes })
-  return seal(into.subarray(0, writeRuns(into, runs, image)))
+  return seal(into.subarray(0, writeRuns(into, { runs, image, copy })))
 }
 
 /**
@@ -120,7 +133,7 @@ export function encodePagesFrame(
 export function encodeXorFrame(
   into: Buffer,
   header: FrameHeader,
-  { runs, image, planes }: { runs: readonly EncodedRun[]; image: Uint8Array; planes: readonly Uint8Array[] },
+  { runs, image, planes, copy }: FramePages & { planes: readonly Uint8Array[] },
 ): Buffer {
   const raw = rawPages(runs)
   const xor = xorPages(runs)
@@ -133,18 +146,17 @@ export function encodeXorFrame(
   }
   const payloadBytes = raw * PAGE_BYTES + sectionBytes
   writeHeader(into, header, { kind: KIND.pages, codec: CODEC.xor, runCount: runs.length, payloadBytes })
-  return seal(into.subarray(0, writeXorSection(into, planes, writeRuns(into, runs, image))))
+  return seal(into.subarray(0, writeXorSection(into, planes, writeRuns(into, { runs, image, copy }))))
 }
 
 /** Writes a stretch of a staged delta into `into`; at most `MAX_FRAME_PAYLOAD_BYTES`. Returns the frame's bytes, a view of `into`. */
 export function encodeDeltaFrame(
   into: Buffer,
   header: FrameHeader,
-  byteOffset: number,
-  bytes: Uint8Array,
+  { byteOffset, bytes, copy = set }: { byteOffset: number; bytes: Uint8Array; copy?: CopyBytes },
 ): Buffer {
   writeHeader(into, header, { kind: KIND.delta, runCount: 0, payloadBytes: bytes.length, byteOffset })
-  into.set(bytes, HEADER_BYTES)
+  copy(into.subarray(HEADER_BYTES), bytes)
   return seal(into.subarray(0, HEADER_BYTES + bytes.length))
 }
 
@@ -239,7 +251,7 @@ function areApart(runs: readonly EncodedRun[]): boolean {
 }
 
 /** Writes the runs, and behind them the pages of the raw ones. Returns where those end. */
-function writeRuns(into: Buffer, runs: readonly EncodedRun[], image: Uint8Array): number {
+function writeRuns(into: Buffer, { runs, image, copy = set }: FramePages): number {
   let at = HEADER_BYTES
   let payloadAt = HEADER_BYTES + runs.length * RUN_BYTES
   for (const { firstPage, pageCount, encoding } of runs) {
@@ -248,7 +260,10 @@ function writeRuns(into: Buffer, runs: readonly EncodedRun[], image: Uint8Array)
     into.writeUInt32LE(ENCODING[encoding], at + 8)
     at += RUN_BYTES
     if (encoding !== 'raw') continue
-    into.set(image.subarray(firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES), payloadAt)
+    copy(
+      into.subarray(payloadAt),
+      image.subarray(firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES),
+    )
     payloadAt += pageCount * PAGE_BYTES
   }
   return payloadAt

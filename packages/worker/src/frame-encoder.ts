@@ -3,7 +3,7 @@
  * what is done to the pages in @godwit/memory. Here both are brought to the clock and to the wire.
  */
 import { codecOfRound, learnFromEncoding, learnFromRound, NOTHING_KNOWN } from '@godwit/engine'
-import { FramedImage, isXorPossible } from '@godwit/memory'
+import { copyBytes, FramedImage, isXorPossible } from '@godwit/memory'
 import {
   type EncodedRun,
   encodePagesFrame,
@@ -60,8 +60,9 @@ export class FrameEncoder {
       if (framed.tried !== undefined)
         this.#known = learnFromEncoding(this.#known, { ...framed.tried, encodeMs })
     }
-    if (framed.planes === undefined) return encodePagesFrame(into, header, framed.runs, framed.image)
+    const pages = { runs: framed.runs, image: framed.image, copy: copyBytes }
+    if (framed.planes === undefined) return encodePagesFrame(into, header, pages)
     this.#sentXor = true
-    return encodeXorFrame(into, header, { ...framed, planes: framed.planes })
+    return encodeXorFrame(into, header, { ...pages, planes: framed.planes })
   }
 }

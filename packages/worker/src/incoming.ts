@@ -11,7 +11,7 @@ import {
   type TargetEvent,
   type TargetState,
 } from '@godwit/engine'
-import { XorDecoder } from '@godwit/memory'
+import { copyBytes, XorDecoder } from '@godwit/memory'
 import {
   type BulkFrame,
   decodeFrame,
@@ -233,7 +233,8 @@ export class Incoming {
   }
 
   #install(frame: BulkFrame): void {
-    if (frame.kind === 'delta') new Uint8Array(this.#staging).set(frame.payload, frame.byteOffset)
+    if (frame.kind === 'delta')
+      copyBytes(new Uint8Array(this.#staging).subarray(frame.byteOffset), frame.payload)
     installPages(frame, this.#job.paged, () => {
       this.#decoder ??= new XorDecoder()
       return this.#decoder

@@ -1,5 +1,5 @@
 /** Puts the pages of a frame where they belong: the target's half of what FrameEncoder does. */
-import type { XorDecoder } from '@godwit/memory'
+import { copyBytes, type XorDecoder } from '@godwit/memory'
 import { type BulkFrame, PAGE_BYTES } from '@godwit/protocol'
 
 /** `decoder` is asked for by the first frame that needs it. Errors: `bad-frame` when planes are not what the runs say. */
@@ -10,7 +10,7 @@ export function installPages(frame: BulkFrame, paged: Uint8Array, decoder?: () =
     const [from, length] = [firstPage * PAGE_BYTES, pageCount * PAGE_BYTES]
     if (encoding === 'zero') paged.fill(0, from, from + length)
     if (encoding !== 'raw') continue
-    paged.set(frame.payload.subarray(payloadAt, payloadAt + length), from)
+    copyBytes(paged.subarray(from), frame.payload.subarray(payloadAt, payloadAt + length))
     payloadAt += length
   }
   if (frame.planes !== undefined) decoder?.().install(frame.runs, frame.planes, paged)

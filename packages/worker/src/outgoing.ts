@@ -118,7 +118,7 @@ export class Outgoing {
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     // The target is still told to dial.
-    setImmediate(warmUp)
+    void warmUp()
     return this.#listener.port
   }
 

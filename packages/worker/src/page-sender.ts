@@ -9,6 +9,7 @@
  * it; a page of a stopped round that did not leave is in what `sendRound` returns.
  */
 import type { WebSocket } from '@godwit/channel'
+import { copyBytes } from '@godwit/memory'
 import {
   type EncodedRun,
   encodeDeltaFrame,
@@ -112,7 +113,11 @@ export class PageSender {
         const stream = frames++ % this.#streams.length
         const payload = bytes.subarray(at, end)
         this.#sendBuffered(stream, (buffer) =>
-          encodeDeltaFrame(buffer, this.#header(stream, attempt), at, payload),
+          encodeDeltaFrame(buffer, this.#header(stream, attempt), {
+            byteOffset: at,
+            bytes: payload,
+            copy: copyBytes,
+          }),
         )
         at = end
       }

@@ -151,7 +151,7 @@ export class Pager {
         this.#onLoaded(message)
         return
       case 'prepared':
-        this.#onPrepared(message.rehearsalDigest)
+        void this.#onPrepared(message.rehearsalDigest)
         return
       case 'step':
         if (this.#withheld === undefined) this.#addOutput(message)
@@ -223,9 +223,9 @@ export class Pager {
     }
   }
 
-  #onPrepared(rehearsalDigest: string): void {
+  async #onPrepared(rehearsalDigest: string): Promise<void> {
+    if (this.#launch.mode === 'incoming') await warmUp()
     if (this.#loaded === undefined) return
-    if (this.#launch.mode === 'incoming') warmUp()
     const { paged, dirtyPages, message } = this.#loaded
     const identity = { ...this.#loaded.identity, rehearsalDigest }
     this.#job = {

@@ -6,6 +6,7 @@
  * in a process that has never sent one.) So each worker does it all on a small arena of its own when a migration is near:
  * in a target before it says that it is prepared, in a source while its target is being prepared.
  */
+import { copyBytes } from '@godwit/memory'
 import {
   decodeFrame,
   encodeDeltaFrame,
@@ -23,8 +24,8 @@ const ARENA_PAGES = 256
 const ROUNDS = 40
 const VERSION = 1
 
-/** Takes some tens of milliseconds. Leaves nothing behind but optimized code. */
-export function warmUp(): void {
+/** Takes a tenth of a second, in turns of a few milliseconds: the pager has other things to do. Leaves nothing behind but optimized code. */
+export async function warmUp(): Promise<void> {
   const image = Buffer.from(new SharedArrayBuffer(ARENA_PAGES * PAGE_BYTES))
   // Pages of numbers and of zeros, as they come.
   for (let page = 0; page < ARENA_PAGES; page++)
@@ -39,8 +40,10 @@ export function warmUp(): void {
       installPages(decodeFrame(frame, ARENA_PAGES, VERSION), target)
     }
     const header = { version: VERSION, stream: 0, round, sequence: 0 }
+    const delta = { byteOffset: 0, bytes: image.subarray(0, PAGE_BYTES), copy: copyBytes }
     decodeFrame(encodeRoundEnd(header), ARENA_PAGES, VERSION)
-    decodeFrame(encodeDeltaFrame(into, header, 0, image.subarray(0, PAGE_BYTES)), ARENA_PAGES, VERSION)
+    decodeFrame(encodeDeltaFrame(into, header, delta), ARENA_PAGES, VERSION)
+    await new Promise((resolve) => setImmediate(resolve))
   }
 }
 

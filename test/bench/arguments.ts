@@ -44,17 +44,21 @@ export function parseArguments(args: readonly string[]): BenchArguments | undefi
     if (found === undefined) throw new Misuse(`--case ${name}: choose ${[...CASE_NAMES, REST].join(', ')}`)
     return found
   }
+  const methods = (values.method ?? ['precopy']).map((name) => oneOf(name, '--method', METHODS))
+  const cluster = clusterFrom(values)
+  if (cluster !== undefined && (methods.includes('restart') || names.includes(REST)))
+    throw new Misuse(`on a cluster there is neither --method restart nor --case ${REST}`)
   return {
     cases: names.filter((name) => name !== REST).map(caseOf),
     rest: names.includes(REST) ? caseOf(values.program) : undefined,
     links: (values.link ?? ['loopback']).map((name) => oneOf(name, '--link', LINK_NAMES)),
-    methods: (values.method ?? ['precopy']).map((name) => oneOf(name, '--method', METHODS)),
+    methods,
     runs: number(values.runs, '--runs', 1) as number,
     tracker: oneOf(values.tracker, '--tracker', TRACKERS),
     options: migrationFrom(values),
     json: values.json,
     chart: values.chart,
-    cluster: clusterFrom(values),
+    cluster,
   }
 }
 

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { type BenchArguments, helpText, Misuse, parseArguments } from './arguments.ts'
 import type { BenchCase } from './cases.ts'
 import { renderChart } from './chart.ts'
+import { clusterMoves } from './cluster-move.ts'
 import { type RunLine, type SummaryLine, summarize } from './figures.ts'
 import { type Link, openLink } from './links.ts'
 import { moves } from './move.ts'
@@ -31,8 +32,9 @@ async function bench(args: BenchArguments): Promise<void> {
   const summaries: SummaryLine[] = []
   if (args.rest !== undefined) await atRest(args.rest, args)
   if (args.cases.length === 0) return
-  for (const linkName of args.links) {
-    await attempt(`${linkName}`, async () => {
+  // Hosts of a cluster have their own link: ours is not looked at.
+  for (const linkName of args.cluster === undefined ? args.links : ['loopback']) {
+    await attempt(linkName, async () => {
       const link = await openLink(linkName)
       try {
         for (const benchCase of args.cases)
@@ -63,6 +65,9 @@ function runsOf(
   const { runs, tracker } = args
   const { downtimeLimitMs } = benchCase
   const options = { downtimeLimitMs, ...benchCase.options, ...args.options }
+  const { cluster } = args
+  if (method !== 'restart' && cluster !== undefined)
+    return clusterMoves({ benchCase, cluster, method, runs, tracker, options })
   if (method === 'restart') return restarts({ benchCase, link, runs })
   return moves({ benchCase, link, method, runs, tracker, options })
 }

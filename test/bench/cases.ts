@@ -103,9 +103,9 @@ const SYNTHETIC_SPECS: readonly SyntheticSpec[] = [
 
 /** Pages that a step of a real program writes: what `test/bench/codec.ts` finds by comparing. */
 const REAL_CASES: readonly BenchCase[] = [
-  real('mnist-mlp', { dirtyPagesPerStep: 1443, stepsBefore: 40, downtimeLimitMs: 100 }),
-  real('char-transformer', { dirtyPagesPerStep: 2418, stepsBefore: 4, downtimeLimitMs: 100 }),
-  real('word-embeddings', { dirtyPagesPerStep: 1290, stepsBefore: 300, downtimeLimitMs: 50 }),
+  real('mnist-mlp', { dirtyPagesPerStep: 1407, stepsBefore: 40, downtimeLimitMs: 100 }),
+  real('char-transformer', { dirtyPagesPerStep: 2425, stepsBefore: 4, downtimeLimitMs: 100 }),
+  real('word-embeddings', { dirtyPagesPerStep: 155, stepsBefore: 300, downtimeLimitMs: 50 }),
 ]
 
 export const CASE_NAMES: readonly string[] = [...SYNTHETIC_SPECS, ...REAL_CASES].map(({ name }) => name)

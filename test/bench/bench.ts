@@ -18,6 +18,15 @@ import { renderRest, rest } from './rest.ts'
 import { restarts } from './restart.ts'
 import { renderTable } from './table.ts'
 
+/** Asked to stop: what runs is ended in order, nothing new is begun. A second time ends at once. */
+let isInterrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    isInterrupted = true
+    process.exitCode = 130
+    console.error('interrupted: ending what runs')
+  })
+
 try {
   const args = parseArguments(process.argv.slice(2))
   if (args === undefined) console.log(helpText())
@@ -87,6 +96,7 @@ async function summary({ json, runs }: BenchArguments, lines: AsyncGenerator<Run
     done.push(line)
     if (json) console.log(JSON.stringify(line))
     progress(line, runs)
+    if (isInterrupted) throw new Error(`interrupted after ${done.length} of ${runs}`)
   }
   const summarized = summarize(done)
   if (json) console.log(JSON.stringify(summarized))
@@ -111,10 +121,11 @@ function progress(line: RunLine, runs: number): void {
 
 /** One that fails does not keep the others from being measured, but the exit code tells. */
 async function attempt(what: string, body: () => Promise<void>): Promise<void> {
+  if (isInterrupted) return
   try {
     await body()
   } catch (error) {
     console.error(`${what}: ${error instanceof Error ? error.message : String(error)}`)
-    process.exitCode = 1
+    process.exitCode ??= 1
   }
 }

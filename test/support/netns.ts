@@ -10,7 +10,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RigPlace } from '@godwit/testkit'
@@ -63,8 +63,10 @@ export async function openShapedLink(shape: LinkShape): Promise<ShapedLink> {
   }
 }
 
-function endBySignal(): void {
-  process.exit(130)
+/** Ends as the signal would have, but by way of `exit`. Where somebody else ends things in order, that is left to them. */
+function endBySignal(signal: NodeJS.Signals): void {
+  if (process.listeners(signal).every((listener) => listener === endBySignal))
+    process.exit(128 + constants.signals[signal])
 }
 
 function placeAt(name: string, host: string): RigPlace {

@@ -21,7 +21,8 @@ import { renderTable } from './table.ts'
 /** Asked to stop: what runs is ended in order, nothing new is begun. A second time ends at once. */
 let isInterrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => {
+  process.on(signal, () => {
+    if (isInterrupted) process.exit(130)
     isInterrupted = true
     process.exitCode = 130
     console.error('interrupted: ending what runs')

@@ -295,11 +295,15 @@ export class Rig {
     options: Partial<MigrationOptions> = {},
   ): Promise<MigrationReport> {
     const migrationId = await this.open(source, target, options)
-    const ended = await source.next('migrationEnded', (message) => message.migrationId === migrationId)
-    if (ended.report === undefined)
+    const ours = (message: { migrationId: string }): boolean => message.migrationId === migrationId
+    // Nobody here gives a job back: a source that asks for it would wait for ever, frozen.
+    const ended = await Promise.race([source.next('migrationEnded', ours), source.next('recover', ours)])
+    if (ended.type === 'recover' || ended.report === undefined) {
+      const how = ended.type === 'recover' ? 'in a source that has lost its target' : ended.status
       throw new Error(
-        `the migration ended ${ended.status}: ${JSON.stringify(ended.error)}\n${source.log}\n${target.log}`,
+        `the migration ended ${how}: ${JSON.stringify(ended.error)}\n${source.log}\n${target.log}`,
       )
+    }
     source.send({ type: 'release', migrationId })
     await source.exited
     return ended.report

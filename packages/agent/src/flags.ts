@@ -6,7 +6,7 @@ import { freemem, hostname, tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { GodwitError, LIMITS } from '@godwit/protocol'
+import { GodwitError, LIMITS, parseBandwidth } from '@godwit/protocol'
 import type { AgentOptions } from './agent.ts'
 import { defaultDataDir } from './data-dir.ts'
 
@@ -18,6 +18,7 @@ export const USAGE = `Usage: agent [flags]
   --data-dir DIR          folder for sockets and logs of workers (a folder named after the host in the temporary one)
   --programs DIR          folder of programs, may be given several times
   --memory BYTES          paged memory for workers, e.g. 8GiB (80% of what is free)
+  --max-bandwidth RATE    for all migrations that leave this host: bytes a second, or like 1gbit, 100MiB (no limit)
   --listen-host HOST      where workers listen for migrations (the address)
   --port-range A-B        ports on which they listen (0-0: any free one)
   --orphan-timeout-ms MS  a worker without an agent ends after so long (${LIMITS.orphanTimeoutMs})
@@ -52,6 +53,9 @@ export function parseFlags(args: readonly string[]): Flags | undefined {
     workerMain: values['worker-main'] ?? fileURLToPath(import.meta.resolve('@godwit/worker/main')),
     memoryBytes: values.memory === undefined ? defaultMemoryBytes() : parseBytes('--memory', values.memory),
     orphanTimeoutMs: positive('--orphan-timeout-ms', values['orphan-timeout-ms'], LIMITS.orphanTimeoutMs),
+    ...(values['max-bandwidth'] !== undefined && {
+      maxBandwidth: parseBandwidth('--max-bandwidth', values['max-bandwidth']),
+    }),
     listenHost: values['listen-host'] ?? address,
     portRange: parsePortRange(values['port-range'] ?? '0-0'),
     logLevel,
@@ -70,6 +74,7 @@ function readFlags(args: readonly string[]) {
         'data-dir': { type: 'string' },
         programs: { type: 'string', multiple: true },
         memory: { type: 'string' },
+        'max-bandwidth': { type: 'string' },
         'listen-host': { type: 'string' },
         'port-range': { type: 'string' },
         'orphan-timeout-ms': { type: 'string' },

@@ -18,6 +18,7 @@ import {
   type WorkerLaunch,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
+import { SharedBandwidth } from './bandwidth.ts'
 import { DataDir, type WorkerFolder } from './data-dir.ts'
 import { resolveProgram } from './programs.ts'
 import { findWorker, startWorker, type WorkerHandle } from './worker-handle.ts'
@@ -33,6 +34,8 @@ export interface WorkersOptions {
   orphanTimeoutMs: number
   listenHost: string
   portRange: readonly [number, number]
+  /** Bytes a second for all migrations that leave this host; undefined: no limit. */
+  maxBandwidth?: number | undefined
 }
 
 export interface WorkersHandlers {
@@ -52,6 +55,7 @@ export class Workers {
   readonly #log: Logger
   readonly #dataDir: DataDir
   readonly #running = new Map<string, Running>()
+  readonly #bandwidth: SharedBandwidth
   #stopping: (() => void) | undefined
 
   /** Errors: those of `DataDir`. */
@@ -60,6 +64,11 @@ export class Workers {
     this.#handlers = handlers
     this.#log = log
     this.#dataDir = new DataDir(options.dataDir)
+    this.#bandwidth = new SharedBandwidth(options.maxBandwidth, (workerId, bytesPerSecond) =>
+      this.#running
+        .get(workerId)
+        ?.process.send({ type: 'bandwidth', ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) }),
+    )
   }
 
   /** Takes over the workers that an earlier agent of this host left running. */
@@ -112,6 +121,7 @@ export class Workers {
       this.#log.debug({ workerId, type: message.type }, 'message for a worker that is gone')
       return
     }
+    this.#bandwidth.toldWorker(workerId, message)
     running.process.send(message)
   }
 
@@ -147,6 +157,7 @@ export class Workers {
           const { arenaBytes, tracker } = message.identity
           running.reservedBytes = tracker === 'compare' ? 2 * arenaBytes : arenaBytes
         }
+        this.#bandwidth.heardWorker(workerId, message)
         this.#handlers.message(workerId, message)
       },
       unreadable: (why, count) => {
@@ -156,6 +167,7 @@ export class Workers {
       },
       exited: (error) => {
         this.#running.delete(workerId)
+        this.#bandwidth.gone(workerId)
         this.#dataDir.release(folder, error !== undefined && !process.toldToEnd)
         this.#log.info({ workerId, error }, 'worker ended')
         this.#handlers.exited(workerId, error && bounded(error))

@@ -27,6 +27,10 @@ export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
   ['--data-dir <dir>', 'folder for sockets and logs of workers (default: one in the temporary folder)'],
   ['--programs <dir>', 'folder in which programs are looked up by name; may be given several times'],
   ['--memory <bytes>', 'paged memory for workers, e.g. 8GiB (default: 80% of what is free)'],
+  [
+    '--max-bandwidth <rate>',
+    'for all migrations that leave this host: bytes a second, or like 1gbit, 100MiB',
+  ],
   ['--listen-host <host>', 'where workers listen for migrations (default: the address)'],
   ['--port-range <A-B>', 'ports on which they listen (default: any free one)'],
   ['--orphan-timeout-ms <ms>', 'a worker whose agent is gone ends after so long'],

@@ -1,4 +1,5 @@
 export * from './agent-messages.ts'
+export * from './bandwidth.ts'
 export * from './bulk-frame.ts'
 export * from './client-messages.ts'
 export { type Output, output, type Parameters, type TrackerKind, trackerKind } from './common.ts'

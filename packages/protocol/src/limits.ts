@@ -23,6 +23,11 @@ export const LIMITS = {
   maxWindowBytes: 64 * MiB,
   /** Bytes a second: a slower limit would not carry a heartbeat's worth of pages. */
   minBandwidth: 64 * KiB,
+  /** What a paced sender may be ahead of its rate: timers are late by as much on a busy machine. */
+  paceBurstMs: 8,
+  /** Below so many bytes a second frames are cut smaller, at so many pages, so that they leave evenly. */
+  slowBandwidth: 50_000_000,
+  slowFramePages: 16,
   /** Arrays of a program's delta, and their bytes together: they are staged at both ends while a migration lasts. */
   maxDeltaArrays: 1024,
   maxDeltaBytes: 1024 * MiB,
@@ -84,6 +89,9 @@ export const LIMITS = {
   defaultMigrationTimeoutMs: 600_000,
   /** First steps of a job that the target repeats before it may take it over. */
   rehearsalSteps: 3,
+  /** Further steps that it takes to be warm, at most. */
+  warmUpSteps: 60,
+  warmUpMs: 1_500,
 } as const
 
 /** Bytes of one frame's payload at most. */
@@ -101,6 +109,7 @@ relation(
     LIMITS.maxControlMessageBytes,
   'a small state and a full spool fit into one message',
 )
+relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(LIMITS.maxOutputsPerMessage <= LIMITS.maxSpooledOutputs, 'a batch of outputs fits into a message')
 relation(LIMITS.heartbeatTimeoutMs >= 4 * LIMITS.heartbeatIntervalMs, 'a few lost heartbeats are no silence')
 relation(

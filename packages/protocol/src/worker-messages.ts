@@ -77,6 +77,8 @@ export const toWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('recoverResult'), migrationId: label, granted: z.boolean(), epoch }),
   /** To the frozen source: the target's first step was accepted, end. */
   z.strictObject({ type: z.literal('release'), migrationId: label }),
+  /** To a source, from its own agent: this migration's share of what the host gives migrations; without it there is no limit. */
+  z.strictObject({ type: z.literal('bandwidth'), bytesPerSecond: z.number().positive().optional() }),
   /** Every output up to this step is accepted: drop it from the spool. */
   z.strictObject({ type: z.literal('acknowledge'), step }),
   /** End training at the next step boundary and exit. */

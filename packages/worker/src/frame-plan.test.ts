@@ -136,6 +136,9 @@ test('a frame is full at 64 raw pages; zero pages between them take no room', ()
   const image = imageOf(300, (page) => page % 3 !== 2)
   const frames = [...planFrames(PageSet.full(300), image, { stream: 0, streams: 1 })]
   expect(frames.map((frame) => rawPages(frame))).toEqual([64, 64, 64, 8])
+  const small = [...planFrames(PageSet.full(300), image, { stream: 0, streams: 1, framePages: 16 })]
+  expect(small.map((frame) => rawPages(frame))).toEqual([...new Array(12).fill(16), 8])
+  expect(small.flatMap(pagesIn)).toEqual(frames.flatMap(pagesIn))
 })
 
 test('a frame is cut when its runs are as many as it may have', () => {

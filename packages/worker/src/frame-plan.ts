@@ -17,13 +17,17 @@ export function streamOf(page: number, streams: number): number {
   return Math.floor(page / BLOCK_PAGES) % streams
 }
 
-/** The runs of one frame after the other for `stream`. Whether a page is zero is asked when its frame is made. */
+/** The runs of one frame after the other for `stream`, at most `framePages` of payload each. Whether a page is zero is asked when its frame is made. */
 export function* planFrames(
   pages: PageSet,
   image: Buffer,
-  { stream, streams }: { stream: number; streams: number },
+  {
+    stream,
+    streams,
+    framePages = LIMITS.maxFramePages,
+  }: { stream: number; streams: number; framePages?: number },
 ): Generator<EncodedRun[]> {
-  let frame = new OpenFrame()
+  let frame = new OpenFrame(framePages)
   for (const { firstPage, pageCount } of pages.runs()) {
     const end = firstPage + pageCount
     for (let page = firstPage; page < end; ) {
@@ -37,7 +41,7 @@ export function* planFrames(
         const encoding = isZeroAt(image, page * PAGE_BYTES) ? 'zero' : 'raw'
         if (frame.add(page, encoding)) continue
         yield frame.runs
-        frame = new OpenFrame()
+        frame = new OpenFrame(framePages)
         frame.add(page, encoding)
       }
     }
@@ -56,13 +60,18 @@ interface OpenRun extends EncodedRun {
 
 class OpenFrame {
   readonly runs: OpenRun[] = []
+  readonly #maxRawPages: number
   #last: OpenRun | undefined
   #nextPage = 0
   #rawPages = 0
 
+  constructor(maxRawPages: number) {
+    this.#maxRawPages = maxRawPages
+  }
+
   /** False when the frame has no room for the page. */
   add(page: number, encoding: RunEncoding): boolean {
-    if (encoding === 'raw' && this.#rawPages === LIMITS.maxFramePages) return false
+    if (encoding === 'raw' && this.#rawPages === this.#maxRawPages) return false
     if (this.#last !== undefined && this.#nextPage === page && this.#last.encoding === encoding) {
       this.#last.pageCount += 1
     } else {

@@ -37,6 +37,7 @@ import { touch } from './delta-staging.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import type { Job, Parked } from './job.ts'
 import { PageSender, pageBytesOf } from './page-sender.ts'
+import { Pacing } from './pacing.ts'
 import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }>
@@ -58,6 +59,7 @@ export class Outgoing {
   readonly #clock = new ClockEstimate()
   readonly #encoder: FrameEncoder
   readonly #bulkToken = randomBytes(32).toString('hex')
+  readonly #pacing: Pacing
   readonly #bulk: (WebSocket | undefined)[]
   readonly #queue: SourceEvent[] = []
   #state: SourceState
@@ -85,6 +87,7 @@ export class Outgoing {
     this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
     this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec)
     const { workloadId } = job.launch
+    this.#pacing = new Pacing(open.options.maxBandwidth)
     const { from, to, options, elapsedMs, migrationId } = open
     const { identity } = job
     this.#state = startSource(
@@ -166,6 +169,11 @@ export class Outgoing {
   }
 
   /** The thread applied a step. */
+  /** This migration's share of what the host gives all of its own, in bytes a second; undefined: no limit. */
+  set hostBandwidth(bandwidth: number | undefined) {
+    this.#pacing.hostBandwidth = bandwidth
+  }
+
   stepped(_stepMs: number): void {}
 
   /** False for a park that was taken back before the thread got there. */
@@ -331,7 +339,7 @@ export class Outgoing {
     )
     const open = this.#bulk.filter((stream) => stream !== undefined)
     if (open.length === this.#bulk.length) {
-      this.#sender = new PageSender(open, this.#version, this.#encoder)
+      this.#sender = new PageSender(open, this.#version, { encoder: this.#encoder, pacing: this.#pacing })
       this.#sender.inFlight.roundTripMs = this.#clock.roundTripMs
       this.#prepareDelta()
       this.dispatch({ type: 'streamsOpen' })
@@ -535,7 +543,8 @@ export class Outgoing {
         roundPagesSent: this.#sender?.roundPagesSent ?? 0,
         remainingBytes: pageBytesOf(this.#roundPages - (this.#sender?.roundPagesSent ?? 0)),
         sentBytes: this.#sender?.inFlight.sentBytes ?? 0,
-        bytesPerSecond: (this.#sender?.inFlight.bytesPerMs ?? 0) * 1000,
+        bytesPerSecond:
+          Math.min(this.#sender?.inFlight.bytesPerMs ?? 0, this.#pacing.allowedBytesPerMs) * 1000,
         step: this.#job.control.step,
         ...(expectedDowntimeMs === undefined ? {} : { expectedDowntimeMs }),
       },

@@ -4,6 +4,7 @@
  * The window counts bytes that the target has *installed*, not what left our buffers: the last pages of a job must
  * not stand behind megabytes that wait in kernel buffers. It is about what the link carries in a round trip, and a few
  * frames. It is also what bounds memory here, and what measures the link: bytes installed while bytes were under way.
+ * Where bandwidth is limited a frame also waits for its turn in the pace that all streams share.
  *
  * Invariants: a stream's frames leave in sequence; a frame's buffer is used again only when its socket let go of
  * it; a page of a stopped round that did not leave is in what `sendRound` returns.
@@ -16,7 +17,6 @@ import {
   encodeRoundEnd,
   HEADER_BYTES,
   MAX_FRAME_BYTES,
-  MAX_FRAME_PAYLOAD_BYTES,
   PAGE_BYTES,
   PageSet,
   type RoundCodec,
@@ -27,11 +27,12 @@ import { nowMs } from './clock.ts'
 import type { FrameEncoder } from './frame-encoder.ts'
 import { planFrames } from './frame-plan.ts'
 import { InFlight } from './in-flight.ts'
+import { Pacing } from './pacing.ts'
 
 export interface SentRound {
   readonly wireBytes: number
   readonly codec: RoundCodec
-  /** Installed a millisecond while bytes were under way; undefined when none were. */
+  /** Installed a millisecond while bytes were under way, or what the pace allows when that is less; undefined when none were. */
   readonly bytesPerMs: number | undefined
   /** Pages that did not leave because the round was stopped. */
   readonly rest: PageSet
@@ -50,15 +51,21 @@ export class PageSender {
   readonly #streams: readonly WebSocket[]
   readonly #version: number
   readonly #encoder: FrameEncoder
+  readonly #pacing: Pacing
   readonly #nextSequences: number[]
   readonly #freeBuffers: Buffer[] = []
   #isStopped = false
   #left = new PageSet(0)
 
-  constructor(streams: readonly WebSocket[], version: number, encoder: FrameEncoder) {
+  constructor(
+    streams: readonly WebSocket[],
+    version: number,
+    { encoder, pacing = new Pacing() }: { encoder: FrameEncoder; pacing?: Pacing },
+  ) {
     this.#streams = streams
     this.#version = version
     this.#encoder = encoder
+    this.#pacing = pacing
     this.#nextSequences = streams.map(() => 0)
     this.inFlight = new InFlight(streams.length)
   }
@@ -77,6 +84,7 @@ export class PageSender {
   stop(): void {
     this.#isStopped = true
     this.inFlight.wake()
+    this.#pacing.wake()
   }
 
   /** Sends `pages` as they stand in `image`. Resolves when the last byte was handed to the sockets. */
@@ -96,7 +104,7 @@ export class PageSender {
     )
     const rest = pages.copy()
     rest.removeAll(left)
-    const bytesPerMs = this.inFlight.takeRate()
+    const bytesPerMs = this.#paced(this.inFlight.takeRate())
     this.#encoder.endRound(bytesPerMs, nowMs() - beganMs)
     const wireBytes = this.inFlight.sentBytes - before
     return { wireBytes, codec: this.#encoder.codec, bytesPerMs, rest }
@@ -106,9 +114,10 @@ export class PageSender {
   async sendDelta(attempt: number, delta: StagedDelta): Promise<number> {
     const before = this.inFlight.sentBytes
     const bytes = new Uint8Array(delta.memory, 0, delta.byteLength)
+    const frameBytes = this.#pacing.framePages * PAGE_BYTES
     for (let at = 0, frames = 0; at < bytes.length && !this.#isStopped; ) {
-      const end = Math.min(delta.stagedBytes(), at + MAX_FRAME_PAYLOAD_BYTES)
-      if (end > at && (end === bytes.length || end - at === MAX_FRAME_PAYLOAD_BYTES)) {
+      const end = Math.min(delta.stagedBytes(), at + frameBytes)
+      if (end > at && (end === bytes.length || end - at === frameBytes)) {
         await this.#room()
         const stream = frames++ % this.#streams.length
         const payload = bytes.subarray(at, end)
@@ -131,7 +140,8 @@ export class PageSender {
     round: number,
     { pages, image, left }: { pages: PageSet; image: Buffer; left: PageSet },
   ): Promise<void> {
-    for (const runs of planFrames(pages, image, { stream, streams: this.#streams.length })) {
+    const { framePages } = this.#pacing
+    for (const runs of planFrames(pages, image, { stream, streams: this.#streams.length, framePages })) {
       await this.#room()
       if (this.#isStopped) return
       this.#sendPages(stream, round, runs, image)
@@ -161,6 +171,7 @@ export class PageSender {
 
   #send(stream: number, frame: Buffer, gone?: () => void): void {
     this.inFlight.sent(stream, frame.length, nowMs())
+    this.#pacing.left(frame.length)
     this.#streams[stream]?.send(frame, { binary: true, compress: false }, gone)
   }
 
@@ -173,8 +184,18 @@ export class PageSender {
     return { version: this.#version, stream, round, sequence }
   }
 
+  /** Resolves when the window and the pace have room for a frame, or the round was stopped. */
   async #room(): Promise<void> {
-    while (!this.inFlight.hasRoom && !this.#isStopped) await this.inFlight.change()
+    while (!this.#isStopped) {
+      if (!this.inFlight.hasRoom) await this.inFlight.change()
+      else if (this.#pacing.mustWait) await this.#pacing.change()
+      else return
+    }
+  }
+
+  /** A frame that waited for its turn is under way no longer than another: the link alone would promise too much. */
+  #paced(bytesPerMs: number | undefined): number | undefined {
+    return bytesPerMs && Math.min(bytesPerMs, this.#pacing.allowedBytesPerMs)
   }
 }
 

@@ -62,6 +62,8 @@ export class Pager {
   #last: FromWorker | undefined
   /** What the thread reported while the job was not ours yet: released, and stamped, when it is. */
   #withheld: Extract<FromThread, { type: 'step' }>[] | undefined
+  /** What the agent said last of the host's bandwidth. */
+  #hostBandwidth: number | undefined
   /** The thread said how it ended. */
   #over = false
 
@@ -133,6 +135,10 @@ export class Pager {
       case 'acknowledge':
         this.#outputs.acknowledge(message.step)
         this.#control.acknowledge(message.step + 1)
+        return
+      case 'bandwidth':
+        this.#hostBandwidth = message.bytesPerSecond
+        if (this.#outgoing !== undefined) this.#outgoing.hostBandwidth = message.bytesPerSecond
         return
       case 'stop':
         this.#stop()
@@ -275,6 +281,7 @@ export class Pager {
       const outgoing = new Outgoing(this.#job, message, () => {
         this.#outgoing = undefined
       })
+      outgoing.hostBandwidth = this.#hostBandwidth
       this.#outgoing = outgoing
       const port = await outgoing.listen()
       // Undefined when it was cancelled meanwhile: that was said already.

@@ -1,0 +1,47 @@
+/** Goal: the shares of all migrations under way add up to the limit, at any time. Method: what workers are told and say, as it comes. */
+import type { FromWorker, ToWorker } from '@godwit/protocol'
+import { expect, test } from 'vitest'
+import { SharedBandwidth } from './bandwidth.ts'
+
+const opens = { type: 'openOutgoing' } as ToWorker
+const progress = { type: 'migrationProgress' } as FromWorker
+const ends = { type: 'migrationEnded' } as FromWorker
+
+function sharing(bytesPerSecond: number | undefined) {
+  const shares = new Map<string, number | undefined>()
+  const tell = (workerId: string, share: number | undefined): unknown => shares.set(workerId, share)
+  return { shares, bandwidth: new SharedBandwidth(bytesPerSecond, tell) }
+}
+
+test('two migrations share what one has alone', () => {
+  const { shares, bandwidth } = sharing(900)
+  bandwidth.toldWorker('a', opens)
+  expect([...shares]).toEqual([['a', 900]])
+  bandwidth.toldWorker('b', opens)
+  bandwidth.toldWorker('c', { type: 'stop' })
+  expect([...shares]).toEqual([
+    ['a', 450],
+    ['b', 450],
+  ])
+  bandwidth.heardWorker('a', progress)
+  bandwidth.heardWorker('a', ends)
+  bandwidth.heardWorker('a', ends)
+  expect(shares.get('b')).toBe(900)
+  bandwidth.gone('b')
+  shares.clear()
+  bandwidth.gone('a')
+  expect(shares.size).toBe(0)
+})
+
+test('a migration that an earlier agent began is counted once it is heard of', () => {
+  const { shares, bandwidth } = sharing(900)
+  bandwidth.heardWorker('a', progress)
+  bandwidth.toldWorker('b', opens)
+  expect(shares.get('a')).toBe(450)
+})
+
+test('a source is told that there is no limit: an earlier agent may have set one', () => {
+  const { shares, bandwidth } = sharing(undefined)
+  bandwidth.toldWorker('a', opens)
+  expect([...shares]).toEqual([['a', undefined]])
+})

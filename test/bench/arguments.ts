@@ -10,6 +10,7 @@ export const METHODS = ['precopy', 'stopcopy', 'restart'] as const
 export type Method = (typeof METHODS)[number]
 export const REST = 'rest'
 const TRACKERS = ['auto', 'userfaultfd', 'compare'] as const
+const DEFAULT_REST = 'mnist-mlp'
 const DEFAULT_CASES = ['idle', 'sparse', 'dense', 'adam']
 /** A move that does not come to its switchover by itself is made to. */
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -48,9 +49,11 @@ export function parseArguments(args: readonly string[]): BenchArguments | undefi
   const cluster = clusterFrom(values)
   if (cluster !== undefined && (methods.includes('restart') || names.includes(REST)))
     throw new Misuse(`on a cluster there is neither --method restart nor --case ${REST}`)
+  if (values.program !== undefined && !names.includes(REST))
+    throw new Misuse(`--program is of --case ${REST}: a program to move is a case, --case ${values.program}`)
   return {
     cases: names.filter((name) => name !== REST).map(caseOf),
-    rest: names.includes(REST) ? caseOf(values.program) : undefined,
+    rest: names.includes(REST) ? caseOf(values.program ?? DEFAULT_REST) : undefined,
     links: (values.link ?? ['loopback']).map((name) => oneOf(name, '--link', LINK_NAMES)),
     methods,
     runs: number(values.runs, '--runs', 1) as number,
@@ -73,7 +76,7 @@ function parsed(args: readonly string[]) {
         runs: { type: 'string', default: '5' },
         json: { type: 'boolean', default: false },
         chart: { type: 'string' },
-        program: { type: 'string', default: 'mnist-mlp' },
+        program: { type: 'string' },
         'arena-mib': { type: 'string' },
         tracker: { type: 'string', default: 'auto' },
         'park-point': { type: 'string' },
@@ -154,7 +157,7 @@ export function helpText(): string {
   --json           a line of JSON for each run, and one of their medians
   --chart FILE     where the chart goes, without --json (default: in the temporary folder)
   --arena-mib N    another size for a synthetic case
-  --program NAME   of --case ${REST}: a job that doesn't move beside the program alone, by turns (default: mnist-mlp)
+  --program NAME   of --case ${REST}: a job that doesn't move beside the program alone, by turns (default: ${DEFAULT_REST})
   --from HOST --to HOST [--coordinator URL]
                    on a running cluster, whose hosts know the case's program
   --tracker ${TRACKERS.join('|')}

@@ -88,6 +88,7 @@ async function atRest(benchCase: BenchCase, { runs, json }: BenchArguments): Pro
     else if (line.kind === 'summary') console.log(renderRest(line))
     if (line.kind === 'run')
       console.error(`at rest, ${line.program}: ${line.runs} of ${runs}: ratio ${line.ratio.toFixed(3)}`)
+    if (isInterrupted) return
   }
 }
 

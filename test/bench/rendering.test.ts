@@ -76,6 +76,11 @@ describe('the command line', () => {
     expect(args?.cases.map(({ name }) => name)).toEqual(['adam', 'mnist-mlp'])
   })
 
+  it('takes a program to compare at rest', () => {
+    const args = parseArguments(['--case', 'rest', '--program', 'word-embeddings'])
+    expect(args).toMatchObject({ cases: [], rest: { name: 'word-embeddings' } })
+  })
+
   it('makes a synthetic case smaller, with all that it writes', () => {
     const [small] = parseArguments(['--case', 'dense', '--arena-mib', '8'])?.cases ?? []
     expect(small).toMatchObject({ parameters: { arenaMib: 8 }, dirtyBytesPerStep: 8 * 2 ** 20 })
@@ -93,6 +98,7 @@ describe('the command line', () => {
     '--tracker soft-dirty',
     '--from a',
     '--from a --to b --method restart',
+    '--program mnist-mlp',
     '--unknown',
   ])('refuses %s', (line) => {
     expect(() => parseArguments(line.split(' '))).toThrow(Misuse)

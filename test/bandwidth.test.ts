@@ -1,6 +1,6 @@
 /**
- * Goal: a migration never sends faster than it may, in any phase and over all streams together, and one that waits for its turn
- * can be stopped. Method: pairs of real workers; each round's own bytes and time against the rate, which is a lower bound on the
+ * Goal: a migration never sends faster than it may, in any phase and over all streams together, one that waits for its turn
+ * can be stopped, and what it does to the job's steps is measured. Method: pairs of real workers; each round's own bytes and time against the rate, which is a lower bound on the
  * time that holds on any machine.
  */
 import { LIMITS, MAX_FRAME_BYTES, type MigrationReport } from '@godwit/protocol'
@@ -78,4 +78,18 @@ test('a migration that waits for its turn ends when it is cancelled', async () =
   source.send({ type: 'cancelMigration', migrationId, error: { kind: 'cancelled', message: 'enough' } })
   expect(await source.next('migrationEnded')).toMatchObject({ status: 'cancelled' })
   await rig.reached(source, rig.ledger.outputs.length + 5)
+})
+
+test('what a migration does to steps is reported, and holding it back keeps no migration from its end', async () => {
+  const rig = newRig()
+  const source = await rig.start(spec)
+  await rig.reached(source, 20)
+  const target = await rig.start(spec, { mode: 'incoming' })
+  const report = await rig.migrate(source, target, {
+    maxSlowdown: 0.01,
+    maxBandwidth: RATE,
+    downtimeLimitMs: 10_000,
+  })
+  expect(report.stepSlowdown).toBeGreaterThan(-1)
+  await rig.reached(target, rig.ledger.outputs.length + 5)
 })

@@ -8,6 +8,7 @@ export {
   NOTHING_KNOWN,
 } from './codec-choice.ts'
 export { atRate, letGo, type Pace, unpaced, waitMs } from './pace.ts'
+export { beginSlowdown, measuredSlowdown, RecentSteps, type Slowdown, stepTaken } from './slowdown.ts'
 export { expectedDowntimeOf, startSource, statusOf, stepSource } from './source.ts'
 export type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
 export type { TargetEffect, TargetEvent, TargetState } from './target.ts'

@@ -29,6 +29,7 @@ export function completedReport(
     wireBytes: rounds.reduce((bytes, round) => bytes + round.wireBytes, 0),
     deltaBytes: state.deltaBytes,
     maxInFlightBytes: state.maxInFlightBytes,
+    ...(state.stepSlowdown !== undefined && { stepSlowdown: state.stepSlowdown }),
     setupMs: (run.activeMs ?? nowMs) - run.startedMs,
     totalMs: nowMs - run.startedMs,
     downtimeMs: totalDowntimeMs(downtime),

@@ -87,6 +87,7 @@ export type SourceState =
       readonly step: number
       readonly deltaBytes: number
       readonly maxInFlightBytes: number
+      readonly stepSlowdown: number | undefined
       readonly instants: SourceInstants
       readonly installedMs: number | undefined
     }
@@ -132,6 +133,7 @@ export type SourceEvent =
       readonly round: RoundReport
       readonly scannedMs: number
       readonly maxInFlightBytes: number
+      readonly stepSlowdown?: number | undefined
     }
   /** The target installed bytes. */
   | { readonly type: 'installed' }

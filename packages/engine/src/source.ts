@@ -325,7 +325,7 @@ const parking: Row<'parking'> = {
 const draining: Row<'draining'> = {
   ...beforeFinal,
   installed: progressed,
-  finalRoundSent: (state, { round, scannedMs, maxInFlightBytes }, nowMs) => {
+  finalRoundSent: (state, { round, scannedMs, maxInFlightBytes, stepSlowdown }, nowMs) => {
     const { parkedMs, awakeMs, step, deltaBytes } = state
     const run = {
       ...state.run,
@@ -335,7 +335,16 @@ const draining: Row<'draining'> = {
     if (nowMs - parkedMs > maxDowntimeMs(run)) return giveUpSwitchover({ ...state, run }, nowMs)
     const instants = { parkedMs, awakeMs, scannedMs, sentMs: nowMs }
     return to(
-      { name: 'frozen', run, step, deltaBytes, maxInFlightBytes, instants, installedMs: undefined },
+      {
+        name: 'frozen',
+        run,
+        step,
+        deltaBytes,
+        maxInFlightBytes,
+        stepSlowdown,
+        instants,
+        installedMs: undefined,
+      },
       { type: 'sendFinal', attempt: run.parks, step },
     )
   },

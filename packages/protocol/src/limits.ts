@@ -28,6 +28,12 @@ export const LIMITS = {
   /** Below so many bytes a second frames are cut smaller, at so many pages, so that they leave evenly. */
   slowBandwidth: 50_000_000,
   slowFramePages: 16,
+  /**
+   * What training may be slowed down by, as a share, and on how many cores: on two of them two pagers and a trainer take turns, so
+   * that every pace slows steps, and a slower one only does so for longer.
+   */
+  defaultMaxSlowdown: 0.1,
+  slowdownCores: 4,
   /** Arrays of a program's delta, and their bytes together: they are staged at both ends while a migration lasts. */
   maxDeltaArrays: 1024,
   maxDeltaBytes: 1024 * MiB,

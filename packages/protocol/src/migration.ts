@@ -117,6 +117,8 @@ export const migrationReport = z.strictObject({
   deltaBytes: count,
   /** Most bytes that were sent and not yet installed at any time. */
   maxInFlightBytes: count,
+  /** How much longer the median step became while rounds were sent, as a share of the one before; left out where too few steps were seen. */
+  stepSlowdown: z.number().optional(),
   setupMs: milliseconds,
   totalMs: milliseconds,
   downtimeMs: milliseconds,

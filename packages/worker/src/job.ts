@@ -2,6 +2,7 @@
  * What both ends of a migration need of the worker they run in: the thread's control, its pages, its outputs, and a way
  * to talk to the coordinator. The pager implements it; nothing here knows about sockets.
  */
+import type { RecentSteps } from '@godwit/engine'
 import type { DirtyPages } from '@godwit/memory'
 import type { FromWorker, Identity, Output, WorkerLaunch } from '@godwit/protocol'
 import type { Outputs } from './outputs.ts'
@@ -17,6 +18,8 @@ export interface Job {
   readonly maxDeltaBytes: number | undefined
   readonly control: ControlWords
   readonly outputs: Outputs
+  /** Their times say what training costs while nothing else goes on. */
+  readonly recentSteps: RecentSteps
   /** The epoch under which outputs are stamped. */
   epoch: number
   tell(message: FromWorker): void

@@ -36,8 +36,9 @@ import { nowMs } from './clock.ts'
 import { touch } from './delta-staging.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import type { Job, Parked } from './job.ts'
-import { PageSender, pageBytesOf } from './page-sender.ts'
 import { Pacing } from './pacing.ts'
+import { PageSender, pageBytesOf } from './page-sender.ts'
+import { StepWatch } from './step-watch.ts'
 import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }>
@@ -58,8 +59,9 @@ export class Outgoing {
   readonly #ended: () => void
   readonly #clock = new ClockEstimate()
   readonly #encoder: FrameEncoder
-  readonly #bulkToken = randomBytes(32).toString('hex')
   readonly #pacing: Pacing
+  readonly #steps: StepWatch
+  readonly #bulkToken = randomBytes(32).toString('hex')
   readonly #bulk: (WebSocket | undefined)[]
   readonly #queue: SourceEvent[] = []
   #state: SourceState
@@ -86,8 +88,9 @@ export class Outgoing {
     this.migrationId = open.migrationId
     this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
     this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec)
-    const { workloadId } = job.launch
     this.#pacing = new Pacing(open.options.maxBandwidth)
+    this.#steps = new StepWatch(job.recentSteps, open.options.maxSlowdown)
+    const { workloadId } = job.launch
     const { from, to, options, elapsedMs, migrationId } = open
     const { identity } = job
     this.#state = startSource(
@@ -168,13 +171,16 @@ export class Outgoing {
     if (this.#isCurrent(park)) this.dispatch({ type: 'lost', error })
   }
 
-  /** The thread applied a step. */
   /** This migration's share of what the host gives all of its own, in bytes a second; undefined: no limit. */
   set hostBandwidth(bandwidth: number | undefined) {
     this.#pacing.hostBandwidth = bandwidth
   }
 
-  stepped(_stepMs: number): void {}
+  /** The thread applied a step. */
+  stepped(stepMs: number): void {
+    if (this.#sender === undefined || !this.#isPrecopying()) return
+    this.#pacing.gentleBytesPerMs = this.#steps.stepped(stepMs, this.#sender.inFlight.sentBytes)
+  }
 
   /** False for a park that was taken back before the thread got there. */
   #isCurrent(park: number): boolean {
@@ -200,6 +206,7 @@ export class Outgoing {
         this.#whileSending(() => this.#sendRound(effect.round))
         return
       case 'park':
+        this.#pacing.hurries = true
         this.#park = this.#job.control.park(effect.point)
         return
       case 'sendFinalRound':
@@ -216,6 +223,7 @@ export class Outgoing {
         this.#sendFinal(effect)
         return
       case 'resume':
+        this.#pacing.hurries = false
         if (effect.epoch !== undefined) this.#job.epoch = effect.epoch
         this.#job.control.resume()
         return
@@ -464,7 +472,8 @@ export class Outgoing {
     if (!isWhole || this.#state.name !== 'draining') this.dispatch({ type: 'roundStopped', round: final })
     else {
       const maxInFlightBytes = sender.inFlight.mostBytes
-      this.dispatch({ type: 'finalRoundSent', round: final, scannedMs, maxInFlightBytes })
+      const stepSlowdown = this.#steps.measured
+      this.dispatch({ type: 'finalRoundSent', round: final, scannedMs, maxInFlightBytes, stepSlowdown })
     }
   }
 

@@ -43,7 +43,9 @@ export class Pacing {
 
   /** What keeps training's slowdown within bounds; undefined: no limit. */
   set gentleBytesPerMs(bytesPerMs: number | undefined) {
-    this.#gentleBytesPerMs = bytesPerMs ?? Number.POSITIVE_INFINITY
+    const gentle = bytesPerMs ?? Number.POSITIVE_INFINITY
+    if (gentle === this.#gentleBytesPerMs) return
+    this.#gentleBytesPerMs = gentle
     this.#changed()
   }
 

@@ -6,6 +6,7 @@
  * migration is under way; whatever fails in a migration leaves the thread alone.
  */
 import { Worker } from 'node:worker_threads'
+import { RecentSteps } from '@godwit/engine'
 import { Arena, arenaBytes, chooseTracker, DirtyPages, layoutDigest } from '@godwit/memory'
 import {
   type FromWorker,
@@ -46,6 +47,7 @@ export class Pager {
   readonly #memory = Arena.createMemory()
   readonly #control = new ControlWords()
   readonly #outputs: Outputs
+  readonly #recentSteps = new RecentSteps()
   readonly #thread: Worker
   #loaded:
     | {
@@ -191,6 +193,7 @@ export class Pager {
   #addOutput({ step, loss, metrics, stepMs }: Extract<FromThread, { type: 'step' }>): void {
     const output: Output = { step, epoch: this.#epoch, loss, stepMs }
     this.#outputs.add(metrics === undefined ? output : { ...output, metrics })
+    this.#recentSteps.add(stepMs)
     this.#outgoing?.stepped(stepMs)
   }
 
@@ -242,6 +245,7 @@ export class Pager {
       maxDeltaBytes: message.deltaArrays && maxStagedBytes(message.deltaArrays),
       control: this.#control,
       outputs: this.#outputs,
+      recentSteps: this.#recentSteps,
       epoch: this.#launch.epoch,
       tell: (message) => this.#edge.tell(message),
       takeOver: (state, spool) => this.#takeOver(state, spool),

@@ -53,9 +53,7 @@ export function parseFlags(args: readonly string[]): Flags | undefined {
     workerMain: values['worker-main'] ?? fileURLToPath(import.meta.resolve('@godwit/worker/main')),
     memoryBytes: values.memory === undefined ? defaultMemoryBytes() : parseBytes('--memory', values.memory),
     orphanTimeoutMs: positive('--orphan-timeout-ms', values['orphan-timeout-ms'], LIMITS.orphanTimeoutMs),
-    ...(values['max-bandwidth'] !== undefined && {
-      maxBandwidth: parseBandwidth('--max-bandwidth', values['max-bandwidth']),
-    }),
+    ...(values['max-bandwidth'] !== undefined && { maxBandwidth: bandwidth(values['max-bandwidth']) }),
     listenHost: values['listen-host'] ?? address,
     portRange: parsePortRange(values['port-range'] ?? '0-0'),
     logLevel,
@@ -106,6 +104,14 @@ export function parsePortRange(text: string): [number, number] {
     bad('--port-range', text, 'a range like 7100-7199')
   }
   return [first, last]
+}
+
+function bandwidth(text: string): number {
+  try {
+    return parseBandwidth(text)
+  } catch (error) {
+    throw new GodwitError('bad-arguments', `--max-bandwidth ${text}: ${(error as Error).message}`)
+  }
 }
 
 function positive(flag: string, text: string | undefined, fallback: number): number {

@@ -5,7 +5,13 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientEvent, GodwitError, type Output } from '@godwit/protocol'
+import {
+  type ClientEvent,
+  GodwitError,
+  type MigrationOptions,
+  migrationOptions,
+  type Output,
+} from '@godwit/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli } from './cli.ts'
 import { CapturedIo } from './support/captured-io.ts'
@@ -195,6 +201,29 @@ test('migrate shows each status once, then the report', async () => {
   expect(stdout.join('\n')).toContain('lost time 20.0 ms')
 })
 
+test('every option of a migration can be typed', async () => {
+  const { exitCode, stderr } = await godwit(
+    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force',
+    migrating,
+  )
+  expect(exitCode, stderr.join('\n')).toBe(0)
+  const options: MigrationOptions = {
+    downtimeLimitMs: 50,
+    maxDowntimeMs: 80,
+    method: 'stopcopy',
+    parkPoint: 'preApply',
+    codec: 'xor',
+    streams: 16,
+    maxBandwidth: 125_000_000,
+    maxSlowdown: 0.05,
+    onStall: 'raiseLimit',
+    timeoutMs: 9000,
+    onTimeout: 'force',
+  }
+  expect(coordinator.requests[1]).toEqual({ op: 'migrate', workload: 'job', to: 'b', options })
+  expect(Object.keys(options).sort(), 'none is missing').toEqual(Object.keys(migrationOptions.shape).sort())
+})
+
 test('migrate --json prints one object', async () => {
   const { exitCode, json, stderr } = await godwit('migrate job --to b --json', migrating)
   expect(exitCode).toBe(0)
@@ -275,6 +304,14 @@ test.each([
   ['run x --tracker magic', 'userfaultfd'],
   ['run x --param seed', 'key=value'],
   ['migrate job --to b --downtime-limit-ms -3', 'positive'],
+  ['migrate job --to b --park-point middle', 'auto, boundary, pre-apply'],
+  ['migrate job --to b --codec zip', 'auto, raw, xor'],
+  ['migrate job --to b --method postcopy', 'precopy, stopcopy'],
+  ['migrate job --to b --on-stall pray', 'wait, raise-limit, throttle, give-up'],
+  ['migrate job --to b --on-timeout wait', 'cancel, force'],
+  ['migrate job --to b --streams 17', 'from 1 to 16'],
+  ['migrate job --to b --max-bandwidth fast', '1gbit'],
+  ['migrate job --to b --max-slowdown none', '10%'],
   ['hosts --all', '--all'],
   ['mirgate job', 'migrate'],
 ])('bad usage exits with 2: %s', async (line, hint) => {

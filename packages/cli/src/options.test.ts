@@ -1,6 +1,6 @@
 /** Goal: parameters arrive as the type they look like, and as text where one insists. */
 import { expect, test } from 'vitest'
-import { collectParameter, positiveMs, wholeNumber } from './options.ts'
+import { bandwidth, collectParameter, positiveMs, share, wholeNumber } from './options.ts'
 
 test('parameters', () => {
   const all = ['a=1', 'b=-1e-3', 'c=true', 'd=adam', 'e="1"', 'f=', 'g=1 2', 'h=.5', 'i=0x10'].reduce(
@@ -16,7 +16,18 @@ test('numbers', () => {
   for (const text of ['0', '-1', '1.5', '', 'x', '1e3', '99999999999999999999']) {
     expect(() => wholeNumber(1)(text), text).toThrow('whole number')
   }
+  expect(wholeNumber(1, 16)('16')).toBe(16)
+  expect(() => wholeNumber(1, 16)('17')).toThrow('from 1 to 16')
   expect(positiveMs('0.5')).toBe(0.5)
+  expect(() => positiveMs('86400001')).toThrow('a day')
   for (const text of ['0', '-1', '', ' ', 'x', 'Infinity'])
     expect(() => positiveMs(text), text).toThrow('positive')
+})
+
+test('shares and rates', () => {
+  expect(['0.1', '10%', '.5', '100'].map(share(0.01, 100))).toEqual([0.1, 0.1, 0.5, 100])
+  for (const text of ['', '0', '0.5%', '-10%', '10 %', 'ten', '101'])
+    expect(() => share(0.01, 100)(text), text).toThrow('from 1% to 10000%')
+  expect(bandwidth('100mbit')).toBe(12_500_000)
+  expect(() => bandwidth('fast')).toThrow('1gbit')
 })

@@ -1,17 +1,18 @@
 /** Values of options and arguments as they are typed, checked before anybody is asked. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { GodwitError } from '@godwit/protocol'
+import { GodwitError, LIMITS, parseBandwidth } from '@godwit/protocol'
 import { InvalidArgumentError } from 'commander'
 
 export type ParameterValue = number | boolean | string
 
-/** A whole number of at least `least`. */
-export function wholeNumber(least: number): (text: string) => number {
+/** A whole number of at least `least`, and at most `most`. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`Write a whole number of at least ${least}.`)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value > most) {
+      const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+      throw new InvalidArgumentError(`Write a whole number ${bounds}.`)
     }
     return value
   }
@@ -20,10 +21,33 @@ export function wholeNumber(least: number): (text: string) => number {
 /** A duration above zero, in milliseconds. */
 export function positiveMs(text: string): number {
   const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
-    throw new InvalidArgumentError('Write a positive number of milliseconds.')
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0 || value > LIMITS.maxMigrationMs) {
+    throw new InvalidArgumentError(
+      `Write a positive number of milliseconds, at most ${LIMITS.maxMigrationMs} (a day).`,
+    )
   }
   return value
+}
+
+/** `0.1` or `10%`, from `least` to `most`. */
+export function share(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?|\.\d+)(%?)$/.exec(text.trim())
+    const value = match === null ? Number.NaN : Number(match[1]) / (match[2] === '%' ? 100 : 1)
+    if (!(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`Write a share like 0.1 or 10%, from ${least * 100}% to ${most * 100}%.`)
+    }
+    return value
+  }
+}
+
+/** Bytes a second. */
+export function bandwidth(text: string): number {
+  try {
+    return parseBandwidth(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
 }
 
 /**

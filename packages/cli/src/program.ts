@@ -11,6 +11,7 @@ import { type MigrateOptions, migrate } from './commands/migrate.ts'
 import { check, type RunOptions, run } from './commands/run.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
 import type { Io } from './io.ts'
+import { addMigrationOptions } from './migration-options.ts'
 import { collect, collectParameter, positiveMs, programArgument, wholeNumber } from './options.ts'
 import { runRoom } from './rooms.ts'
 import { type GlobalOptions, type Session, withSession } from './session.ts'
@@ -113,22 +114,14 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
       talk((session) => follow(session, workload, options)),
     )
 
-  program
+  const migrateCommand = program
     .command('migrate')
     .description('move a running workload to another host')
     .argument('<workload>')
     .requiredOption('--to <host>', 'where to')
-    .option('--downtime-limit-ms <ms>', 'pause that is allowed (default: 300)', positiveMs)
-    .option(
-      '--max-downtime-ms <ms>',
-      'pause after which the source goes on (default: twice the limit)',
-      positiveMs,
-    )
-    .option('--streams <n>', 'bulk connections (default: 1)', wholeNumber(1))
-    .option('--timeout-ms <ms>', 'cancel what has not switched over by then (default: 600000)', positiveMs)
-    .action((workload: string, options: MigrateOptions) =>
-      talk((session) => migrate(session, workload, options)),
-    )
+  addMigrationOptions(migrateCommand).action((workload: string, options: MigrateOptions) =>
+    talk((session) => migrate(session, workload, options)),
+  )
 
   program
     .command('cancel')

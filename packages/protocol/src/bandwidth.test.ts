@@ -10,11 +10,11 @@ test.each([
   ['100Mbit', 12_500_000],
   ['1.5 Gbit/s', 187_500_000],
 ])('%s', (text, bytesPerSecond) => {
-  expect(parseBandwidth('--max-bandwidth', text)).toBe(bytesPerSecond)
+  expect(parseBandwidth(text)).toBe(bytesPerSecond)
 })
 
 test.each(['', 'fast', '-1', '1 furlong', '1e9', '100', '1kbit', '99999999gib'])('%s is none', (text) => {
-  expect(() => parseBandwidth('--max-bandwidth', text)).toThrow(
+  expect(() => parseBandwidth(text)).toThrow(
     expect.objectContaining({ kind: 'bad-arguments', message: expect.stringContaining('1gbit') }),
   )
 })

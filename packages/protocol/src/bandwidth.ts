@@ -20,8 +20,8 @@ const BYTES_A_SECOND: Record<string, number> = {
   gbit: 1e9 / 8,
 }
 
-/** Bytes a second: of `125000000`, `100MiB`, `1gbit`, `1.5 Gbit/s`. Throws `bad-arguments` naming `flag`. */
-export function parseBandwidth(flag: string, text: string): number {
+/** Bytes a second: of `125000000`, `100MiB`, `1gbit`, `1.5 Gbit/s`. Throws `bad-arguments`. */
+export function parseBandwidth(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)(?:\/s)?$/i.exec(text.trim())
   const unit = BYTES_A_SECOND[(match?.[2] ?? '').toLowerCase()]
   const bytesPerSecond = match === null || unit === undefined ? 0 : Number(match[1]) * unit
@@ -29,6 +29,6 @@ export function parseBandwidth(flag: string, text: string): number {
     return bytesPerSecond
   throw new GodwitError(
     'bad-arguments',
-    `${flag} ${text}: write bytes a second, at least ${LIMITS.minBandwidth}, or with a unit like 100MiB or 1gbit`,
+    `write bytes a second, at least ${LIMITS.minBandwidth}, or with a unit like 100MiB or 1gbit`,
   )
 }

@@ -3,17 +3,12 @@
  * watching and not the migration.
  */
 import type { ClientEvent, MigrationOptions, MigrationView } from '@godwit/protocol'
+import { migrationOptionsOf } from '../migration-options.ts'
 import { ENDED, renderProgress } from '../render/progress.ts'
 import { renderReport } from '../render/report.ts'
 import { printJson, type Session } from '../session.ts'
 
-export interface MigrateOptions {
-  to: string
-  downtimeLimitMs?: number
-  maxDowntimeMs?: number
-  streams?: number
-  timeoutMs?: number
-}
+export type MigrateOptions = Partial<MigrationOptions> & { to: string }
 
 /** How long a completed migration's report waits for its lost time, which needs ten more steps. */
 const LOST_TIME_WAIT_MS = 5_000
@@ -32,7 +27,12 @@ export async function migrate(session: Session, workload: string, options: Migra
   try {
     await client.request({ op: 'follow', workload })
     const { to, ...chosen } = options
-    const { migration } = await client.request({ op: 'migrate', workload, to, options: defined(chosen) })
+    const { migration } = await client.request({
+      op: 'migrate',
+      workload,
+      to,
+      options: migrationOptionsOf(chosen),
+    })
     watch.begin(migration)
     await watch.ended
     const final = await watch.final()
@@ -50,11 +50,6 @@ function show({ io }: Session, { workload, from, to, status, report, error }: Mi
   if (status === 'completed') return
   const why = error === undefined ? '' : ` (${error.kind}): ${error.message}`
   io.err(`${workload}: ${from} -> ${to} ${status}${why}`)
-}
-
-/** Only what was asked for: the coordinator has the defaults. */
-function defined(options: Omit<MigrateOptions, 'to'>): Partial<MigrationOptions> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 class MigrationWatch {

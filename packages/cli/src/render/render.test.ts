@@ -69,15 +69,17 @@ test('progress says how far and how fast, and fits', () => {
 test('a report shows rounds, bytes and the downtime in its parts', () => {
   const text = renderReport(migrationReport()).join('\n')
   expect(text).toMatchInlineSnapshot(`
-    "job: a -> b completed at step 512, epoch 2 (the forecast is within the limit)
+    "job: a -> b completed at step 512, epoch 2
 
     round  pages    memory      sent     took  steps meanwhile
         0   2560  10.0 MiB  10.0 MiB  41.3 ms                5
         1    100   0.4 MiB   0.4 MiB  1.50 ms                0
 
+    parked    after apply, 1 time: the forecast is within the limit
     sent      10.4 MiB in 2 rounds over 1 stream (userfaultfd, raw)
-    time      1234 ms in total, setup 900 ms of it
-    downtime  12.3 ms (predicted 15.0 ms, clocks agree within 0.050 ms), 1 park
+    in flight 4.0 MiB at most, sent and not yet installed
+    time      1234 ms in total (predicted 1500 ms, 22% too much), setup 900 ms of it
+    downtime  12.3 ms (predicted 15.0 ms, 22% too much), clocks agree within 0.050 ms
                0.200 ms  park: the pager learns that the thread stands
                0.100 ms  final scan: the last dirty pages are collected
                 4.00 ms  final send: to the last byte handed to the socket
@@ -86,6 +88,25 @@ test('a report shows rounds, bytes and the downtime in its parts', () => {
                 1.00 ms  resume: to the thread running again
     lost time 20.0 ms over the steps of the move and the ten after it"
   `)
+})
+
+test('a report says where the thread parked, what that saved, and how wrong the forecast was', () => {
+  const text = renderReport(
+    migrationReport({
+      parkPoint: 'preApply',
+      parkReason: 'rounds no longer shrink',
+      deltaBytes: 2 ** 20,
+      parks: 2,
+      codec: 'xor',
+      stepSlowdown: 0.08,
+      predicted: { downtimeMs: 6.15, totalMs: 0 },
+    }),
+  ).join('\n')
+  expect(text).toContain('parked    before apply, 2 times: rounds no longer shrink')
+  expect(text).toContain('(userfaultfd, xor), the delta 1.0 MiB of it')
+  expect(text).toContain('8.00% longer than before while rounds were sent')
+  expect(text).toContain('downtime  12.3 ms (predicted 6.15 ms, 50% too little)')
+  expect(text).toContain('in total (not predicted)')
 })
 
 test('a report with many rounds stays short', () => {

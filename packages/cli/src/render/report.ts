@@ -4,7 +4,7 @@
  */
 import type { DowntimeParts, MigrationReport } from '@godwit/protocol'
 import { renderTable } from './table.ts'
-import { formatBytes, formatMs, plural } from './units.ts'
+import { formatBytes, formatMs, formatNumber, plural } from './units.ts'
 
 const PARTS: readonly (readonly [keyof DowntimeParts, string])[] = [
   ['parkMs', 'park: the pager learns that the thread stands'],
@@ -14,6 +14,10 @@ const PARTS: readonly (readonly [keyof DowntimeParts, string])[] = [
   ['claimMs', 'claim: waiting for the ownership'],
   ['resumeMs', 'resume: to the thread running again'],
 ]
+const PARK_POINTS: Record<MigrationReport['parkPoint'], string> = {
+  boundary: 'after apply',
+  preApply: 'before apply',
+}
 /** Rounds shown: a migration that hardly converges has many that look alike. */
 const SHOWN_ROUNDS = 12
 
@@ -21,17 +25,38 @@ const SHOWN_ROUNDS = 12
 export function renderReport(report: MigrationReport): string[] {
   const { rounds } = report
   return [
-    `${report.workload}: ${report.from} -> ${report.to} ${report.status} at step ${report.step}, epoch ${report.epoch} (${report.parkReason})`,
+    `${report.workload}: ${report.from} -> ${report.to} ${report.status} at step ${report.step}, epoch ${report.epoch}`,
     '',
     ...renderRounds(report),
     '',
-    `sent      ${formatBytes(report.wireBytes)} in ${plural(rounds.length, 'round')} over ${plural(report.streams, 'stream')} (${report.tracker}, ${report.codec})`,
-    `time      ${formatMs(report.totalMs)} in total, setup ${formatMs(report.setupMs)} of it`,
-    `downtime  ${formatMs(report.downtimeMs)} (predicted ${formatMs(report.predicted.downtimeMs)}, clocks agree within ${formatMs(report.clockErrorMs)}), ${plural(report.parks, 'park')}`,
+    `parked    ${PARK_POINTS[report.parkPoint]}, ${plural(report.parks, 'time')}: ${report.parkReason}`,
+    `sent      ${formatBytes(report.wireBytes)} in ${plural(rounds.length, 'round')} over ${plural(report.streams, 'stream')} (${report.tracker}, ${report.codec})${report.deltaBytes === 0 ? '' : `, the delta ${formatBytes(report.deltaBytes)} of it`}`,
+    `in flight ${formatBytes(report.maxInFlightBytes)} at most, sent and not yet installed`,
+    `time      ${formatMs(report.totalMs)} in total (${howFarOff(report.predicted.totalMs, report.totalMs)}), setup ${formatMs(report.setupMs)} of it`,
+    ...renderSlowdown(report),
+    `downtime  ${formatMs(report.downtimeMs)} (${howFarOff(report.predicted.downtimeMs, report.downtimeMs)}), clocks agree within ${formatMs(report.clockErrorMs)}`,
     ...PARTS.map(([part, what]) => `          ${formatMs(report.downtime[part]).padStart(9)}  ${what}`),
     `lost time ${report.lostTimeMs === null ? 'not known until ten steps after the move' : `${formatMs(report.lostTimeMs)} over the steps of the move and the ten after it`}`,
     ...(report.error === undefined ? [] : [`error     ${report.error.kind}: ${report.error.message}`]),
   ]
+}
+
+function renderSlowdown({ stepSlowdown }: MigrationReport): string[] {
+  if (stepSlowdown === undefined) return []
+  const percent = formatNumber(Math.abs(stepSlowdown) * 100)
+  return [
+    `steps     ${percent}% ${stepSlowdown < 0 ? 'shorter' : 'longer'} than before while rounds were sent`,
+  ]
+}
+
+/** E.g. `predicted 15.0 ms, 22% too much`. Who stops to copy has predicted nothing. */
+function howFarOff(predictedMs: number, actualMs: number): string {
+  if (predictedMs === 0) return 'not predicted'
+  const predicted = `predicted ${formatMs(predictedMs)}`
+  if (!(actualMs > 0)) return predicted
+  const percent = Math.round((100 * Math.abs(predictedMs - actualMs)) / actualMs)
+  if (percent === 0) return predicted
+  return `${predicted}, ${percent}% too ${predictedMs > actualMs ? 'much' : 'little'}`
 }
 
 function renderRounds({ rounds }: MigrationReport): string[] {

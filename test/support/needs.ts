@@ -6,11 +6,16 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { proveUserfaultfd } from '@godwit/memory'
+import { proveUserfaultfd, type TrackerKind } from '@godwit/memory'
 
 /** Undefined when the kernel can track writes for us. */
 export function whyNoUserfaultfd(): string | undefined {
   return whyNot(proveUserfaultfd)
+}
+
+/** The trackers that this kernel offers. */
+export function trackersHere(): readonly TrackerKind[] {
+  return whyNoUserfaultfd() === undefined ? ['userfaultfd', 'compare'] : ['compare']
 }
 
 /** Undefined when this user may mount a small disk of its own; in a container root often may not. */

@@ -309,6 +309,12 @@ export class Rig {
     return ended.report
   }
 
+  /** As a coordinator that gives the job back to its frozen source. */
+  takeBack(source: RigWorker, migrationId: string): void {
+    this.#epoch += 1
+    source.send({ type: 'recoverResult', migrationId, granted: true, epoch: this.#epoch })
+  }
+
   /** Resolves when step number `step` was accepted from `worker`. */
   async reached(worker: RigWorker, step: number): Promise<void> {
     await worker.until(() => this.ledger.outputs.length > step)

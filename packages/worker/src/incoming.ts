@@ -2,7 +2,6 @@
  * The target's edge: dials the source, installs what comes, claims the job, and goes on with it. Every decision is in
  * @godwit/engine's target machine.
  */
-import { createHash } from 'node:crypto'
 import { Channel, dial, dialBulk, type WebSocket } from '@godwit/channel'
 import {
   startTarget,
@@ -28,6 +27,7 @@ import {
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
 import { touch } from './delta-staging.ts'
+import { finalDigest } from './final-digest.ts'
 import { installPages } from './install.ts'
 import type { Job } from './job.ts'
 
@@ -176,10 +176,7 @@ export class Incoming {
 
   #finalArrived(message: FinalMessage): void {
     const { attempt, step, lastSequences, smallState, delta, smallStateDigest } = message
-    const digest = createHash('sha256')
-      .update(smallState)
-      .update(delta?.values ?? '')
-    if (digest.digest('hex') !== smallStateDigest) {
+    if (finalDigest(smallState, delta?.values) !== smallStateDigest) {
       this.#lost(new GodwitError('bad-checksum', 'the small state is not what was sent'))
       return
     }

@@ -27,6 +27,9 @@ import { maxStagedBytes, sentArrays, stage, stagedBytes, stagedDelta } from './d
 import { checkDelta, checkReport, isSplit, type LoadedProgram, loadProgram } from './loaded-program.ts'
 import { ControlWords, type FromThread, REQUEST, type ThreadStart, type ToThread } from './thread-messages.ts'
 
+/** Enough for code to be compiled. */
+const TAKE_OVER_REHEARSALS = 20
+
 class Stopped extends Error {}
 
 const start = workerData as ThreadStart
@@ -58,6 +61,8 @@ class Training {
   /** Computed by the host that this job came from: applied next. */
   #given: Computed | undefined
   #staging: SharedArrayBuffer | undefined
+  /** Of the rehearsal. */
+  #lastDelta: Delta | undefined
   #stepMs = 0
   /** In rehearsal the gate, which is closed from the start, does not count. */
   #gated = false
@@ -78,6 +83,36 @@ class Training {
       if (start.mode === 'fresh') report()
     }
     return losses.update(arenaDigest(this.#paged)).update(encodeValue(this.#state)).digest('hex')
+  }
+
+  /**
+   * Does, while nobody waits, what is to be fast later: more steps, because compilers optimize what runs often and the first
+   * step here is to be as fast as the last one there, and what a take-over does. A program that fails in it fails later or not at all.
+   */
+  warmUp(): void {
+    const untilMs = nowMs() + LIMITS.warmUpMs
+    const last = Math.min(start.steps, this.#step + LIMITS.warmUpSteps)
+    try {
+      while (this.#step < last && nowMs() < untilMs) this.#takeStep()
+      for (let time = 0; time < TAKE_OVER_REHEARSALS; time++) this.#rehearseTakeOver()
+    } catch (error) {
+      console.error(error)
+    }
+    this.#lastDelta = undefined
+  }
+
+  #rehearseTakeOver(): void {
+    decodeValue(encodedState(this.#state))
+    receiveMessageOnPort(port as NonNullable<typeof port>)
+    if (this.#lastDelta === undefined) return
+    const { arrays, values } = this.#lastDelta
+    const sent = {
+      arrays: sentArrays(arrays),
+      byteLength: stagedBytes(arrays),
+      values: encodeValue(values),
+      computeMs: 0,
+    }
+    stagedDelta(sent, this.#program.deltaArrays, new SharedArrayBuffer(sent.byteLength))
   }
 
   /** Waits for the pager to have installed everything, then goes on from there. */
@@ -144,6 +179,7 @@ class Training {
       checkDelta(steps.compute(this.#state), this.#program.deltaArrays),
     )
     const computed = { delta, computeMs: nowMs() - beganMs }
+    if (!this.#gated && start.mode === 'incoming') this.#lastDelta = delta
     control.computed(computed.computeMs, stagedBytes(delta.arrays))
     this.#beforeApply(askedPark, computed)
     this.#waitAtGate()
@@ -293,7 +329,9 @@ async function main(): Promise<void> {
     deltaArrays: isSplit(program.steps) ? program.deltaArrays : undefined,
   })
   const training = new Training(program)
-  post({ type: 'prepared', rehearsalDigest: training.firstSteps() })
+  const rehearsalDigest = training.firstSteps()
+  if (start.mode === 'incoming') training.warmUp()
+  post({ type: 'prepared', rehearsalDigest })
   if (start.mode === 'incoming') training.takeOver()
   training.run()
 }

@@ -8,13 +8,21 @@
  */
 import { copyBytes } from '@godwit/memory'
 import {
+  checkMessage,
   decodeFrame,
+  decodeValue,
   encodeDeltaFrame,
   encodeRoundEnd,
+  encodeValue,
+  type FromSource,
+  type FromTarget,
+  fromSource,
+  fromTarget,
   MAX_FRAME_BYTES,
   PAGE_BYTES,
   PageSet,
 } from '@godwit/protocol'
+import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import { planFrames } from './frame-plan.ts'
 import { installPages } from './install.ts'
@@ -43,8 +51,34 @@ export async function warmUp(): Promise<void> {
     const delta = { byteOffset: 0, bytes: image.subarray(0, PAGE_BYTES), copy: copyBytes }
     decodeFrame(encodeRoundEnd(header), ARENA_PAGES, VERSION)
     decodeFrame(encodeDeltaFrame(into, header, delta), ARENA_PAGES, VERSION)
+    switchOver()
     await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** The messages that pass while the job stands still. */
+function switchOver(): void {
+  const smallState = encodeValue({ step: 1, cursor: { epoch: 2, at: 3.5 }, seed: 7n })
+  const output = { step: 1, epoch: 1, loss: 0.5, stepMs: 2, metrics: { accuracy: 0.25 } }
+  const final: FromSource = {
+    type: 'final',
+    attempt: 1,
+    step: 1,
+    epoch: 1,
+    smallState,
+    delta: { arrays: [{ name: 'gradient', elements: 3 }], byteLength: 16, values: smallState, computeMs: 1 },
+    spool: [output, output],
+    lastSequences: [0],
+    smallStateDigest: finalDigest(smallState, smallState),
+  }
+  checkMessage(fromSource, decodeValue(encodeValue(final)))
+  const instants = { runningAtMs: 1, claimWaitMs: 0, claimRoundTripMs: 1 }
+  const said: FromTarget[] = [
+    { type: 'installed', stream: 0, bytes: 1 },
+    { type: 'ready', attempt: 1, installedAtMs: 1 },
+    { type: 'running', epoch: 1, ...instants },
+  ]
+  for (const message of said) checkMessage(fromTarget, decodeValue(encodeValue(message)))
 }
 
 /** Sometimes in one piece, sometimes scattered. */

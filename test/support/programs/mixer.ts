@@ -13,6 +13,8 @@ export default defineProgram<{ step: number; sum: number }>({
     seed: 1,
     pages: 64,
     dirtyPages: 16,
+    /** Pages at the end of which each step writes something else and then what was there before. */
+    flippedPages: 0,
     stepMs: 2,
     /** Once this file is there steps take no time; the bits are the same. */
     hurryFile: '',
@@ -21,15 +23,17 @@ export default defineProgram<{ step: number; sum: number }>({
     version: 1,
   },
   setup(context) {
-    const { pages, dirtyPages, stepMs, hurryFile, seed, failIn, failAt } = context.parameters as {
-      pages: number
-      dirtyPages: number
-      stepMs: number
-      hurryFile: string
-      seed: number
-      failIn: string
-      failAt: number
-    }
+    const { pages, dirtyPages, flippedPages, stepMs, hurryFile, seed, failIn, failAt } =
+      context.parameters as {
+        pages: number
+        flippedPages: number
+        dirtyPages: number
+        stepMs: number
+        hurryFile: string
+        seed: number
+        failIn: string
+        failAt: number
+      }
     if (failIn === 'setup') throw new Error('asked to fail in setup')
     const words = context.tensor('words', 'uint32', [pages * 1024])
     context.delta('mixed', 'uint32', dirtyPages)
@@ -59,6 +63,12 @@ export default defineProgram<{ step: number; sum: number }>({
         for (let index = 0; index < mixed.length; index++) {
           const page = (Math.imul(state.step * 31 + index, 2654435761) >>> 0) % pages
           words.fill((mixed[index] as number) + index, page * 1024, (page + 1) * 1024)
+        }
+        for (let page = pages - flippedPages; page < pages; page++) {
+          const flipped = words.subarray(page * 1024, (page + 1) * 1024)
+          const before = flipped.slice()
+          flipped.fill(state.step)
+          flipped.set(before)
         }
         state.step += 1
         state.sum = (state.sum + (mixed[0] as number)) % 2 ** 32

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type {
   ErrorReport,
+  EstimateView,
   HostView,
   MigrationView,
   Output,
@@ -37,6 +38,7 @@ export interface HostSpec {
   readonly name: string
   readonly programs?: string
   readonly memory?: string
+  readonly maxBandwidth?: string
   readonly dataDir?: string
 }
 
@@ -45,6 +47,7 @@ export interface Said {
   readonly hosts?: HostView[]
   readonly workloads?: WorkloadView[]
   readonly workload?: WorkloadView
+  readonly estimate?: EstimateView
   readonly migration?: MigrationView
   readonly error?: ErrorReport
 }
@@ -131,12 +134,13 @@ export class Cluster {
     name,
     programs = PROGRAMS,
     memory = '1GiB',
-
+    maxBandwidth,
     dataDir,
   }: HostSpec): Promise<void> {
     const agent = this.start(
       ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
       ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
+      ...(maxBandwidth === undefined ? [] : ['--max-bandwidth', maxBandwidth]),
     )
     this.#agents.set(name, agent)
     await agent.until(() => agent.lines.length > 0, 'it was registered')

@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os'
 import { type FromAgent, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import { CoordinatorLink, type CoordinatorMessage } from './coordinator-link.ts'
+import { LinkProbes } from './link-probe.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
 export interface AgentOptions extends WorkersOptions {
@@ -42,6 +43,7 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
     },
     log,
   )
+  const probes = new LinkProbes({ ...options, bandwidth: workers.bandwidth, answer: send })
   const link = new CoordinatorLink({
     coordinatorUrl: options.coordinatorUrl,
     register: () => ({
@@ -54,7 +56,7 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
       cores: availableParallelism(),
       workers: workers.ids(),
     }),
-    message: (message) => obey(workers, message),
+    message: (message) => obey(message, { workers, probes }),
     registeredAgain: () => workers.reconnectAll(),
     log,
   })
@@ -69,12 +71,19 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
   }
 }
 
-function obey(workers: Workers, message: CoordinatorMessage): void {
+function obey(
+  message: CoordinatorMessage,
+  { workers, probes }: { workers: Workers; probes: LinkProbes },
+): void {
   switch (message.type) {
     case 'launch':
       return workers.launch(message.launch)
     case 'toWorker':
       return workers.send(message.workerId, message.message)
+    case 'openProbe':
+      return probes.open(message)
+    case 'dialProbe':
+      return probes.dial(message)
     case 'kill':
       return workers.kill(message.workerId)
   }

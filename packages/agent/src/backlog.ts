@@ -4,14 +4,14 @@
  * Not everything said is worth keeping, and what is must not be crowded out: one migration's progress, twenty
  * messages a second, would push every claim and every end out of any queue within minutes. So:
  *
- * - progress is not kept: the next one says more;
+ * - progress is not kept: the next one says more; nor is an estimate, whose asker has gone;
  * - what workers repeat until they are answered (a claim, a recover, ...) is kept once;
  * - outputs are kept up to a limit, oldest dropped first: a worker that lives sends again all that was not
  *   acknowledged, and only of one that has died meanwhile they are the last trace;
  * - everything else is kept. A worker says it once, so workers bound its number.
  *
- * Invariants: messages come out in the order in which they were given; nothing but progress, outputs and repeats is
- * ever dropped.
+ * Invariants: messages come out in the order in which they were given; nothing but progress, estimates, outputs and repeats
+ * is ever dropped.
  */
 import type { FromAgent, FromWorker } from '@godwit/protocol'
 
@@ -22,6 +22,7 @@ type Keep = 'not' | 'once' | 'some' | 'all'
 
 const KEEP: { readonly [Type in FromWorker['type']]: Keep } = {
   migrationProgress: 'not',
+  estimated: 'not',
   prepared: 'once',
   ended: 'once',
   claim: 'once',

@@ -45,3 +45,13 @@ test('a source is told that there is no limit: an earlier agent may have set one
   bandwidth.toldWorker('a', opens)
   expect([...shares]).toEqual([['a', undefined]])
 })
+
+test('a probe of the link takes a share as long as it lasts', () => {
+  const { shares, bandwidth } = sharing(900)
+  bandwidth.toldWorker('a', opens)
+  expect(bandwidth.lend('probe')).toBe(450)
+  expect(shares.get('a')).toBe(450)
+  bandwidth.gone('probe')
+  expect(shares.get('a')).toBe(900)
+  expect(sharing(undefined).bandwidth.lend('probe')).toBeUndefined()
+})

@@ -33,6 +33,12 @@ export class SharedBandwidth {
     else if (type === 'migrationEnded') this.gone(workerId)
   }
 
+  /** A share for something that is no migration, until it is `gone`. Undefined: no limit. */
+  lend(name: string): number | undefined {
+    this.#begins(name)
+    return this.#bytesPerSecond && this.#bytesPerSecond / this.#migrating.size
+  }
+
   gone(workerId: string): void {
     if (this.#migrating.delete(workerId)) this.#share()
   }

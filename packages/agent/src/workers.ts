@@ -55,7 +55,8 @@ export class Workers {
   readonly #log: Logger
   readonly #dataDir: DataDir
   readonly #running = new Map<string, Running>()
-  readonly #bandwidth: SharedBandwidth
+  /** Of what leaves this host. */
+  readonly bandwidth: SharedBandwidth
   #stopping: (() => void) | undefined
 
   /** Errors: those of `DataDir`. */
@@ -64,7 +65,7 @@ export class Workers {
     this.#handlers = handlers
     this.#log = log
     this.#dataDir = new DataDir(options.dataDir)
-    this.#bandwidth = new SharedBandwidth(options.maxBandwidth, (workerId, bytesPerSecond) =>
+    this.bandwidth = new SharedBandwidth(options.maxBandwidth, (workerId, bytesPerSecond) =>
       this.#running
         .get(workerId)
         ?.process.send({ type: 'bandwidth', ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) }),
@@ -121,7 +122,7 @@ export class Workers {
       this.#log.debug({ workerId, type: message.type }, 'message for a worker that is gone')
       return
     }
-    this.#bandwidth.toldWorker(workerId, message)
+    this.bandwidth.toldWorker(workerId, message)
     running.process.send(message)
   }
 
@@ -157,7 +158,7 @@ export class Workers {
           const { arenaBytes, tracker } = message.identity
           running.reservedBytes = tracker === 'compare' ? 2 * arenaBytes : arenaBytes
         }
-        this.#bandwidth.heardWorker(workerId, message)
+        this.bandwidth.heardWorker(workerId, message)
         this.#handlers.message(workerId, message)
       },
       unreadable: (why, count) => {
@@ -167,7 +168,7 @@ export class Workers {
       },
       exited: (error) => {
         this.#running.delete(workerId)
-        this.#bandwidth.gone(workerId)
+        this.bandwidth.gone(workerId)
         this.#dataDir.release(folder, error !== undefined && !process.toldToEnd)
         this.#log.info({ workerId, error }, 'worker ended')
         this.#handlers.exited(workerId, error && bounded(error))

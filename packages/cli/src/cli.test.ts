@@ -16,6 +16,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli } from './cli.ts'
 import { CapturedIo } from './support/captured-io.ts'
 import {
+  estimateView,
   FakeCoordinator,
   migrationReport,
   migrationView,
@@ -222,6 +223,22 @@ test('every option of a migration can be typed', async () => {
   }
   expect(coordinator.requests[1]).toEqual({ op: 'migrate', workload: 'job', to: 'b', options })
   expect(Object.keys(options).sort(), 'none is missing').toEqual(Object.keys(migrationOptions.shape).sort())
+})
+
+test('estimate asks with the same options, and its exit code says whether it would converge', async () => {
+  const script = () => ({ estimate: estimateView() })
+  const { exitCode, stdout } = await godwit('estimate job --to b --park-point boundary', script)
+  expect(exitCode).toBe(0)
+  expect(coordinator.requests[0]).toMatchObject({
+    op: 'estimate',
+    workload: 'job',
+    to: 'b',
+    options: { parkPoint: 'boundary' },
+  })
+  expect(stdout[0]).toContain('job: a -> b converges')
+  expect((await godwit('estimate job --to b --json')).json()).toEqual({ estimate: estimateView() })
+  const hopeless = () => ({ estimate: estimateView({ converges: false }) })
+  expect((await godwit('estimate job --to b', hopeless)).exitCode).toBe(1)
 })
 
 test('migrate --json prints one object', async () => {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { cancel, stop } from './commands/end.ts'
+import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
 import { hosts, ps } from './commands/inventory.ts'
 import { type MigrateOptions, migrate } from './commands/migrate.ts'
@@ -121,6 +122,15 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .requiredOption('--to <host>', 'where to')
   addMigrationOptions(migrateCommand).action((workload: string, options: MigrateOptions) =>
     talk((session) => migrate(session, workload, options)),
+  )
+
+  const estimateCommand = program
+    .command('estimate')
+    .description('say what a migration would cost, and move nothing (exit code 1: it would not converge)')
+    .argument('<workload>')
+    .requiredOption('--to <host>', 'where to')
+  addMigrationOptions(estimateCommand).action((workload: string, options: EstimateOptions) =>
+    talk((session) => estimate(session, workload, options)),
   )
 
   program

@@ -27,6 +27,8 @@ export interface AgentHandlers {
   /** After the agent knows that it is registered: the workers that it has are compared with those it should have. */
   reconcile(host: string, workers: readonly string[]): void
   fromWorker(host: string, message: Message<'fromWorker'>): void
+  /** An answer to a question about the link. */
+  probed(host: string, message: Message<'probeOpened' | 'linkProbed'>): void
   workerExited(host: string, message: Message<'workerExited'>): void
   disconnected(host: string, agent: AgentLink): void
 }
@@ -46,6 +48,10 @@ export function acceptAgent(socket: WebSocket, handlers: AgentHandlers, log: Log
           return
         case 'fromWorker':
           handlers.fromWorker(host, message)
+          return
+        case 'probeOpened':
+        case 'linkProbed':
+          handlers.probed(host, message)
           return
         case 'workerExited':
           handlers.workerExited(host, message)

@@ -11,6 +11,7 @@ import { GodwitError, LIMITS, type MigrationView } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
 import { type AgentHandlers, acceptAgent } from './agent-connection.ts'
 import { acceptClient, type Handlers } from './client-connection.ts'
+import { Estimates } from './estimates.ts'
 import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -67,6 +68,7 @@ class Registry {
   readonly #inventory = new Inventory()
   readonly #workloads = new Map<string, Workload>()
   readonly #migrations = new Map<string, MigrationView>()
+  readonly #estimates = new Estimates(this.#inventory)
   readonly #services: Services
   readonly #log: Logger
 
@@ -106,8 +108,11 @@ class Registry {
     },
     fromWorker: (host, { workerId, message }) => {
       const worker = this.#workerOn(host, workerId, message.type)
-      if (worker !== undefined) this.#workloads.get(worker.workload)?.fromWorker(workerId, message)
+      if (worker === undefined) return
+      if (message.type === 'estimated') this.#estimates.answered(host, message)
+      else this.#workloads.get(worker.workload)?.fromWorker(workerId, message)
     },
+    probed: (host, message) => this.#estimates.answered(host, message),
     workerExited: (host, { workerId, error }) => {
       const worker = this.#workerOn(host, workerId, 'workerExited')
       if (worker !== undefined) this.#workloads.get(worker.workload)?.workerExited(workerId, error)
@@ -153,6 +158,9 @@ class Registry {
     },
     migrate: async ({ workload, to, options }) => ({
       migration: await this.#workload(workload).migrate(to, options),
+    }),
+    estimate: async ({ workload, to, options }) => ({
+      estimate: await this.#estimates.estimate({ ...this.#workload(workload).wayTo(to), options }),
     }),
     migration: ({ migration: id }) => {
       const migration = this.#migrations.get(id)

@@ -38,6 +38,10 @@ export function makeMigrationId(): string {
   return `m-${randomText(8)}`
 }
 
+export function makeProbeId(): string {
+  return `p-${randomText(8)}`
+}
+
 /** 32 bytes in hex. */
 export function makeSecret(): string {
   return randomBytes(32).toString('hex')

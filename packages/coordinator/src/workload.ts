@@ -132,22 +132,10 @@ export class Workload {
   /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
   migrate(to: string, options: MigrationOptions): Promise<MigrationView> {
     return this.#do(async () => {
-      this.#mustRun()
-      if (this.#move?.isOver === false) {
-        const { id, to } = this.#move.plan
-        throw new GodwitError('already-migrating', `${this.id} is on its way to ${to} (${id})`)
-      }
-      if (to === this.#host) throw new GodwitError('already-there', `${this.id} runs on ${to} already`)
-      this.#services.inventory.connectedHost(to)
-      const source = this.#services.inventory.connectedHost(this.#host)
       const { epoch } = newestRange(this.#record)
       const plan: MigrationPlan = {
         id: makeMigrationId(),
-        workload: this.id,
-        from: this.#host,
-        to,
-        sourceAddress: source.address,
-        sourceWorker: this.#owner,
+        ...this.wayTo(to),
         targetWorker: makeWorkerId(this.id, epoch + 1),
         epoch,
         secret: makeSecret(),
@@ -160,6 +148,19 @@ export class Workload {
       this.feed.workloadChanged()
       return move.view()
     })
+  }
+
+  /** From where and to where a migration would go. Errors: those of `migrate`. */
+  wayTo(to: string): Pick<MigrationPlan, 'workload' | 'from' | 'to' | 'sourceAddress' | 'sourceWorker'> {
+    this.#mustRun()
+    if (this.#move?.isOver === false) {
+      const { id, to } = this.#move.plan
+      throw new GodwitError('already-migrating', `${this.id} is on its way to ${to} (${id})`)
+    }
+    if (to === this.#host) throw new GodwitError('already-there', `${this.id} runs on ${to} already`)
+    this.#services.inventory.connectedHost(to)
+    const { address: sourceAddress } = this.#services.inventory.connectedHost(this.#host)
+    return { workload: this.id, from: this.#host, to, sourceAddress, sourceWorker: this.#owner }
   }
 
   /** Errors: `unknown-migration`, `out-of-order` when the target owns the workload already. */
@@ -200,7 +201,7 @@ export class Workload {
     return this.view()
   }
 
-  fromWorker(workerId: string, message: FromWorker): void {
+  fromWorker(workerId: string, message: Exclude<FromWorker, { type: 'estimated' }>): void {
     this.#later(() => this.#hear(workerId, message))
   }
 
@@ -250,7 +251,7 @@ export class Workload {
 
   // ---- what workers say
 
-  async #hear(workerId: string, message: FromWorker): Promise<void> {
+  async #hear(workerId: string, message: Exclude<FromWorker, { type: 'estimated' }>): Promise<void> {
     switch (message.type) {
       case 'prepared':
         return this.#onPrepared(workerId, message)
@@ -316,7 +317,7 @@ export class Workload {
 
   async #hearOfMigration(
     workerId: string,
-    message: Exclude<FromWorker, { type: 'prepared' | 'outputs' | 'ended' | 'failed' }>,
+    message: Exclude<FromWorker, { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' }>,
   ): Promise<void> {
     const move = this.#move
     const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker

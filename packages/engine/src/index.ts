@@ -7,6 +7,7 @@ export {
   learnFromRound,
   NOTHING_KNOWN,
 } from './codec-choice.ts'
+export { estimateMigration } from './estimate.ts'
 export { atRate, letGo, type Pace, unpaced, waitMs } from './pace.ts'
 export { beginSlowdown, measuredSlowdown, RecentSteps, type Slowdown, stepTaken } from './slowdown.ts'
 export { expectedDowntimeOf, startSource, statusOf, stepSource } from './source.ts'

@@ -37,6 +37,7 @@ export function completedReport(
     clockErrorMs: run.clock?.errorMs ?? 0,
     clockOffsetMs: run.clock?.offsetMs ?? 0,
     predicted: run.predicted,
+    ...(config.estimated && { estimated: config.estimated }),
     parkReason: run.parkReason,
     parks: run.parks,
     claimRoundTripMs: running.claimRoundTripMs,

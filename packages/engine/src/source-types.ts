@@ -27,6 +27,8 @@ export interface SourceConfig {
   readonly options: MigrationOptions
   /** How long ago the migration was asked for when the source heard of it. */
   readonly elapsedMs: number
+  /** What was said of this migration before it was asked for. */
+  readonly estimated?: MigrationReport['estimated']
 }
 
 /** What is known of a migration under way, whatever state it is in. */

@@ -1,6 +1,7 @@
 /** Between an agent and the coordinator: the agent dials and holds one connection. */
 import { z } from 'zod'
-import { count, errorReport, label, name } from './common.ts'
+import { count, errorReport, label, name, port, secret } from './common.ts'
+import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { fromWorker, launch, toWorker } from './worker-messages.ts'
 
@@ -18,6 +19,20 @@ export const fromAgent = z.discriminatedUnion('type', [
     workers: z.array(label).max(LIMITS.maxWorkers),
   }),
   z.strictObject({ type: z.literal('fromWorker'), workerId: label, message: fromWorker }),
+  /** Answers `openProbe`: where it listens, or why it does not. */
+  z.strictObject({
+    type: z.literal('probeOpened'),
+    probeId: label,
+    port: port.optional(),
+    error: errorReport.optional(),
+  }),
+  /** Answers `dialProbe`, with one of the two. */
+  z.strictObject({
+    type: z.literal('linkProbed'),
+    probeId: label,
+    link: linkMeasure.optional(),
+    error: errorReport.optional(),
+  }),
   /** The worker could not be started, or its process has ended. Said once. */
   z.strictObject({ type: z.literal('workerExited'), workerId: label, error: errorReport.optional() }),
 ])
@@ -28,6 +43,10 @@ export const toAgent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('refused'), error: errorReport }),
   z.strictObject({ type: z.literal('launch'), launch }),
   z.strictObject({ type: z.literal('toWorker'), workerId: label, message: toWorker }),
+  /** Listen for one probe of the link from this host, and send it frames. */
+  z.strictObject({ type: z.literal('openProbe'), probeId: label, secret }),
+  /** Dial it from the host that a workload would move to, and measure. */
+  z.strictObject({ type: z.literal('dialProbe'), probeId: label, host: name, port, secret }),
   /** SIGKILL: for a worker whose work is over or that must not go on. */
   z.strictObject({ type: z.literal('kill'), workerId: label }),
 ])

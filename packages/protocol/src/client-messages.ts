@@ -16,6 +16,7 @@ import {
   step,
   trackerKind,
 } from './common.ts'
+import { estimateView } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
 
@@ -88,6 +89,8 @@ export const clientRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('unfollow'), workload: label }),
   /** Replied to when the migration is written down; its progress comes as events. */
   z.strictObject({ op: z.literal('migrate'), workload: label, to: label, options: migrationOptions }),
+  /** What `migrate` would cost; nothing moves. Replied to within seconds, in which job and link are watched. */
+  z.strictObject({ op: z.literal('estimate'), workload: label, to: label, options: migrationOptions }),
   z.strictObject({ op: z.literal('migration'), migration: label }),
   z.strictObject({ op: z.literal('cancel'), workload: label }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
@@ -105,6 +108,7 @@ export const REPLIES = {
   follow: z.strictObject({ workload: workloadView, migration: migrationView.optional() }),
   unfollow: z.strictObject({}),
   migrate: z.strictObject({ migration: migrationView }),
+  estimate: z.strictObject({ estimate: estimateView }),
   migration: z.strictObject({ migration: migrationView }),
   cancel: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),

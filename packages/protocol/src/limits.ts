@@ -75,6 +75,13 @@ export const LIMITS = {
   progressTimeoutMs: 10_000,
   /** From `final` to the target's word that everything is installed and claimed; then the source asks the coordinator. */
   handoverTimeoutMs: 15_000,
+  /** What a link probe carries at most, and how long it does; with everything around it. */
+  linkProbeBytes: 32 * MiB,
+  linkProbeMs: 300,
+  linkProbeTimeoutMs: 8_000,
+  /** For how long a job is watched, and how long at most to see a few of its steps. */
+  jobProbeMs: 1_000,
+  jobProbeTimeoutMs: 12_000,
   /** A detached worker that no agent talks to ends itself. */
   orphanTimeoutMs: 60_000,
   /** From a polite stop to SIGKILL. */
@@ -116,6 +123,10 @@ relation(
   'a small state and a full spool fit into one message',
 )
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
+relation(
+  2 * LIMITS.linkProbeTimeoutMs + LIMITS.jobProbeTimeoutMs < LIMITS.requestTimeoutMs,
+  'an estimate is answered before whoever asked has given up',
+)
 relation(LIMITS.maxOutputsPerMessage <= LIMITS.maxSpooledOutputs, 'a batch of outputs fits into a message')
 relation(LIMITS.heartbeatTimeoutMs >= 4 * LIMITS.heartbeatIntervalMs, 'a few lost heartbeats are no silence')
 relation(

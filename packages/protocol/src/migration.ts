@@ -93,6 +93,8 @@ export const migrationProgress = z.strictObject({
 })
 export type MigrationProgress = z.infer<typeof migrationProgress>
 
+const predicted = z.strictObject({ downtimeMs: milliseconds, totalMs: milliseconds })
+
 /** The one report of a migration, wherever it is shown. */
 export const migrationReport = z.strictObject({
   id: label,
@@ -126,7 +128,10 @@ export const migrationReport = z.strictObject({
   /** Half the width of the interval in which the offset between the two clocks lies, and its middle. */
   clockErrorMs: milliseconds,
   clockOffsetMs: milliseconds,
-  predicted: z.strictObject({ downtimeMs: milliseconds, totalMs: milliseconds }),
+  /** As the thread was asked to park. */
+  predicted,
+  /** Before anything moved, when an estimate of this move was asked for last. */
+  estimated: predicted.optional(),
   /** Why the engine parked when it did, and where. */
   parkReason: name,
   /** How often the thread was parked: one unless a switchover was given up. */

@@ -19,6 +19,7 @@ import {
   step,
   trackerKind,
 } from './common.ts'
+import { estimate, linkMeasure } from './estimate.ts'
 import { identity } from './identity.ts'
 import { LIMITS } from './limits.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
@@ -77,6 +78,14 @@ export const toWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('recoverResult'), migrationId: label, granted: z.boolean(), epoch }),
   /** To the frozen source: the target's first step was accepted, end. */
   z.strictObject({ type: z.literal('release'), migrationId: label }),
+  /** To a worker that trains: watch the job for a moment and say what its move over this link would cost. */
+  z.strictObject({
+    type: z.literal('estimate'),
+    probeId: label,
+    to: label,
+    options: migrationOptions,
+    link: linkMeasure,
+  }),
   /** To a source, from its own agent: this migration's share of what the host gives migrations; without it there is no limit. */
   z.strictObject({ type: z.literal('bandwidth'), bytesPerSecond: z.number().positive().optional() }),
   /** Every output up to this step is accepted: drop it from the spool. */
@@ -98,6 +107,13 @@ export const fromWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ended'), epoch, steps: step, stateDigest: digest }),
   /** The program or the worker can't go on. */
   z.strictObject({ type: z.literal('failed'), error: errorReport, step: step.optional() }),
+  /** Answers `estimate`, with one of the two. */
+  z.strictObject({
+    type: z.literal('estimated'),
+    probeId: label,
+    estimate: estimate.optional(),
+    error: errorReport.optional(),
+  }),
   z.strictObject({ type: z.literal('outgoingOpened'), migrationId: label, port }),
   z.strictObject({
     type: z.literal('migrationProgress'),

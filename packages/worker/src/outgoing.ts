@@ -4,11 +4,12 @@
  * It listens on a port of its own, lets in the one target that knows the secret, and moves bytes. Every decision is
  * in @godwit/engine.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { Channel, type Listener, listen, type WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
   expectedDowntimeOf,
+  type SourceConfig,
   type SourceEffect,
   type SourceEvent,
   type SourceState,
@@ -34,6 +35,7 @@ import {
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
 import { touch } from './delta-staging.ts'
+import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import type { Job, Parked } from './job.ts'
 import { Pacing } from './pacing.ts'
@@ -41,7 +43,7 @@ import { PageSender, pageBytesOf } from './page-sender.ts'
 import { StepWatch } from './step-watch.ts'
 import { warmUp } from './warm-up.ts'
 
-type Open = Extract<ToWorker, { type: 'openOutgoing' }>
+type Open = Extract<ToWorker, { type: 'openOutgoing' }> & Pick<SourceConfig, 'estimated'>
 type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
@@ -91,7 +93,7 @@ export class Outgoing {
     this.#pacing = new Pacing(open.options.maxBandwidth)
     this.#steps = new StepWatch(job.recentSteps, open.options.maxSlowdown)
     const { workloadId } = job.launch
-    const { from, to, options, elapsedMs, migrationId } = open
+    const { from, to, options, elapsedMs, migrationId, estimated } = open
     const { identity } = job
     this.#state = startSource(
       {
@@ -103,6 +105,7 @@ export class Outgoing {
         identity,
         options,
         elapsedMs,
+        ...(estimated && { estimated }),
         pageCount: job.dirtyPages.pageCount,
       },
       nowMs(),
@@ -527,10 +530,7 @@ export class Outgoing {
       epoch: this.#job.epoch,
       smallState,
       delta,
-      smallStateDigest: createHash('sha256')
-        .update(smallState)
-        .update(delta?.values ?? '')
-        .digest('hex'),
+      smallStateDigest: finalDigest(smallState, delta?.values),
       spool: [...this.#job.outputs.spooled],
       lastSequences: sender.lastSequences,
     })

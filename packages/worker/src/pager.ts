@@ -6,13 +6,14 @@
  * migration is under way; whatever fails in a migration leaves the thread alone.
  */
 import { Worker } from 'node:worker_threads'
-import { RecentSteps } from '@godwit/engine'
+import { estimateMigration, RecentSteps } from '@godwit/engine'
 import { Arena, arenaBytes, chooseTracker, DirtyPages, layoutDigest } from '@godwit/memory'
 import {
   type FromWorker,
   fromErrorReport,
   GodwitError,
   type Identity,
+  type MigrationReport,
   type Output,
   type ToWorker,
   toErrorReport,
@@ -22,6 +23,7 @@ import {
 import { maxStagedBytes } from './delta-staging.ts'
 import { Incoming } from './incoming.ts'
 import type { Job } from './job.ts'
+import { probeJob } from './job-probe.ts'
 import { Outgoing } from './outgoing.ts'
 import { Outputs } from './outputs.ts'
 import {
@@ -64,6 +66,9 @@ export class Pager {
   #last: FromWorker | undefined
   /** What the thread reported while the job was not ours yet: released, and stamped, when it is. */
   #withheld: Extract<FromThread, { type: 'step' }>[] | undefined
+  /** From the process's start to being ready. */
+  #setupMs = 0
+  #latestEstimate: { readonly to: string; readonly estimated: MigrationReport['estimated'] } | undefined
   /** What the agent said last of the host's bandwidth. */
   #hostBandwidth: number | undefined
   /** The thread said how it ended. */
@@ -137,6 +142,9 @@ export class Pager {
       case 'acknowledge':
         this.#outputs.acknowledge(message.step)
         this.#control.acknowledge(message.step + 1)
+        return
+      case 'estimate':
+        void this.#answerEstimate(message)
         return
       case 'bandwidth':
         this.#hostBandwidth = message.bytesPerSecond
@@ -237,6 +245,7 @@ export class Pager {
     if (this.#loaded === undefined) return
     const { paged, dirtyPages, message } = this.#loaded
     const identity = { ...this.#loaded.identity, rehearsalDigest }
+    this.#setupMs = performance.now()
     this.#job = {
       launch: this.#launch,
       identity,
@@ -282,7 +291,8 @@ export class Pager {
     if (this.#last?.type === 'ended')
       return refuse(new GodwitError('workload-ended', 'the workload took its last step before it could move'))
     try {
-      const outgoing = new Outgoing(this.#job, message, () => {
+      const estimated = this.#latestEstimate?.to === message.to ? this.#latestEstimate.estimated : undefined
+      const outgoing = new Outgoing(this.#job, { ...message, ...(estimated && { estimated }) }, () => {
         this.#outgoing = undefined
       })
       outgoing.hostBandwidth = this.#hostBandwidth
@@ -293,6 +303,21 @@ export class Pager {
     } catch (error) {
       this.#outgoing = undefined
       refuse(error)
+    }
+  }
+
+  async #answerEstimate(message: Extract<ToWorker, { type: 'estimate' }>): Promise<void> {
+    const { probeId, to, link, options } = message
+    try {
+      if (this.#job === undefined || this.#last?.type === 'ended')
+        throw new GodwitError('not-running', 'only of a workload that trains can be said what its move costs')
+      const measured = await probeJob(this.#job, this.#setupMs)
+      const estimate = estimateMigration(measured, link, options)
+      const { downtimeMs, totalMs } = estimate
+      this.#latestEstimate = { to, estimated: { downtimeMs, totalMs } }
+      this.#edge.tell({ type: 'estimated', probeId, estimate })
+    } catch (error) {
+      this.#edge.tell({ type: 'estimated', probeId, error: toErrorReport(error) })
     }
   }
 

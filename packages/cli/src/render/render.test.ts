@@ -1,6 +1,7 @@
 /** Goal: lines read as meant, whatever the numbers. Method: the pure functions, on plain and on odd values. */
 import { expect, test } from 'vitest'
-import { migrationReport, migrationView } from '../support/fake-coordinator.ts'
+import { estimateView, migrationReport, migrationView } from '../support/fake-coordinator.ts'
+import { renderEstimate } from './estimate.ts'
 import { renderBar, renderProgress } from './progress.ts'
 import { renderReport } from './report.ts'
 import { sparkline } from './sparkline.ts'
@@ -100,6 +101,7 @@ test('a report says where the thread parked, what that saved, and how wrong the 
       codec: 'xor',
       stepSlowdown: 0.08,
       predicted: { downtimeMs: 6.15, totalMs: 0 },
+      estimated: { downtimeMs: 18.45, totalMs: 617 },
     }),
   ).join('\n')
   expect(text).toContain('parked    before apply, 2 times: rounds no longer shrink')
@@ -107,6 +109,20 @@ test('a report says where the thread parked, what that saved, and how wrong the 
   expect(text).toContain('8.00% longer than before while rounds were sent')
   expect(text).toContain('downtime  12.3 ms (predicted 6.15 ms, 50% too little)')
   expect(text).toContain('in total (not predicted)')
+  expect(text).toContain('estimate  downtime 18.4 ms, 50% too much; total 617 ms, 50% too little')
+})
+
+test('an estimate answers first, and then says what it rests on', () => {
+  expect(renderEstimate(estimateView()).join('\n')).toMatchInlineSnapshot(`
+    "job: a -> b converges (rounds no longer shrink)
+
+    downtime  12.3 ms expected, 300 ms allowed, parked before apply
+    time      2345 ms in total, setup 900 ms of it, 4 rounds
+    job       100.0 MiB, 10.0 MiB of it zeros; a step takes 100 ms and writes 10.0 MiB (100.0 MiB/s), after 90.0 ms of compute; its delta has 1.0 MiB
+    link      125.0 MiB/s, round trip 0.250 ms"
+  `)
+  const text = renderEstimate(estimateView({ converges: false, parkPoint: 'boundary' })).join('\n')
+  expect(text).toMatch(/does NOT converge.*after apply.*--downtime-limit-ms/s)
 })
 
 test('a report with many rounds stays short', () => {

@@ -36,6 +36,7 @@ export function renderReport(report: MigrationReport): string[] {
     ...renderSlowdown(report),
     `downtime  ${formatMs(report.downtimeMs)} (${howFarOff(report.predicted.downtimeMs, report.downtimeMs)}), clocks agree within ${formatMs(report.clockErrorMs)}`,
     ...PARTS.map(([part, what]) => `          ${formatMs(report.downtime[part]).padStart(9)}  ${what}`),
+    ...renderEstimated(report),
     `lost time ${report.lostTimeMs === null ? 'not known until ten steps after the move' : `${formatMs(report.lostTimeMs)} over the steps of the move and the ten after it`}`,
     ...(report.error === undefined ? [] : [`error     ${report.error.kind}: ${report.error.message}`]),
   ]
@@ -49,10 +50,20 @@ function renderSlowdown({ stepSlowdown }: MigrationReport): string[] {
   ]
 }
 
+/** How far off it was, when it was asked for. */
+function renderEstimated({ estimated, downtimeMs, totalMs }: MigrationReport): string[] {
+  if (estimated === undefined) return []
+  const [pause, total] = [
+    howFarOff(estimated.downtimeMs, downtimeMs, 'downtime'),
+    howFarOff(estimated.totalMs, totalMs, 'total'),
+  ]
+  return [`estimate  ${pause}; ${total}`]
+}
+
 /** E.g. `predicted 15.0 ms, 22% too much`. Who stops to copy has predicted nothing. */
-function howFarOff(predictedMs: number, actualMs: number): string {
+function howFarOff(predictedMs: number, actualMs: number, what = 'predicted'): string {
   if (predictedMs === 0) return 'not predicted'
-  const predicted = `predicted ${formatMs(predictedMs)}`
+  const predicted = `${what} ${formatMs(predictedMs)}`
   if (!(actualMs > 0)) return predicted
   const percent = Math.round((100 * Math.abs(predictedMs - actualMs)) / actualMs)
   if (percent === 0) return predicted

@@ -4,6 +4,7 @@ import {
   type ClientEvent,
   type ClientOp,
   type ClientRequest,
+  type EstimateView,
   type FromClient,
   fromClient,
   GodwitError,
@@ -134,6 +135,34 @@ export function migrationReport(more: Partial<MigrationReport> = {}): MigrationR
     parks: 1,
     claimRoundTripMs: 0.8,
     lostTimeMs: 20,
+    ...more,
+  }
+}
+
+export function estimateView(more: Partial<EstimateView> = {}): EstimateView {
+  return {
+    workload: 'job',
+    from: 'a',
+    to: 'b',
+    downtimeLimitMs: 300,
+    converges: true,
+    downtimeMs: 12.3,
+    totalMs: 2345,
+    rounds: 4,
+    parkPoint: 'preApply',
+    reason: 'rounds no longer shrink',
+    job: {
+      arenaPages: 25_600,
+      zeroPages: 2560,
+      stepPages: 2560,
+      watchedPages: 2560,
+      watchedSteps: 10,
+      stepMs: 100,
+      computeMs: 90,
+      deltaBytes: 2 ** 20,
+      setupMs: 900,
+    },
+    link: { bytesPerMs: 131_072, roundTripMs: 0.25 },
     ...more,
   }
 }

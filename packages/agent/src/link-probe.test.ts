@@ -1,0 +1,81 @@
+/**
+ * Goal: a link is measured by whoever knows the secret, once, and within the host's bandwidth; everything else is an answer that says why.
+ * Method: both ends in this process, on loopback.
+ */
+import { dial } from '@godwit/channel'
+import type { FromAgent } from '@godwit/protocol'
+import { LIMITS } from '@godwit/protocol'
+import { expect, test } from 'vitest'
+import { SharedBandwidth } from './bandwidth.ts'
+import { LinkProbes, measureLink, rateOf } from './link-probe.ts'
+
+const secret = 'ab'.repeat(32)
+const host = '127.0.0.1'
+
+function probes(maxBandwidth?: number) {
+  const answers: FromAgent[] = []
+  let heard: () => void = () => {}
+  const ends = new LinkProbes({
+    listenHost: host,
+    portRange: [0, 0],
+    bandwidth: new SharedBandwidth(maxBandwidth, () => {}),
+    answer: (message) => {
+      answers.push(message)
+      heard()
+    },
+  })
+  const answer = async (): Promise<FromAgent> => {
+    while (answers.length === 0)
+      await new Promise<void>((resolve) => {
+        heard = resolve
+      })
+    return answers.shift() as FromAgent
+  }
+  return { ends, answer }
+}
+
+async function opened(maxBandwidth?: number) {
+  const { ends, answer } = probes(maxBandwidth)
+  ends.open({ type: 'openProbe', probeId: 'p', secret })
+  const { port = 0 } = (await answer()) as Extract<FromAgent, { type: 'probeOpened' }>
+  return { ends, answer, port }
+}
+
+test('a link is measured', async () => {
+  const { ends, answer, port } = await opened()
+  ends.dial({ type: 'dialProbe', probeId: 'p', host, port, secret })
+  const said = (await answer()) as Extract<FromAgent, { type: 'linkProbed' }>
+  expect(said.error).toBeUndefined()
+  expect(said.link?.bytesPerMs).toBeGreaterThan(0)
+  expect(said.link?.roundTripMs).toBeGreaterThan(0)
+  await expect(measureLink({ host, port, secret }), 'the secret is good once').rejects.toThrow()
+})
+
+test('within the bandwidth of the host, which the measure shows', async () => {
+  const { port } = await opened(4_000_000)
+  const { bytesPerMs } = await measureLink({ host, port, secret })
+  expect(bytesPerMs).toBeLessThan(4_000_000 / 1000 / 0.7)
+})
+
+test('whoever does not know the secret is turned away, and disturbs nobody', async () => {
+  const { port } = await opened()
+  await expect(measureLink({ host, port, secret: 'cd'.repeat(32) })).rejects.toThrow(/closed the connection/)
+  const stranger = await dial(`ws://${host}:${port}/probe`)
+  stranger.resume()
+  const { bytesPerMs } = await measureLink({ host, port, secret })
+  expect(bytesPerMs).toBeGreaterThan(0)
+  stranger.terminate()
+})
+
+test('a port on which nobody listens is told', async () => {
+  const { ends, answer } = probes()
+  ends.dial({ type: 'dialProbe', probeId: 'p', host, port: 1, secret })
+  expect(await answer()).toMatchObject({ type: 'linkProbed', probeId: 'p', error: { kind: 'unreachable' } })
+})
+
+test('the rate leaves out the first quarter, unless there is nothing else', () => {
+  const at = (atMs: number, bytes: number) => ({ atMs, bytes })
+  expect(rateOf([at(0, 0), at(100, 25), at(110, 50), at(120, 100)])).toBeCloseTo(75 / 20, 9)
+  expect(rateOf([at(0, 0), at(100, 50)])).toBe(0.5)
+  expect(LIMITS.linkProbeMs).toBeLessThan(LIMITS.linkProbeTimeoutMs / 2)
+})

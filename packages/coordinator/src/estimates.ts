@@ -1,0 +1,122 @@
+/**
+ * Estimates: what a migration would cost, asked of those who know and put together.
+ *
+ * Four questions, one after the other: the source's agent is asked to listen, the target's to dial it and measure the link, the
+ * worker to watch its job and play the migration through. Nothing is written down and nobody is kept from anything, so one
+ * that goes wrong is an answer like any other.
+ *
+ * Invariant: every question ends, by an answer of the host that was asked or by the time that it may take.
+ */
+import {
+  type EstimateView,
+  type FromAgent,
+  type FromWorker,
+  fromErrorReport,
+  GodwitError,
+  LIMITS,
+  type MigrationOptions,
+  type ToAgent,
+  type ToWorker,
+} from '@godwit/protocol'
+import type { Inventory } from './inventory.ts'
+import { makeProbeId, makeSecret } from './names.ts'
+
+/** Beyond the time that the one who is asked gives itself. */
+const SLACK_MS = 500
+const WITHIN_MS = {
+  probeOpened: LIMITS.linkProbeTimeoutMs,
+  linkProbed: LIMITS.linkProbeTimeoutMs,
+  estimated: LIMITS.jobProbeTimeoutMs,
+} as const
+
+export interface EstimateRequest {
+  readonly workload: string
+  readonly from: string
+  readonly sourceAddress: string
+  readonly sourceWorker: string
+  readonly to: string
+  readonly options: MigrationOptions
+}
+
+/** Each carries what was asked for, or an error. */
+type Answer =
+  | Extract<FromAgent, { type: 'probeOpened' | 'linkProbed' }>
+  | Extract<FromWorker, { type: 'estimated' }>
+type AnswerOf<Type extends Answer['type']> = Extract<Answer, { type: Type }>
+
+interface Question {
+  readonly host: string
+  readonly type: Answer['type']
+  answered(answer: Answer): void
+}
+
+export class Estimates {
+  readonly #inventory: Inventory
+  readonly #questions = new Map<string, Question>()
+
+  constructor(inventory: Inventory) {
+    this.#inventory = inventory
+  }
+
+  /** Errors: `host-disconnected`, `peer-stalled`, and what those who were asked answer. */
+  async estimate(request: EstimateRequest): Promise<EstimateView> {
+    const { workload, from, to, sourceAddress, sourceWorker, options } = request
+    const [probeId, secret] = [makeProbeId(), makeSecret()]
+    const { port } = await this.#ask('probeOpened', {
+      host: from,
+      probeId,
+      message: { type: 'openProbe', probeId, secret },
+    })
+    const dial = { host: sourceAddress, port: said(port, from), secret }
+    const { link } = await this.#ask('linkProbed', {
+      host: to,
+      probeId,
+      message: { type: 'dialProbe', probeId, ...dial },
+    })
+    const watch: ToWorker = { type: 'estimate', probeId, to, options, link: said(link, to) }
+    const { estimate } = await this.#ask('estimated', {
+      host: from,
+      probeId,
+      message: { type: 'toWorker', workerId: sourceWorker, message: watch },
+    })
+    return { ...said(estimate, from), workload, from, to, downtimeLimitMs: options.downtimeLimitMs }
+  }
+
+  /** What an agent or one of its workers said. What nobody asked that host is not heard. */
+  answered(host: string, answer: Answer): void {
+    const question = this.#questions.get(answer.probeId)
+    if (question?.host === host && question.type === answer.type) question.answered(answer)
+  }
+
+  async #ask<Type extends Answer['type']>(
+    type: Type,
+    { host, probeId, message }: { host: string; probeId: string; message: ToAgent },
+  ): Promise<AnswerOf<Type>> {
+    this.#inventory.connectedHost(host)
+    let timer: NodeJS.Timeout | undefined
+    try {
+      return await new Promise((resolve, reject) => {
+        timer = setTimeout(
+          () =>
+            reject(new GodwitError('peer-stalled', `${host} did not answer an estimate's question in time`)),
+          SLACK_MS + WITHIN_MS[type],
+        )
+        const answered = (answer: Answer): void => {
+          if (answer.error === undefined) resolve(answer as AnswerOf<Type>)
+          else reject(fromErrorReport(answer.error))
+        }
+        this.#questions.set(probeId, { host, type, answered })
+        this.#inventory.send(host, message)
+      })
+    } finally {
+      clearTimeout(timer)
+      this.#questions.delete(probeId)
+    }
+  }
+}
+
+/** An answer without an error has what was asked for. */
+function said<T>(value: T | undefined, host: string): T {
+  if (value !== undefined) return value
+  throw new GodwitError('bad-message', `${host} answered an estimate's question with nothing`)
+}

@@ -124,6 +124,10 @@ relation(
 )
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(
+  (2 * 1000 * MAX_FRAME_PAYLOAD_BYTES) / LIMITS.minBandwidth < LIMITS.progressTimeoutMs,
+  'at the slowest rate a frame arrives well before its target is suspected',
+)
+relation(
   2 * LIMITS.linkProbeTimeoutMs + LIMITS.jobProbeTimeoutMs < LIMITS.requestTimeoutMs,
   'an estimate is answered before whoever asked has given up',
 )

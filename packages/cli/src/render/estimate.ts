@@ -19,7 +19,7 @@ export function renderEstimate(estimate: EstimateView): string[] {
       ? []
       : [
           '',
-          'a higher --downtime-limit-ms, or --on-stall raise-limit, throttle or --timeout-ms with --on-timeout force, would move it',
+          'it would move with a higher --downtime-limit-ms, --on-stall raise-limit or throttle, or --on-timeout force',
         ]),
   ]
 }

@@ -21,8 +21,6 @@ const WEIGHT = 0.5
 const SHORTEST_ROUND_TRIP_MS = 0.5
 
 export class InFlight {
-  /** The shortest that was seen since the beginning: later ones contain our own queue. */
-  roundTripMs = 0
   readonly #installed: number[]
   readonly #sent: number[]
   readonly #waiting: (() => void)[] = []
@@ -33,6 +31,7 @@ export class InFlight {
   #bytesPerMs: number | undefined
   #windowBytes: number = LIMITS.windowBytes
   #mostBytes = 0
+  #roundTripMs = Number.POSITIVE_INFINITY
 
   constructor(streams: number) {
     this.#installed = new Array<number>(streams).fill(0)
@@ -64,6 +63,11 @@ export class InFlight {
   /** Bytes installed a millisecond, lately. */
   get bytesPerMs(): number | undefined {
     return this.#bytesPerMs
+  }
+
+  /** The shortest counts: later ones contain our own queue. */
+  sawRoundTrip(roundTripMs: number): void {
+    if (roundTripMs > 0) this.#roundTripMs = Math.min(this.#roundTripMs, roundTripMs)
   }
 
   sent(stream: number, bytes: number, atMs: number): void {
@@ -112,7 +116,8 @@ export class InFlight {
     const rate = installed / busyMs
     this.#bytesPerMs =
       this.#bytesPerMs === undefined ? rate : this.#bytesPerMs + WEIGHT * (rate - this.#bytesPerMs)
-    const roundTripMs = Math.max(SHORTEST_ROUND_TRIP_MS, this.roundTripMs)
+    if (this.#roundTripMs === Number.POSITIVE_INFINITY) return
+    const roundTripMs = Math.max(SHORTEST_ROUND_TRIP_MS, this.#roundTripMs)
     const wanted = WINDOW_FACTOR * this.#bytesPerMs * roundTripMs + SPARE_FRAMES * MAX_FRAME_BYTES
     this.#windowBytes = Math.min(LIMITS.maxWindowBytes, wanted)
   }

@@ -1,11 +1,9 @@
 /**
  * The source's edge: carries out what the engine's source machine asks for, and tells it what happened.
  *
- * It listens on a port of its own, lets in the one target that knows the secret, and moves bytes. Every decision is
- * in @godwit/engine.
+ * It sends rounds and what follows them; who may receive them is target-door.ts's, and every decision is in @godwit/engine.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { Channel, type Listener, listen, type WebSocket } from '@godwit/channel'
+import type { WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
   expectedDowntimeOf,
@@ -19,12 +17,8 @@ import {
 } from '@godwit/engine'
 import type { Subscription } from '@godwit/memory'
 import {
-  checkMessage,
-  decodeValue,
   type ErrorReport,
-  type FromSource,
   type FromTarget,
-  fromTarget,
   GodwitError,
   LIMITS,
   type MigrationReport,
@@ -41,6 +35,7 @@ import type { Job, Parked } from './job.ts'
 import { Pacing } from './pacing.ts'
 import { PageSender, pageBytesOf } from './page-sender.ts'
 import { StepWatch } from './step-watch.ts'
+import { TargetDoor, type TargetSays } from './target-door.ts'
 import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }> & Pick<SourceConfig, 'estimated'>
@@ -49,26 +44,20 @@ type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: T
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
 const FIRST_PINGS = 8
 const TICK_MS = 50
-/** Besides the streams: the control connection, and strangers that have not been turned away yet. */
-const SPARE_CONNECTIONS = 8
 /** How often a round that has nothing to send looks again. */
 const IDLE_ROUND_MS = 5
 
 export class Outgoing {
   readonly migrationId: string
   readonly #job: Job
-  readonly #open: Open
   readonly #ended: () => void
   readonly #clock = new ClockEstimate()
   readonly #encoder: FrameEncoder
   readonly #pacing: Pacing
   readonly #steps: StepWatch
-  readonly #bulkToken = randomBytes(32).toString('hex')
-  readonly #bulk: (WebSocket | undefined)[]
+  readonly #door: TargetDoor
   readonly #queue: SourceEvent[] = []
   #state: SourceState
-  #listener: Listener | undefined
-  #control: Channel<FromTarget, FromSource> | undefined
   #sender: PageSender | undefined
   #subscription: Subscription | undefined
   #parked: Parked | undefined
@@ -85,10 +74,17 @@ export class Outgoing {
 
   constructor(job: Job, open: Open, ended: () => void) {
     this.#job = job
-    this.#open = open
     this.#ended = ended
     this.migrationId = open.migrationId
-    this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
+    this.#door = new TargetDoor(
+      { migrationId: open.migrationId, secret: open.secret, streams: open.options.streams },
+      {
+        hello: ({ versions, identity }) => this.dispatch({ type: 'hello', versions, identity }),
+        message: (message) => this.#fromTarget(message),
+        streamsOpen: (sockets) => this.#streamsOpen(sockets),
+        lost: (error) => this.#lost(error),
+      },
+    )
     this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec)
     this.#pacing = new Pacing(open.options.maxBandwidth)
     this.#steps = new StepWatch(job.recentSteps, open.options.maxSlowdown)
@@ -114,21 +110,15 @@ export class Outgoing {
 
   /** Starts listening and returns the port, or undefined when it was cancelled meanwhile. Errors: `port-in-use`, `bad-arguments`. */
   async listen(): Promise<number | undefined> {
-    const [first, last] = this.#job.launch.portRange
-    const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index)
-    this.#listener = await listen({
-      at: { host: this.#job.launch.listenHost, ports },
-      maxConnections: this.#bulk.length + SPARE_CONNECTIONS,
-      connected: (socket, path) => this.#connected(socket, path),
-    })
+    const port = await this.#door.listen(this.#job.launch)
     if (this.#state.name === 'ended') {
-      await this.#listener.close()
+      this.#door.close()
       return undefined
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     // The target is still told to dial.
     void warmUp()
-    return this.#listener.port
+    return port
   }
 
   /** Tells the engine. Events that arise while it decides wait for their turn. */
@@ -194,16 +184,11 @@ export class Outgoing {
     switch (effect.type) {
       case 'welcome':
         this.#version = effect.version
-        this.#control?.send({
-          type: 'welcome',
-          version: effect.version,
-          streams: this.#bulk.length,
-          bulkToken: this.#bulkToken,
-        })
+        this.#door.welcome(effect.version)
         this.#ping()
         return
       case 'refuse':
-        this.#control?.send({ type: 'refused', error: effect.error })
+        this.#door.send({ type: 'refused', error: effect.error })
         return
       case 'sendRound':
         this.#whileSending(() => this.#sendRound(effect.round))
@@ -245,69 +230,10 @@ export class Outgoing {
     }
   }
 
-  // ---- connections
+  // ---- the target
 
-  #connected(socket: WebSocket, path: string): void {
-    if (path === '/control') {
-      const channel = new Channel<FromTarget, FromSource>(socket, fromTarget, {
-        message: (message) => this.#fromTarget(channel, message),
-        closed: (error) => {
-          if (channel !== this.#control) return
-          this.dispatch({
-            type: 'lost',
-            error: toErrorReport(
-              error ?? new GodwitError('connection-lost', 'the target closed the connection'),
-            ),
-          })
-        },
-      })
-      helloInTime(
-        () => this.#control === channel || !channel.isOpen,
-        () => channel.end(new GodwitError('setup-timeout', 'no hello came')),
-      )
-    } else if (path === '/bulk') {
-      let known = false
-      helloInTime(
-        () => known,
-        () => socket.terminate(),
-      )
-      socket.once('message', (data) => {
-        known = this.#bulkHello(socket, data as Buffer)
-        if (!known) socket.terminate()
-      })
-      socket.on('error', () => {})
-    } else {
-      socket.terminate()
-    }
-  }
-
-  #fromTarget(channel: Channel<FromTarget, FromSource>, message: FromTarget): void {
-    if (message.type === 'hello') {
-      // Whoever doesn't know the secret, or comes second, is turned away and disturbs nothing.
-      const known = message.migrationId === this.migrationId && sameSecret(message.secret, this.#open.secret)
-      if (!known || this.#control !== undefined) {
-        channel.send({
-          type: 'refused',
-          error: {
-            kind: 'unauthorized',
-            message: 'the secret of this migration is wrong or was used before',
-          },
-        })
-        channel.close()
-        return
-      }
-      this.#control = channel
-      this.dispatch({ type: 'hello', versions: message.versions, identity: message.identity })
-      return
-    }
-    if (channel !== this.#control) {
-      channel.end(new GodwitError('out-of-order', `${message.type} before hello`))
-      return
-    }
+  #fromTarget(message: TargetSays): void {
     switch (message.type) {
-      case 'bulkHello':
-        this.#lost(new GodwitError('out-of-order', 'a bulk hello on the control connection'))
-        return
       case 'pong':
         this.#pong(message)
         return
@@ -321,12 +247,8 @@ export class Outgoing {
         return
       case 'running': {
         const { epoch, claimRoundTripMs, claimWaitMs, runningAtMs } = message
-        this.dispatch({
-          type: 'targetRunning',
-          epoch,
-          claimRoundTripMs,
-          target: { runningMs: runningAtMs, claimWaitMs },
-        })
+        const target = { runningMs: runningAtMs, claimWaitMs }
+        this.dispatch({ type: 'targetRunning', epoch, claimRoundTripMs, target })
         return
       }
       case 'failed':
@@ -335,27 +257,14 @@ export class Outgoing {
     }
   }
 
-  #bulkHello(socket: WebSocket, data: Buffer): boolean {
-    try {
-      const hello = checkMessage(fromTarget, decodeValue(data))
-      if (hello.type !== 'bulkHello' || !sameSecret(hello.bulkToken, this.#bulkToken)) return false
-      if (hello.stream >= this.#bulk.length || this.#bulk[hello.stream] !== undefined) return false
-      this.#bulk[hello.stream] = socket
-    } catch {
-      return false
-    }
-    socket.on('close', () => this.#lost(new GodwitError('connection-lost', 'a bulk connection closed')))
-    socket.on('message', () =>
-      this.#lost(new GodwitError('out-of-order', 'the target sent something on a bulk connection')),
-    )
-    const open = this.#bulk.filter((stream) => stream !== undefined)
-    if (open.length === this.#bulk.length) {
-      this.#sender = new PageSender(open, this.#version, { encoder: this.#encoder, pacing: this.#pacing })
-      this.#sender.inFlight.roundTripMs = this.#clock.roundTripMs
-      this.#prepareDelta()
-      this.dispatch({ type: 'streamsOpen' })
-    }
-    return true
+  #streamsOpen(sockets: readonly WebSocket[]): void {
+    this.#sender = new PageSender(sockets, this.#version, {
+      encoder: this.#encoder,
+      pacing: this.#pacing,
+    })
+    this.#sender.inFlight.sawRoundTrip(this.#clock.roundTripMs)
+    this.#prepareDelta()
+    this.dispatch({ type: 'streamsOpen' })
   }
 
   /** Memory for a delta, before it is needed: its pages' faults would be downtime. */
@@ -375,7 +284,7 @@ export class Outgoing {
 
   #ping(): void {
     this.#pings += 1
-    this.#control?.send({ type: 'ping', id: this.#pings, sentAtMs: nowMs() })
+    this.#door.send({ type: 'ping', id: this.#pings, sentAtMs: nowMs() })
   }
 
   #pong({ sentAtMs, atMs }: Extract<FromTarget, { type: 'pong' }>): void {
@@ -385,11 +294,7 @@ export class Outgoing {
       return
     }
     this.#clock.add({ sentMs: sentAtMs, atMs, receivedMs })
-    if (this.#sender !== undefined)
-      this.#sender.inFlight.roundTripMs = Math.min(
-        this.#sender.inFlight.roundTripMs || Number.POSITIVE_INFINITY,
-        this.#clock.roundTripMs,
-      )
+    this.#sender?.inFlight.sawRoundTrip(this.#clock.roundTripMs)
     this.dispatch({ type: 'clock', roundTripMs: this.#clock.roundTripMs, clock: this.#clock.offset })
     if (this.#pings < FIRST_PINGS) this.#ping()
   }
@@ -399,8 +304,7 @@ export class Outgoing {
   #tick(): void {
     this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.inFlight.bytes ?? 0 })
     this.#ticks += 1
-    if (this.#control !== undefined && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0)
-      this.#ping()
+    if (this.#door.isConnected && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0) this.#ping()
     this.#tellProgress()
   }
 
@@ -523,7 +427,7 @@ export class Outgoing {
     const [parked, sender] = [this.#parked, this.#sender]
     if (parked === undefined || sender === undefined) throw new Error('bug: final without a parked thread')
     const { smallState, delta } = parked
-    this.#control?.send({
+    this.#door.send({
       type: 'final',
       attempt,
       step,
@@ -566,10 +470,8 @@ export class Outgoing {
     this.#job.control.throttlePercent = 0
     this.#subscription?.end()
     this.#subscription = undefined
-    if (error !== undefined) this.#control?.send({ type: 'failed', error })
-    for (const stream of this.#bulk) stream?.terminate()
-    this.#control?.close()
-    void this.#listener?.close(LIMITS.stopGraceMs)
+    if (error !== undefined) this.#door.send({ type: 'failed', error })
+    this.#door.close()
     this.#tellEnded(status, { ...(error && { error }), ...(report && { report }) })
     if (this.#state.name !== 'ended') return
     clearInterval(this.#timer)
@@ -586,15 +488,4 @@ export class Outgoing {
 
 function isCommitted(state: SourceState): boolean {
   return state.name === 'frozen' || state.name === 'handedOver' || state.name === 'recovering'
-}
-
-function helloInTime(arrived: () => boolean, otherwise: () => void): void {
-  const timer = setTimeout(() => {
-    if (!arrived()) otherwise()
-  }, LIMITS.helloTimeoutMs)
-  timer.unref()
-}
-
-function sameSecret(given: string, expected: string): boolean {
-  return given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected))
 }

@@ -9,7 +9,6 @@
  * Invariants: a stream's frames leave in sequence; a frame's buffer is used again only when its socket let go of
  * it; a page of a stopped round that did not leave is in what `sendRound` returns.
  */
-import type { WebSocket } from '@godwit/channel'
 import { copyBytes } from '@godwit/memory'
 import {
   type EncodedRun,
@@ -28,6 +27,11 @@ import type { FrameEncoder } from './frame-encoder.ts'
 import { planFrames } from './frame-plan.ts'
 import { InFlight } from './in-flight.ts'
 import { Pacing } from './pacing.ts'
+
+/** What is used of a bulk connection. */
+export interface FrameSocket {
+  send(frame: Buffer, options: { binary: true; compress: false }, gone?: () => void): void
+}
 
 export interface SentRound {
   readonly wireBytes: number
@@ -48,7 +52,7 @@ export interface StagedDelta {
 
 export class PageSender {
   readonly inFlight: InFlight
-  readonly #streams: readonly WebSocket[]
+  readonly #streams: readonly FrameSocket[]
   readonly #version: number
   readonly #encoder: FrameEncoder
   readonly #pacing: Pacing
@@ -58,7 +62,7 @@ export class PageSender {
   #left = new PageSet(0)
 
   constructor(
-    streams: readonly WebSocket[],
+    streams: readonly FrameSocket[],
     version: number,
     { encoder, pacing = new Pacing() }: { encoder: FrameEncoder; pacing?: Pacing },
   ) {

@@ -1,31 +1,31 @@
 /**
- * Runs what moves pages before there are pages to move.
+ * Runs what moves a job before there is a job to move.
  *
- * A job of some megabytes is sent in a few dozen frames: that is over before the code which plans, encodes, decodes and
- * installs them has been optimized, and the last of them are the downtime. (Measured: a frame takes two to three times as long
- * in a process that has never sent one.) So each worker does it all on a small arena of its own when a migration is near:
- * in a target before it says that it is prepared, in a source while its target is being prepared.
+ * A small job is sent in a few dozen frames: that is over before the code which plans, encodes, decodes and installs them has been
+ * optimized, and what happens at the switchover happens once. So each worker moves a small arena of its own, to itself,
+ * when a migration is near: a target before it says that it is prepared, a source while its target is still to dial.
+ * (Measured for a job that writes nothing: 8 ms of downtime without, 3 to 4 with.)
  */
-import { copyBytes } from '@godwit/memory'
+import { startSource, startTarget, stepSource, stepTarget } from '@godwit/engine'
 import {
   checkMessage,
   decodeFrame,
   decodeValue,
-  encodeDeltaFrame,
-  encodeRoundEnd,
   encodeValue,
   type FromSource,
   type FromTarget,
   fromSource,
   fromTarget,
-  MAX_FRAME_BYTES,
+  type Identity,
+  migrationOptions,
   PAGE_BYTES,
   PageSet,
+  type RoundReport,
 } from '@godwit/protocol'
 import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
-import { planFrames } from './frame-plan.ts'
 import { installPages } from './install.ts'
+import { PageSender } from './page-sender.ts'
 
 const ARENA_PAGES = 256
 /** From here on more of it changed nothing. */
@@ -38,22 +38,44 @@ export async function warmUp(): Promise<void> {
   // Pages of numbers and of zeros, as they come.
   for (let page = 0; page < ARENA_PAGES; page++)
     image.fill(page % 8, page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
-  const target = new Uint8Array(new SharedArrayBuffer(image.length))
-  const into = Buffer.alloc(MAX_FRAME_BYTES)
-  const encoder = new FrameEncoder(ARENA_PAGES, 'raw')
+  const sender = senderTo(new Uint8Array(new SharedArrayBuffer(image.length)))
+  const staged = new SharedArrayBuffer(PAGE_BYTES)
+  const delta = { memory: staged, byteLength: PAGE_BYTES, stagedBytes: () => PAGE_BYTES }
   for (let round = 0; round < ROUNDS; round++) {
-    encoder.beginRound({ isParked: false })
-    for (const runs of planFrames(dirtyIn(round), image, { stream: 0, streams: 1 })) {
-      const frame = encoder.encode(into, { version: VERSION, stream: 0, round, sequence: 0 }, runs, image)
-      installPages(decodeFrame(frame, ARENA_PAGES, VERSION), target)
-    }
-    const header = { version: VERSION, stream: 0, round, sequence: 0 }
-    const delta = { byteOffset: 0, bytes: image.subarray(0, PAGE_BYTES), copy: copyBytes }
-    decodeFrame(encodeRoundEnd(header), ARENA_PAGES, VERSION)
-    decodeFrame(encodeDeltaFrame(into, header, delta), ARENA_PAGES, VERSION)
+    await sender.sendRound(round, dirtyIn(round), { image, isParked: round % 2 === 1 })
+    await sender.sendDelta(round, delta)
     switchOver()
-    await new Promise((resolve) => setImmediate(resolve))
+    decide()
   }
+}
+
+/** A sender whose target is an arena in this process. */
+function senderTo(arena: Uint8Array): PageSender {
+  let installedBytes = 0
+  const sender: PageSender = new PageSender(
+    [
+      {
+        send: (frame, _options, gone) => {
+          installPages(decodeFrame(frame, ARENA_PAGES, VERSION), arena)
+          gone?.()
+          installedBytes += frame.length
+          queueMicrotask(() => sender.inFlight.installed(0, installedBytes))
+        },
+      },
+    ],
+    VERSION,
+    { encoder: new FrameEncoder(ARENA_PAGES, 'raw') },
+  )
+  return sender
+}
+
+/** Sometimes in one piece, sometimes scattered. */
+function dirtyIn(round: number): PageSet {
+  if (round % 2 === 0) return PageSet.full(ARENA_PAGES)
+  const pages = new PageSet(ARENA_PAGES)
+  for (let firstPage = 0; firstPage < ARENA_PAGES; firstPage += 3)
+    pages.addRun({ firstPage, pageCount: 2 - (firstPage % 2) })
+  return pages
 }
 
 /** The messages that pass while the job stands still. */
@@ -81,11 +103,69 @@ function switchOver(): void {
   for (const message of said) checkMessage(fromTarget, decodeValue(encodeValue(message)))
 }
 
-/** Sometimes in one piece, sometimes scattered. */
-function dirtyIn(round: number): PageSet {
-  if (round % 2 === 0) return PageSet.full(ARENA_PAGES)
-  const pages = new PageSet(ARENA_PAGES)
-  for (let firstPage = 0; firstPage < ARENA_PAGES; firstPage += 3)
-    pages.addRun({ firstPage, pageCount: 2 - (firstPage % 2) })
-  return pages
+const digest = '0'.repeat(64)
+const identity: Identity = {
+  program: 'none',
+  programDigest: digest,
+  parametersDigest: digest,
+  layoutDigest: digest,
+  dataDigests: {},
+  mathDigests: {},
+  rehearsalDigest: digest,
+  arenaBytes: PAGE_BYTES,
+  tracker: 'compare',
+}
+const round: RoundReport = {
+  pages: 1,
+  pageBytes: PAGE_BYTES,
+  wireBytes: PAGE_BYTES,
+  durationMs: 1,
+  steps: 1,
+  codec: 'raw',
+}
+
+/** Both ends' decisions of a whole migration; nobody carries them out. */
+function decide(): void {
+  const config = {
+    migrationId: 'none',
+    workload: 'none',
+    from: 'a',
+    to: 'b',
+    tracker: identity.tracker,
+    pageCount: 1,
+    identity,
+    options: migrationOptions.parse({}),
+    elapsedMs: 0,
+  }
+  const shape = { computeMs: 1, deltaBytes: 0 }
+  const roundSent = { type: 'roundSent', round, pendingPages: 1, bytesPerMs: 1e5, shape } as const
+  let source = startSource(config, 0)
+  for (const event of [
+    { type: 'hello', versions: { min: VERSION, max: VERSION }, identity },
+    { type: 'streamsOpen' },
+    { type: 'clock', roundTripMs: 1, clock: { offsetMs: 0, errorMs: 1 } },
+    { type: 'installed' },
+    roundSent,
+    roundSent,
+    { type: 'tick', bytesInFlight: 1 },
+    { type: 'parked', step: 1, parkedMs: 1, deltaBytes: 0 },
+    { type: 'roundStopped', round },
+    { type: 'finalRoundSent', round, scannedMs: 1, maxInFlightBytes: 0 },
+    { type: 'targetReady', installedMs: 1 },
+    { type: 'targetRunning', epoch: 1, claimRoundTripMs: 1, target: { runningMs: 1, claimWaitMs: 0 } },
+  ] as const) {
+    source = stepSource(source, event, 1).state
+  }
+  const header = { version: VERSION, stream: 0, round: 0 }
+  const runs = [{ firstPage: 0, pageCount: 1, encoding: 'zero' }] as const
+  let target = startTarget(1, 0)
+  for (const event of [
+    { type: 'welcome', streams: 1 },
+    { type: 'frame', frame: { kind: 'pages', ...header, sequence: 0, runs, payload: new Uint8Array() } },
+    { type: 'frame', frame: { kind: 'roundEnd', ...header, sequence: 1 } },
+    { type: 'final', final: { attempt: 1, step: 1, lastSequences: [1], deltaBytes: 0 } },
+    { type: 'claimResult', granted: true, epoch: 1 },
+  ] as const) {
+    target = stepTarget(target, event).state
+  }
 }

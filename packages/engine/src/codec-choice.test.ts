@@ -71,8 +71,9 @@ test('what a person asked for is what they get', () => {
 test('untried, xor is tried on a slow link and not on a fast one', () => {
   const untried = { option: 'auto', xorBytesPerMs: undefined, ratio: undefined } as const
   expect(chooseCodec({ ...untried, linkBytesPerMs: 12_500 })).toBe('xor')
-  expect(chooseCodec({ ...untried, linkBytesPerMs: 118_000 })).toBe('xor')
-  expect(chooseCodec({ ...untried, linkBytesPerMs: 1_200_000 })).toBe('raw')
+  expect(chooseCodec({ ...untried, linkBytesPerMs: 25_000 })).toBe('xor')
+  // A gigabit, or two busy cores: not worth trying before more is known.
+  expect(chooseCodec({ ...untried, linkBytesPerMs: 118_000 })).toBe('raw')
 })
 
 /** Rounds in a world as the source sees it; returns their codecs. The first round of xor finds no base. */
@@ -109,7 +110,7 @@ test('an encoder that turns out slow ends it too', () => {
 
 test('a link that became fast is noticed, although xor hides it', () => {
   const adam = { xorBytesPerMs: 200_000, ratio: 1.5 }
-  const codecs = migrate((round) => ({ ...adam, linkBytesPerMs: round < 5 ? 50_000 : 2_000_000 }), 14)
+  const codecs = migrate((round) => ({ ...adam, linkBytesPerMs: round < 5 ? 30_000 : 2_000_000 }), 14)
   expect(codecs.slice(1, 6)).toEqual(Array(5).fill('xor'))
   expect(codecs.slice(10)).toEqual(Array(4).fill('raw'))
 })
@@ -122,6 +123,9 @@ test('nothing is tried out while the job is parked', () => {
   expect(codecOfRound(known, { option: 'auto', isParked: false }).codec).toBe('raw')
   expect(codecOfRound(known, { option: 'auto', isParked: true }).codec).toBe('xor')
   expect(codecOfRound(known, { option: 'xor', isParked: false }).codec).toBe('xor')
+  const untried = learnFromRound(NOTHING_KNOWN, { bytesPerMs: 12_500, durationMs: 100, encodeMs: 0 })
+  expect(codecOfRound(untried, { option: 'auto', isParked: true }).codec).toBe('raw')
+  expect(codecOfRound(untried, { option: 'auto', isParked: false }).codec).toBe('xor')
 })
 
 test('the slower the link, the harder the encoder tries', () => {

@@ -13,7 +13,7 @@
  * 2. A round that waited for the encoder says of the link only that it is *at least* so fast. Believed as it stands, a link
  *    that became fast would look slow for as long as xor is used, and xor would be used because of it. So such a round
  *    raises the estimate at most, and after a few in a row one round goes raw, to see.
- * 3. That round is not the parked one: nothing is tried out while the job stands still.
+ * 3. That round is not the parked one: nothing is tried out while the job stands still, the codec itself least of all.
  *
  * What is measured changes (another flow on the link, a busier core), so older bytes count less: means are weighted
  * exponentially, the encoder's by bytes, the link's by rounds.
@@ -22,8 +22,12 @@
  */
 import type { MigrationOptions, RoundCodec } from '@godwit/protocol'
 
-/** Of an encoder that has not been tried: half of what a free core did, as `test/bench/codec.ts` shows it. */
-const ASSUMED_XOR_BYTES_PER_MS = 250_000
+/**
+ * Of an encoder that has not been tried: a tenth of what a free core did, as `test/bench/codec.ts` shows it. A link that looks slow may be
+ * one that nobody has time to serve: two pagers and a training thread on two cores move 150 MB/s over loopback. There the encoder would have no time
+ * either, and trying costs 20 ms at both ends, once.
+ */
+const ASSUMED_XOR_BYTES_PER_MS = 50_000
 /** Hoped for until it is known; what Adam's state of the programs that come along gives. */
 const ASSUMED_RATIO = 1.2
 /** What xor must be expected to save, since expectations err and it costs the training thread a busier core. */
@@ -122,11 +126,13 @@ export function codecOfRound(
 ): { codec: RoundCodec; effort: 'quick' | 'thorough' } {
   const { linkBytesPerMs, blindRounds, pageBytes, wireBytes, encodeMs } = known
   const effort = (linkBytesPerMs ?? Infinity) < THOROUGH_BELOW_BYTES_PER_MS ? 'thorough' : 'quick'
-  if (option === 'auto' && !isParked && blindRounds >= MAX_BLIND_ROUNDS) return { codec: 'raw', effort }
+  const isUntried = encodeMs === 0
+  if (option === 'auto' && (isParked ? isUntried : blindRounds >= MAX_BLIND_ROUNDS))
+    return { codec: 'raw', effort }
   const codec = chooseCodec({
     option,
     linkBytesPerMs,
-    xorBytesPerMs: encodeMs > 0 ? pageBytes / encodeMs : undefined,
+    xorBytesPerMs: isUntried ? undefined : pageBytes / encodeMs,
     ratio: wireBytes > 0 ? pageBytes / wireBytes : undefined,
   })
   return { codec, effort }

@@ -42,6 +42,9 @@ export interface SentRound {
   readonly rest: PageSet
 }
 
+/** Frames in a row while the job stands. */
+const FRAMES_PER_TURN_PARKED = 4
+
 /** A delta that the training thread is still staging. */
 export interface StagedDelta {
   readonly memory: SharedArrayBuffer
@@ -104,7 +107,7 @@ export class PageSender {
     const left = new PageSet(pages.pageCount)
     this.#left = left
     await Promise.all(
-      this.#streams.map((_, stream) => this.#sendStream(stream, round, { pages, image, left })),
+      this.#streams.map((_, stream) => this.#sendStream(stream, round, { pages, image, left, isParked })),
     )
     const rest = pages.copy()
     rest.removeAll(left)
@@ -142,16 +145,18 @@ export class PageSender {
   async #sendStream(
     stream: number,
     round: number,
-    { pages, image, left }: { pages: PageSet; image: Buffer; left: PageSet },
+    { pages, image, left, isParked }: { pages: PageSet; image: Buffer; left: PageSet; isParked: boolean },
   ): Promise<void> {
     const { framePages } = this.#pacing
+    let frames = 0
     for (const runs of planFrames(pages, image, { stream, streams: this.#streams.length, framePages })) {
       await this.#room()
       if (this.#isStopped) return
       this.#sendPages(stream, round, runs, image)
       for (const run of runs) left.addRun(run)
-      // A park, or an acknowledgement, is heard between two frames.
-      await turn()
+      // A park, or an acknowledgement, is heard between two frames; once parked there is less to hear, and no time.
+      frames += 1
+      if (!isParked || frames % FRAMES_PER_TURN_PARKED === 0) await turn()
       if (this.#isStopped) return
     }
     this.#send(stream, encodeRoundEnd(this.#header(stream, round)))

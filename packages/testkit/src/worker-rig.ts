@@ -304,9 +304,13 @@ export class Rig {
         `the migration ended ${how}: ${JSON.stringify(ended.error)}\n${source.log}\n${target.log}`,
       )
     }
+    const { report } = ended
+    // As a coordinator does it: a source is let go when the target's first step, or the job's end, is known.
+    const isOver = (): boolean => target.received.some(({ type }) => type === 'ended')
+    await target.until(() => this.ledger.outputs.length > report.step || isOver())
     source.send({ type: 'release', migrationId })
     await source.exited
-    return ended.report
+    return report
   }
 
   /** As a coordinator that gives the job back to its frozen source. */

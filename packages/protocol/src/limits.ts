@@ -103,8 +103,8 @@ export const LIMITS = {
   /** First steps of a job that the target repeats before it may take it over. */
   rehearsalSteps: 3,
   /** Further steps that it takes to be warm, at most. */
-  warmUpSteps: 60,
-  warmUpMs: 1_500,
+  warmUpSteps: 30,
+  warmUpMs: 600,
 } as const
 
 /** Bytes of one frame's payload at most. */

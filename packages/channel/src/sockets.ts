@@ -84,6 +84,8 @@ export async function dialBulk(
   const connection = connect({
     host: at.host,
     port: at.port,
+    // `ws` listens to it, and takes it back once the connection is open.
+    timeout: LIMITS.connectTimeoutMs,
     onread: {
       buffer: () => (isOpen ? reader.space : handshake),
       callback: (bytes, into) => {

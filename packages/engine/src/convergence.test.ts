@@ -20,7 +20,7 @@ const identity: Identity = {
   tracker: 'compare',
 }
 
-function start(options: Partial<MigrationOptions>): SourceState {
+function start(options: Partial<MigrationOptions>, splits = true): SourceState {
   const config = {
     migrationId: 'm',
     workload: 'w',
@@ -28,6 +28,7 @@ function start(options: Partial<MigrationOptions>): SourceState {
     to: 'b',
     tracker: 'compare',
     pageCount: 10_000,
+    splits,
     identity,
     options: migrationOptions.parse({ downtimeLimitMs: 50, ...options }),
     elapsedMs: 0,
@@ -112,6 +113,12 @@ test('stop and copy parks before anything is sent, and sends it all in the final
   expect(state).toMatchObject({ name: 'parking', run: { nextRound: 0, parks: 1 } })
   const { effects } = stepSource(state, { type: 'parked', step: 7, parkedMs: 2, deltaBytes: 0 }, 3)
   expect(effects).toEqual([{ type: 'stopRound' }, { type: 'sendFinalRound', round: 0, attempt: 1 }])
+})
+
+test('a program that steps as a whole is never asked to park before apply', () => {
+  const asked = { method: 'stopcopy', parkPoint: 'preApply' } as const
+  expect(start(asked)).toMatchObject({ run: { parkPoint: 'preApply' } })
+  expect(start(asked, false)).toMatchObject({ run: { parkPoint: 'boundary' } })
 })
 
 test('rounds go on while the thread has not parked yet, and the one that was under way counts', () => {

@@ -23,6 +23,8 @@ export interface SourceConfig {
   readonly to: string
   readonly tracker: TrackerKind
   readonly pageCount: number
+  /** Whether the program splits its step: another one parks at the boundary, whatever was asked. */
+  readonly splits: boolean
   readonly identity: Identity
   readonly options: MigrationOptions
   /** How long ago the migration was asked for when the source heard of it. */

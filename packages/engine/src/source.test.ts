@@ -28,6 +28,7 @@ const config: SourceConfig = {
   to: 'b',
   tracker: 'compare',
   pageCount: 1000,
+  splits: true,
   identity,
   options: migrationOptions.parse({ downtimeLimitMs: 50, timeoutMs: 60_000 }),
   elapsedMs: 10,

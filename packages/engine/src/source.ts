@@ -285,7 +285,8 @@ const connecting: Row<'connecting'> = {
   streamsOpen: (state, _event, nowMs) => {
     const run = { ...state.run, activeMs: nowMs, progressMs: nowMs }
     if (run.config.options.method === 'precopy') return sendNextRound({ name: 'active', run })
-    const point = run.config.options.parkPoint === 'preApply' ? 'preApply' : 'boundary'
+    const { options, splits } = run.config
+    const point = splits && options.parkPoint === 'preApply' ? 'preApply' : 'boundary'
     return park(run, { point, reason: 'stop and copy, as asked', expectedMs: 0 }, nowMs)
   },
   tick: setupTick,

@@ -36,6 +36,8 @@ export const LIMITS = {
   slowdownCores: 4,
   /** Arrays of a program's delta, and their bytes together: they are staged at both ends while a migration lasts. */
   maxDeltaArrays: 1024,
+  /** Characters of all their names: they travel in `final`. */
+  maxDeltaNamesLength: 24 * KiB,
   maxDeltaBytes: 1024 * MiB,
 
   maxControlMessageBytes: 1 * MiB,

@@ -11,6 +11,7 @@ import {
   type FrameHeader,
   GodwitError,
   type MigrationOptions,
+  PAGE_BYTES,
   type RoundCodec,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
@@ -23,12 +24,22 @@ export class FrameEncoder {
   #encodeMs = 0
   #sentXor = false
 
-  /** Errors: `bad-arguments` when xor was asked for and this host has no compressor. */
-  constructor(pageCount: number, option: MigrationOptions['codec']) {
+  /**
+   * `spareBytes` is what the host gives besides: xor needs a copy of the arena. Errors, when xor was asked for: `bad-arguments` where this
+   * host has no compressor, `out-of-memory` where that copy would be too much.
+   */
+  constructor(pageCount: number, option: MigrationOptions['codec'], spareBytes: number) {
+    const neededBytes = pageCount * PAGE_BYTES
+    if (option === 'xor' && neededBytes > spareBytes) {
+      throw new GodwitError(
+        'out-of-memory',
+        `the xor codec needs ${neededBytes} bytes for its copy of what was sent, and the host has ${spareBytes} to give: use --codec raw`,
+      )
+    }
     if (option === 'xor' && !isXorPossible()) {
       throw new GodwitError('bad-arguments', 'the compressor does not load on this host: use --codec raw')
     }
-    this.#option = option === 'raw' || isXorPossible() ? option : 'raw'
+    this.#option = neededBytes <= spareBytes && isXorPossible() ? option : 'raw'
     this.#framed = new FramedImage(pageCount)
   }
 

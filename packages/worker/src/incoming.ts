@@ -26,7 +26,6 @@ import {
   toErrorReport,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
-import { touch } from './delta-staging.ts'
 import { finalDigest } from './final-digest.ts'
 import { installPages } from './install.ts'
 import type { Job } from './job.ts'
@@ -40,6 +39,7 @@ type Dial = Extract<ToWorker, { type: 'dial' }>
 export class Incoming {
   readonly migrationId: string
   readonly #job: Job
+  readonly #over: () => void
   readonly #dial: Dial
   readonly #installedBytes: number[] = []
   readonly #saidBytes: number[] = []
@@ -57,19 +57,21 @@ export class Incoming {
   #grantedMs: number | undefined
   #repeat: NodeJS.Timeout | undefined
   #version = 0
+  #saidAtMs = 0
   #decoder: XorDecoder | undefined
 
-  constructor(job: Job, message: Dial) {
+  /** `over` is called when the job is ours and runs: nothing more will be asked of this. */
+  constructor(job: Job, message: Dial, over: () => void) {
+    this.#over = over
     this.#job = job
     this.#dial = message
     this.migrationId = message.migrationId
-    this.#staging = new SharedArrayBuffer(job.maxDeltaBytes ?? 0)
+    this.#staging = job.staging()
     this.#state = startTarget(job.dirtyPages.pageCount, this.#staging.byteLength)
   }
 
   async start(): Promise<void> {
     try {
-      touch(this.#staging)
       const socket = await dial(this.#url('control'))
       const control = new Channel<FromSource, FromTarget>(socket, fromSource, {
         message: (message) => this.#fromSource(message),
@@ -118,7 +120,13 @@ export class Incoming {
   #dispatch(event: TargetEvent): void {
     const { state, effects } = stepTarget(this.#state, event)
     this.#state = state
-    for (const effect of effects) this.#carryOut(effect)
+    try {
+      for (const effect of effects) this.#carryOut(effect)
+    } catch (error) {
+      // What was being installed is no good, or there is a bug: nothing of this is claimed any more.
+      this.#state = { name: 'ended' }
+      this.#carryOut({ type: 'exit', error: toErrorReport(error) })
+    }
   }
 
   #lost(error: unknown): void {
@@ -224,7 +232,10 @@ export class Incoming {
     this.#installedBytes[stream] = bytes
     this.#dispatch({ type: 'frame', frame })
     const unsaid = bytes - (this.#saidBytes[stream] ?? 0)
-    if (unsaid < SAID_AT_BYTES / this.#streams.length && frame.kind !== 'roundEnd') return
+    const isFew = unsaid < SAID_AT_BYTES / this.#streams.length && frame.kind !== 'roundEnd'
+    const atMs = nowMs()
+    if (isFew && atMs - this.#saidAtMs < LIMITS.heartbeatIntervalMs) return
+    this.#saidAtMs = atMs
     this.#saidBytes[stream] = bytes
     this.#control?.send({ type: 'installed', stream, bytes })
   }
@@ -264,5 +275,6 @@ export class Incoming {
       claimWaitMs: this.#atGateMs === undefined ? 0 : Math.max(0, grantedMs - this.#atGateMs),
       claimRoundTripMs: this.#claimRoundTripMs,
     })
+    this.#over()
   }
 }

@@ -16,6 +16,8 @@ export interface Job {
   readonly dirtyPages: DirtyPages
   /** Of the largest delta that the program declares, staged; undefined when it steps as a whole. */
   readonly maxDeltaBytes: number | undefined
+  /** What the host gives besides paged memory, shadow and delta. */
+  readonly spareBytes: number
   readonly control: ControlWords
   readonly outputs: Outputs
   /** Their times say what training costs while nothing else goes on. */
@@ -23,8 +25,8 @@ export interface Job {
   /** The epoch under which outputs are stamped. */
   epoch: number
   tell(message: FromWorker): void
-  /** Gives the thread memory for a delta in which it parks. */
-  giveStaging(memory: SharedArrayBuffer): void
+  /** Memory for a delta on its way in or out: one for the worker's life, which the thread is given when it is first needed. */
+  staging(): SharedArrayBuffer
   /** Gives the thread a state to go on with, behind the closed gate, and the outputs that came with it. */
   takeOver(state: TakeOver, spool: readonly Output[]): void
   /** Lets the thread apply. */

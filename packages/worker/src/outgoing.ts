@@ -28,7 +28,6 @@ import {
   toErrorReport,
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
-import { touch } from './delta-staging.ts'
 import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import type { Job, Parked } from './job.ts'
@@ -85,7 +84,7 @@ export class Outgoing {
         lost: (error) => this.#lost(error),
       },
     )
-    this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec)
+    this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec, job.spareBytes)
     this.#pacing = new Pacing(open.options.maxBandwidth)
     this.#steps = new StepWatch(job.recentSteps, open.options.maxSlowdown)
     const { workloadId } = job.launch
@@ -103,6 +102,7 @@ export class Outgoing {
         elapsedMs,
         ...(estimated && { estimated }),
         pageCount: job.dirtyPages.pageCount,
+        splits: job.maxDeltaBytes !== undefined,
       },
       nowMs(),
     )
@@ -117,7 +117,7 @@ export class Outgoing {
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     // The target is still told to dial.
-    void warmUp()
+    warmUp().catch((error: unknown) => console.error(error))
     return port
   }
 
@@ -258,22 +258,18 @@ export class Outgoing {
   }
 
   #streamsOpen(sockets: readonly WebSocket[]): void {
-    this.#sender = new PageSender(sockets, this.#version, {
-      encoder: this.#encoder,
-      pacing: this.#pacing,
-    })
-    this.#sender.inFlight.sawRoundTrip(this.#clock.roundTripMs)
-    this.#prepareDelta()
-    this.dispatch({ type: 'streamsOpen' })
-  }
-
-  /** Memory for a delta, before it is needed: its pages' faults would be downtime. */
-  #prepareDelta(): void {
-    const { maxDeltaBytes } = this.#job
-    if (maxDeltaBytes === undefined) return
-    this.#staging = new SharedArrayBuffer(maxDeltaBytes)
-    touch(this.#staging)
-    this.#job.giveStaging(this.#staging)
+    try {
+      this.#sender = new PageSender(sockets, this.#version, {
+        encoder: this.#encoder,
+        pacing: this.#pacing,
+      })
+      this.#sender.inFlight.sawRoundTrip(this.#clock.roundTripMs)
+      // Now, not when it is needed: its pages' faults would be downtime.
+      if (this.#job.maxDeltaBytes !== undefined) this.#staging = this.#job.staging()
+      this.dispatch({ type: 'streamsOpen' })
+    } catch (error) {
+      this.#lost(error)
+    }
   }
 
   #lost(error: unknown): void {
@@ -363,6 +359,8 @@ export class Outgoing {
 
   /** The thread is parked: what is pending, or without any round before everything, and then the delta that it parked with. */
   async #sendFinalRound({ round, attempt }: Effect<'sendFinalRound'>): Promise<void> {
+    // It waited for the round before to stop: the park may have been given up meanwhile, or the migration have ended.
+    if (!this.#isDraining(attempt)) return
     const begun = { atMs: nowMs(), step: this.#job.control.step }
     const pages = this.#subscription === undefined ? this.#everyPage() : this.#subscription.take()
     const scannedMs = nowMs()
@@ -376,12 +374,16 @@ export class Outgoing {
       durationMs: nowMs() - begun.atMs,
     }
     // Given up in the very moment in which the last frame left: the next round follows.
-    if (!isWhole || this.#state.name !== 'draining') this.dispatch({ type: 'roundStopped', round: final })
+    if (!isWhole || !this.#isDraining(attempt)) this.dispatch({ type: 'roundStopped', round: final })
     else {
       const maxInFlightBytes = sender.inFlight.mostBytes
       const stepSlowdown = this.#steps.measured
       this.dispatch({ type: 'finalRoundSent', round: final, scannedMs, maxInFlightBytes, stepSlowdown })
     }
+  }
+
+  #isDraining(attempt: number): boolean {
+    return this.#state.name === 'draining' && this.#state.run.parks === attempt
   }
 
   async #sendDelta(sender: PageSender, attempt: number): Promise<number> {

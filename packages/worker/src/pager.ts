@@ -20,7 +20,7 @@ import {
   trackedBytes,
   type WorkerLaunch,
 } from '@godwit/protocol'
-import { maxStagedBytes } from './delta-staging.ts'
+import { maxStagedBytes, touch } from './delta-staging.ts'
 import { Incoming } from './incoming.ts'
 import type { Job } from './job.ts'
 import { probeJob } from './job-probe.ts'
@@ -64,6 +64,7 @@ export class Pager {
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
   #last: FromWorker | undefined
+  #stagingMemory: SharedArrayBuffer | undefined
   /** What the thread reported while the job was not ours yet: released, and stamped, when it is. */
   #withheld: Extract<FromThread, { type: 'step' }>[] | undefined
   /** From the process's start to being ready. */
@@ -241,24 +242,26 @@ export class Pager {
   }
 
   async #onPrepared(rehearsalDigest: string): Promise<void> {
-    if (this.#launch.mode === 'incoming') await warmUp()
+    if (this.#launch.mode === 'incoming') await warmUp().catch((error: unknown) => console.error(error))
     if (this.#loaded === undefined) return
     const { paged, dirtyPages, message } = this.#loaded
     const identity = { ...this.#loaded.identity, rehearsalDigest }
+    const maxDeltaBytes = message.deltaArrays && maxStagedBytes(message.deltaArrays)
     this.#setupMs = performance.now()
     this.#job = {
       launch: this.#launch,
       identity,
       paged,
       dirtyPages,
-      maxDeltaBytes: message.deltaArrays && maxStagedBytes(message.deltaArrays),
+      maxDeltaBytes,
+      spareBytes: this.#launch.memoryLimitBytes - trackedBytes(identity) - (maxDeltaBytes ?? 0),
       control: this.#control,
       outputs: this.#outputs,
       recentSteps: this.#recentSteps,
       epoch: this.#launch.epoch,
       tell: (message) => this.#edge.tell(message),
       takeOver: (state, spool) => this.#takeOver(state, spool),
-      giveStaging: (memory) => this.#toThread({ type: 'staging', memory }),
+      staging: () => this.#staging(maxDeltaBytes ?? 0),
       openGate: () => this.#openGate(),
       exit: (code) => this.#edge.exit(code),
     }
@@ -323,8 +326,14 @@ export class Pager {
 
   #dial(message: Extract<ToWorker, { type: 'dial' }>): void {
     if (this.#job === undefined || this.#incoming !== undefined || this.#launch.mode !== 'incoming') return
-    this.#incoming = new Incoming(this.#job, message)
-    void this.#incoming.start()
+    try {
+      this.#incoming = new Incoming(this.#job, message, () => {
+        this.#incoming = undefined
+      })
+      void this.#incoming.start()
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #takeOver(state: TakeOver, spool: readonly Output[]): void {
@@ -340,6 +349,15 @@ export class Pager {
     const withheld = this.#withheld ?? []
     this.#withheld = undefined
     for (const message of withheld) this.#addOutput(message)
+  }
+
+  #staging(byteLength: number): SharedArrayBuffer {
+    if (this.#stagingMemory === undefined) {
+      this.#stagingMemory = new SharedArrayBuffer(byteLength)
+      touch(this.#stagingMemory)
+      this.#toThread({ type: 'staging', memory: this.#stagingMemory })
+    }
+    return this.#stagingMemory
   }
 
   #toThread(message: ToThread): void {

@@ -67,6 +67,12 @@ export class RecordingSetup implements SetupContext {
     }
     this.deltaArrays.set(name, { dtype, maxLength })
     const bytes = maxStagedBytes(this.deltaArrays)
+    if (Buffer.byteLength([...this.deltaArrays.keys()].join('')) > LIMITS.maxDeltaNamesLength) {
+      throw new GodwitError(
+        'program-invalid',
+        `the names of the delta's arrays have more than ${LIMITS.maxDeltaNamesLength} bytes together: shorten them`,
+      )
+    }
     if (this.deltaArrays.size > LIMITS.maxDeltaArrays || bytes > LIMITS.maxDeltaBytes) {
       throw new GodwitError(
         'program-invalid',

@@ -25,7 +25,14 @@ import { nowMs } from './clock.ts'
 import type { Delta, SmallState, SplitSteps, StepReport, WholeSteps } from './contract.ts'
 import { maxStagedBytes, sentArrays, stage, stagedBytes, stagedDelta } from './delta-staging.ts'
 import { checkDelta, checkReport, isSplit, type LoadedProgram, loadProgram } from './loaded-program.ts'
-import { ControlWords, type FromThread, REQUEST, type ThreadStart, type ToThread } from './thread-messages.ts'
+import {
+  ControlWords,
+  type FromThread,
+  REQUEST,
+  type TakeOver,
+  type ThreadStart,
+  type ToThread,
+} from './thread-messages.ts'
 
 /** Enough for code to be compiled. */
 const TAKE_OVER_REHEARSALS = 20
@@ -118,8 +125,8 @@ class Training {
   /** Waits for the pager to have installed everything, then goes on from there. */
   takeOver(): void {
     this.#waitWhile(REQUEST.await)
-    const received = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ToThread | undefined
-    if (received?.type !== 'takeOver') throw new Error('bug: woken up without a state to take over')
+    const received = this.#receive()
+    if (received === undefined) throw new Error('bug: woken up without a state to take over')
     const { step, smallState, delta } = received
     this.#state = decodeValue(smallState) as SmallState
     if (delta !== undefined) {
@@ -236,12 +243,17 @@ class Training {
     return { arrays: sentArrays(arrays), byteLength: stagedBytes(arrays), values, computeMs }
   }
 
-  #stage({ arrays }: Delta): void {
+  /** Takes what the pager sent so far; returns the state to take over, if that came. */
+  #receive(): TakeOver | undefined {
     for (;;) {
       const received = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ToThread | undefined
-      if (received === undefined) break
-      if (received.type === 'staging') this.#staging = received.memory
+      if (received?.type !== 'staging') return received
+      this.#staging = received.memory
     }
+  }
+
+  #stage({ arrays }: Delta): void {
+    this.#receive()
     const memory = this.#staging
     if (memory === undefined || memory.byteLength < maxStagedBytes(this.#program.deltaArrays))
       throw new Error('bug: parked before apply without memory for the delta')
@@ -257,7 +269,11 @@ class Training {
     const untilMs = nowMs() + (this.#stepMs * percent) / (100 - percent)
     for (let leftMs = untilMs - nowMs(); leftMs > 0; leftMs = untilMs - nowMs()) {
       const { bits, word } = control.requested
-      if (bits & (REQUEST.stop | REQUEST.parkAtBoundary) || control.throttlePercent === 0) return
+      if (
+        bits & (REQUEST.stop | REQUEST.parkAtBoundary | REQUEST.parkBeforeApply) ||
+        control.throttlePercent === 0
+      )
+        return
       control.waitForChange(word, leftMs)
     }
   }

@@ -64,7 +64,7 @@ function senderTo(arena: Uint8Array): PageSender {
       },
     ],
     VERSION,
-    { encoder: new FrameEncoder(ARENA_PAGES, 'raw') },
+    { encoder: new FrameEncoder(ARENA_PAGES, 'raw', 0) },
   )
   return sender
 }
@@ -133,6 +133,7 @@ function decide(): void {
     to: 'b',
     tracker: identity.tracker,
     pageCount: 1,
+    splits: true,
     identity,
     options: migrationOptions.parse({}),
     elapsedMs: 0,

@@ -2,23 +2,11 @@
  * Goal: stalled rounds are answered as the person chose, in steps, and never past what is allowed. Method: rounds that
  * stall for ever, each choice.
  */
-import { type Identity, LIMITS, type MigrationOptions, migrationOptions } from '@godwit/protocol'
+import { LIMITS, type MigrationOptions, migrationOptions } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { startSource, stepSource } from './source.ts'
 import type { SourceEffect, SourceEvent, SourceState } from './source-types.ts'
-
-const digest = '0'.repeat(64)
-const identity: Identity = {
-  program: 'p',
-  programDigest: digest,
-  parametersDigest: digest,
-  layoutDigest: digest,
-  dataDigests: {},
-  mathDigests: {},
-  rehearsalDigest: digest,
-  arenaBytes: 4096,
-  tracker: 'compare',
-}
+import { identity } from './support/identity.ts'
 
 function start(options: Partial<MigrationOptions>, splits = true): SourceState {
   const config = {

@@ -3,24 +3,13 @@
  * Method: the good path step by step; each way out of it; then random events against an oracle that looks at nothing
  * but the effects.
  */
-import { type ErrorReport, type Identity, LIMITS, migrationOptions, type RoundReport } from '@godwit/protocol'
+import { type ErrorReport, LIMITS, migrationOptions, type RoundReport } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { startSource, stepSource } from './source.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
+import { identity } from './support/identity.ts'
 
-const digest = '0'.repeat(64)
-const identity: Identity = {
-  program: 'p',
-  programDigest: digest,
-  parametersDigest: digest,
-  layoutDigest: digest,
-  dataDigests: {},
-  mathDigests: {},
-  rehearsalDigest: digest,
-  arenaBytes: 4096,
-  tracker: 'compare',
-}
 const config: SourceConfig = {
   migrationId: 'm',
   workload: 'w',

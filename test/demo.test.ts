@@ -37,7 +37,7 @@ function demo(...args: string[]): Running {
   return new Running('npm', ['run', '-s', 'demo', '--', ...args], {
     cwd: REPOSITORY,
     // npm keeps compiled code below the temporary folder on newer Nodes: that is npm's, not the demo's.
-    env: { ...makeTemporary(temporary), NODE_DISABLE_COMPILE_CACHE: '1' },
+    env: makeTemporary(temporary),
   })
 }
 

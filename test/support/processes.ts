@@ -88,7 +88,8 @@ export function makeTemporary(path: string): NodeJS.ProcessEnv {
   mkdirSync(join(tmpdir(), cache), { recursive: true })
   symlinkSync(join(tmpdir(), cache), join(path, cache))
   const { GODWIT_COORDINATOR: _, ...env } = process.env
-  return { ...env, TMPDIR: path }
+  // npm keeps one there too.
+  return { ...env, TMPDIR: path, NODE_DISABLE_COMPILE_CACHE: '1' }
 }
 
 /** What lies in a folder of `makeTemporary` besides the cache. */

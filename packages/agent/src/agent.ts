@@ -55,6 +55,7 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
       memoryBytes: options.memoryBytes,
       cores: availableParallelism(),
       workers: workers.ids(),
+      checkpoints: [],
     }),
     message: (message) => obey(message, { workers, probes }),
     registeredAgain: () => workers.reconnectAll(),

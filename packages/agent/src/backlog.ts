@@ -22,6 +22,7 @@ type Keep = 'not' | 'once' | 'some' | 'all'
 
 const KEEP: { readonly [Type in FromWorker['type']]: Keep } = {
   migrationProgress: 'not',
+  hello: 'not',
   estimated: 'not',
   prepared: 'once',
   ended: 'once',
@@ -31,6 +32,7 @@ const KEEP: { readonly [Type in FromWorker['type']]: Keep } = {
   outputs: 'some',
   failed: 'all',
   outgoingOpened: 'all',
+  checkpointed: 'once',
 }
 
 export class Backlog {

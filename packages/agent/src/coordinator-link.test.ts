@@ -20,6 +20,7 @@ const register: Register = {
   memoryBytes: 1,
   cores: 1,
   workers: [],
+  checkpoints: [],
 }
 
 /** `lost` is called when the link has noticed that its connection is gone. */
@@ -51,7 +52,7 @@ test('says what the coordinator refused', async () => {
 })
 
 test('keeps order over a loss, registration first', async () => {
-  coordinator.answer = { type: 'registered' }
+  coordinator.answer = { type: 'registered', clusterId: 'test' }
   let noticed: () => void = () => {}
   const lost = new Promise<void>((resolve) => {
     noticed = resolve
@@ -74,7 +75,7 @@ test('keeps order over a loss, registration first', async () => {
 })
 
 test('a worker whose end waits to be told is still registered', async () => {
-  coordinator.answer = { type: 'registered' }
+  coordinator.answer = { type: 'registered', clusterId: 'test' }
   let noticed: () => void = () => {}
   const lost = new Promise<void>((resolve) => {
     noticed = resolve

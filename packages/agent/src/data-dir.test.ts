@@ -21,6 +21,7 @@ function launch(workerId: string): WorkerLaunch {
   return {
     ...launchOf(workerId),
     programFile: '/p.ts',
+    checkpointFolder: '/checkpoints/job',
     orphanTimeoutMs: 1,
     listenHost: '127.0.0.1',
     portRange: [0, 0],

@@ -4,12 +4,14 @@
  *
  * Exit codes: 0 after a signal, 1 with one line on stderr that says what is wrong and what to do.
  */
+import { armCrashPoints } from '@godwit/channel'
 import { GodwitError } from '@godwit/protocol'
 import { pino } from 'pino'
 import { type Agent, startAgent } from './agent.ts'
 import { parseFlags, USAGE } from './flags.ts'
 
 async function main(): Promise<void> {
+  armCrashPoints('agent')
   const flags = parseFlags(process.argv.slice(2))
   if (flags === undefined) {
     console.log(USAGE)

@@ -7,6 +7,8 @@
  * Invariants: for every launch that is not a repeat exactly one `exited` follows, whether a process came to be or
  * not; only processes started by this host's agents are ever killed.
  */
+
+import { join } from 'node:path'
 import {
   type ErrorReport,
   type FromWorker,
@@ -185,6 +187,7 @@ export class Workers {
     return {
       ...launch,
       programFile: resolveProgram(launch.program, programFolders),
+      checkpointFolder: join(this.#options.dataDir, 'checkpoints', launch.workloadId),
       orphanTimeoutMs,
       listenHost,
       portRange: [portRange[0], portRange[1]],

@@ -9,6 +9,7 @@
  */
 import { checkMessage, decodeValue, encodeValue, GodwitError, LIMITS } from '@godwit/protocol'
 import type { RawData, WebSocket } from 'ws'
+import { crashPoint } from './crash-point.ts'
 
 /** Anything with zod's `safeParse`. */
 type Schema<T> = Parameters<typeof checkMessage>[0] & { _zod: { output: T } }
@@ -68,7 +69,10 @@ export class Channel<In, Out> {
 
   send(message: Out): void {
     if (this.#closed) return
+    const { type } = message as { readonly type?: string }
+    crashPoint(`before-send:${type}`)
     this.#socket.send(encodeValue(message))
+    crashPoint(`after-send:${type}`)
     if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
       this.end(new GodwitError('peer-stalled', 'the peer reads too slowly: its messages pile up'))
     }

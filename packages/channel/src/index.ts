@@ -1,5 +1,6 @@
 export type { WebSocket } from 'ws'
 export { Channel, type ChannelHandlers, type ChannelOptions } from './channel.ts'
+export { armCrashPoints, type CrashRole, crashPoint } from './crash-point.ts'
 export { FrameReader } from './frame-reader.ts'
 export {
   type BulkHandlers,

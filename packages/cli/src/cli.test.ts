@@ -220,6 +220,7 @@ test('every option of a migration can be typed', async () => {
     onStall: 'raiseLimit',
     timeoutMs: 9000,
     onTimeout: 'force',
+    verify: false,
   }
   expect(coordinator.requests[1]).toEqual({ op: 'migrate', workload: 'job', to: 'b', options })
   expect(Object.keys(options).sort(), 'none is missing').toEqual(Object.keys(migrationOptions.shape).sort())

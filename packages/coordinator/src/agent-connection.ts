@@ -34,7 +34,11 @@ export interface AgentHandlers {
 }
 
 /** Takes over a socket that an agent has opened. */
-export function acceptAgent(socket: WebSocket, handlers: AgentHandlers, log: Logger): void {
+export function acceptAgent(
+  socket: WebSocket,
+  { handlers, clusterId }: { handlers: AgentHandlers; clusterId: string },
+  log: Logger,
+): void {
   let host: string | undefined
   const channel = new Channel<FromAgent, ToAgent>(socket, fromAgent, {
     message: (message) => {
@@ -86,7 +90,7 @@ export function acceptAgent(socket: WebSocket, handlers: AgentHandlers, log: Log
       return undefined
     }
     log.info({ host: message.name, address: message.address, workers: message.workers }, 'agent registered')
-    channel.send({ type: 'registered' })
+    channel.send({ type: 'registered', clusterId })
     handlers.reconcile(message.name, message.workers)
     return message.name
   }

@@ -11,6 +11,7 @@ import { GodwitError, LIMITS, type MigrationView } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
 import { type AgentHandlers, acceptAgent } from './agent-connection.ts'
 import { acceptClient, type Handlers } from './client-connection.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
 import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
@@ -47,7 +48,8 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
     at: { host: options.host ?? DEFAULT_HOST, ports: [options.port ?? DEFAULT_PORT] },
     connected: (socket, url) => {
       const path = url.split('?')[0]
-      if (path === '/agent') acceptAgent(socket, registry.agents, log)
+      if (path === '/agent')
+        acceptAgent(socket, { handlers: registry.agents, clusterId: registry.clusterId }, log)
       else if (path === '/client') acceptClient(socket, registry.requests, log)
       else {
         socket.on('error', () => {})
@@ -65,20 +67,23 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
 }
 
 class Registry {
+  /** Which agents belong to it. */
+  readonly clusterId = makeWorkloadId('cluster')
   readonly #inventory = new Inventory()
   readonly #workloads = new Map<string, Workload>()
   readonly #migrations = new Map<string, MigrationView>()
-  readonly #estimates = new Estimates(this.#inventory)
+  readonly #estimates: Estimates
   readonly #services: Services
   readonly #log: Logger
 
-  constructor(store: KeyValueStore, log: Logger) {
+  constructor(store: KeyValueStore, log: Logger, clock: Clock = systemClock) {
+    this.#estimates = new Estimates(this.#inventory, clock)
     this.#log = log
     this.#services = {
       store,
       inventory: this.#inventory,
       log,
-      nowMs: () => performance.now(),
+      clock,
       migrationChanged: (view) => this.#keepMigration(view),
     }
   }
@@ -166,6 +171,9 @@ class Registry {
       const migration = this.#migrations.get(id)
       if (migration === undefined) throw new GodwitError('unknown-migration', `there is no migration ${id}`)
       return { migration }
+    },
+    checkpoint: ({ workload }) => {
+      throw new GodwitError('checkpoint-failed', `${this.#workload(workload).id} can't be checkpointed yet`)
     },
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),

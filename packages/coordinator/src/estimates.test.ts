@@ -1,6 +1,7 @@
 /** Goal: the questions come in order, an error of any of them is the answer, and only the host that was asked is heard. Method: agents that are lists. */
 import { type Estimate, migrationOptions, type ToAgent } from '@godwit/protocol'
 import { expect, test } from 'vitest'
+import { systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
 import { Inventory } from './inventory.ts'
 
@@ -31,10 +32,11 @@ function asking() {
         memoryBytes: 1,
         cores: 1,
         workers: [],
+        checkpoints: [],
       },
       { send: (message) => asked[name]?.push(message) },
     )
-  const estimates = new Estimates(inventory)
+  const estimates = new Estimates(inventory, systemClock)
   const answer = estimates.estimate({
     workload: 'job',
     from: 'a',

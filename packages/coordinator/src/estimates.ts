@@ -18,6 +18,7 @@ import {
   type ToAgent,
   type ToWorker,
 } from '@godwit/protocol'
+import type { Clock } from './clock.ts'
 import type { Inventory } from './inventory.ts'
 import { makeProbeId, makeSecret } from './names.ts'
 
@@ -52,9 +53,11 @@ interface Question {
 
 export class Estimates {
   readonly #inventory: Inventory
+  readonly #clock: Clock
   readonly #questions = new Map<string, Question>()
 
-  constructor(inventory: Inventory) {
+  constructor(inventory: Inventory, clock: Clock) {
+    this.#clock = clock
     this.#inventory = inventory
   }
 
@@ -93,13 +96,11 @@ export class Estimates {
     { host, probeId, message }: { host: string; probeId: string; message: ToAgent },
   ): Promise<AnswerOf<Type>> {
     this.#inventory.connectedHost(host)
-    let timer: NodeJS.Timeout | undefined
+    let cancel = (): void => {}
     try {
       return await new Promise((resolve, reject) => {
-        timer = setTimeout(
-          () =>
-            reject(new GodwitError('peer-stalled', `${host} did not answer an estimate's question in time`)),
-          SLACK_MS + WITHIN_MS[type],
+        cancel = this.#clock.after(SLACK_MS + WITHIN_MS[type], () =>
+          reject(new GodwitError('peer-stalled', `${host} did not answer an estimate's question in time`)),
         )
         const answered = (answer: Answer): void => {
           if (answer.error === undefined) resolve(answer as AnswerOf<Type>)
@@ -109,7 +110,7 @@ export class Estimates {
         this.#inventory.send(host, message)
       })
     } finally {
-      clearTimeout(timer)
+      cancel()
       this.#questions.delete(probeId)
     }
   }

@@ -5,6 +5,7 @@
  * Exit codes: 0 after a signal, 1 with one line on stderr that says what is wrong and what to do.
  */
 import { parseArgs } from 'node:util'
+import { armCrashPoints } from '@godwit/channel'
 import { GodwitError } from '@godwit/protocol'
 import { pino } from 'pino'
 import { type Coordinator, DEFAULT_HOST, DEFAULT_PORT, startCoordinator } from './coordinator.ts'
@@ -46,6 +47,7 @@ function parsed(args: string[]): { host?: string; port?: string; 'log-level'?: s
 }
 
 async function main(): Promise<void> {
+  armCrashPoints('coordinator')
   const flags = parseFlags(process.argv.slice(2))
   if (flags === undefined) {
     console.log(USAGE)

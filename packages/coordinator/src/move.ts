@@ -6,6 +6,7 @@
  * job lost.
  */
 import type { ErrorReport, MigrationView, Output, ToWorker } from '@godwit/protocol'
+import type { Clock } from './clock.ts'
 import { beginLostTime, countStep, type LostTime, lostTimeMs } from './lost-time.ts'
 import { beginMigration, stepMigration } from './migration-machine.ts'
 import {
@@ -24,7 +25,7 @@ import { claim, type Decision, type OwnershipRecord, recover } from './ownership
 
 /** What a migration needs of its workload. */
 export interface MoveEdge {
-  nowMs(): number
+  readonly clock: Clock
   launchTarget(plan: MigrationPlan): void
   toWorker(workerId: string, message: ToWorker): void
   kill(workerId: string): void
@@ -50,7 +51,7 @@ export class Move {
   #acceptedSteps = 0
   #workloadEnded = false
   #toldLostTime = false
-  #timer: NodeJS.Timeout | undefined
+  #cancelTimer: () => void = () => {}
 
   /** `latestStepMs`: the times of the steps before, see lost-time.ts. Nothing happens before `begin`. */
   constructor(plan: MigrationPlan, latestStepMs: readonly number[], edge: MoveEdge) {
@@ -86,7 +87,7 @@ export class Move {
   }
 
   async handle(event: MigrationEvent): Promise<void> {
-    await this.#enter(stepMigration(this.#state, event, this.#edge.nowMs()))
+    await this.#enter(stepMigration(this.#state, event, this.#edge.clock.nowMs()))
   }
 
   /** Outputs of the workload were accepted while the migration ran or after it. */
@@ -107,17 +108,18 @@ export class Move {
   }
 
   close(): void {
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
   }
 
   async #enter({ state, effects }: MigrationStep): Promise<void> {
     const before = this.#state
     this.#state = state
     for (const effect of effects) await this.#carryOut(effect)
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
     const dueMs = deadlineMs(this.#state)
     if (dueMs !== undefined) {
-      this.#timer = setTimeout(() => this.#edge.due(), Math.max(0, Math.ceil(dueMs - this.#edge.nowMs())))
+      const { clock } = this.#edge
+      this.#cancelTimer = clock.after(Math.max(0, dueMs - clock.nowMs()), () => this.#edge.due())
     }
     // An answer to a question of this step has told of it already.
     if (state !== before && state === this.#state) this.#edge.changed(this.view())

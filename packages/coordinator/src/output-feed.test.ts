@@ -1,6 +1,7 @@
 /** Goal: followers get what they should, when they should. Method: a sink that can be told to be full, and fake time. */
 import type { ClientEvent, WorkloadView } from '@godwit/protocol'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { systemClock } from './clock.ts'
 import { MODEST_INTERVAL_MS, OutputFeed, type Sink } from './output-feed.ts'
 import { OutputHistory } from './output-history.ts'
 import { outputOf } from './support/fakes.ts'
@@ -35,7 +36,7 @@ const VIEW = { id: 'job' } as WorkloadView
 
 function feedOf(steps: number, maxSteps = 1000): { feed: OutputFeed; add(count: number): void } {
   const history = new OutputHistory(maxSteps)
-  const feed = new OutputFeed(history, () => VIEW)
+  const feed = new OutputFeed(history, () => VIEW, systemClock)
   const add = (count: number): void => {
     for (let index = 0; index < count; index++) history.add(outputOf(history.nextStep, 1))
     feed.stepsAdded()

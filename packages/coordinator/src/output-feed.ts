@@ -10,6 +10,7 @@
  * backlog at most about `HIGH_WATER_BYTES` lie in our buffers.
  */
 import { type ClientEvent, LIMITS, type MigrationView, type WorkloadView } from '@godwit/protocol'
+import type { Clock } from './clock.ts'
 import type { OutputHistory } from './output-history.ts'
 
 const HIGH_WATER_BYTES = LIMITS.maxControlMessageBytes
@@ -31,7 +32,7 @@ export class Follower {
   #started = false
   #workloadChanged = false
   readonly #migrations = new Map<string, MigrationView>()
-  #drain: NodeJS.Timeout | undefined
+  #cancelDrain: (() => void) | undefined
 
   /** From `fromStep` on, or from the next step to be accepted. Nothing is sent before `start`. */
   constructor(feed: OutputFeed, sink: Sink, fromStep: number) {
@@ -48,7 +49,7 @@ export class Follower {
   }
 
   stop(): void {
-    clearTimeout(this.#drain)
+    this.#cancelDrain?.()
     this.#feed.remove(this)
   }
 
@@ -62,14 +63,14 @@ export class Follower {
 
   /** Sends what there is, as far as the sink takes it. */
   pump(): void {
-    if (!this.#started || this.#drain !== undefined) return
+    if (!this.#started || this.#cancelDrain !== undefined) return
     const { history } = this.#feed
     while (this.#cursor < history.nextStep) {
       if (this.#sink.bufferedBytes() > HIGH_WATER_BYTES) {
-        this.#drain = setTimeout(() => {
-          this.#drain = undefined
+        this.#cancelDrain = this.#feed.clock.after(DRAIN_MS, () => {
+          this.#cancelDrain = undefined
           this.pump()
-        }, DRAIN_MS)
+        })
         return
       }
       const outputs = history.read(this.#cursor, LIMITS.maxOutputsPerMessage)
@@ -88,11 +89,13 @@ export class OutputFeed {
   readonly history: OutputHistory
   readonly view: () => WorkloadView
   readonly #followers = new Set<Follower>()
-  #modest: NodeJS.Timeout | undefined
+  readonly clock: Clock
+  #cancelModest: (() => void) | undefined
   #lastToldMs = Number.NEGATIVE_INFINITY
 
   /** `view` gives the workload as it is when it is asked. */
-  constructor(history: OutputHistory, view: () => WorkloadView) {
+  constructor(history: OutputHistory, view: () => WorkloadView, clock: Clock) {
+    this.clock = clock
     this.history = history
     this.view = view
   }
@@ -111,17 +114,17 @@ export class OutputFeed {
   /** Steps were added to the history. The workload's own progress follows at a modest rate. */
   stepsAdded(): void {
     for (const follower of this.#followers) follower.pump()
-    if (this.#modest !== undefined) return
-    const restMs = this.#lastToldMs + MODEST_INTERVAL_MS - performance.now()
+    if (this.#cancelModest !== undefined) return
+    const restMs = this.#lastToldMs + MODEST_INTERVAL_MS - this.clock.nowMs()
     if (restMs <= 0) this.workloadChanged()
-    else this.#modest = setTimeout(() => this.workloadChanged(), restMs)
+    else this.#cancelModest = this.clock.after(restMs, () => this.workloadChanged())
   }
 
   /** Status, host or epoch changed: told at once. */
   workloadChanged(): void {
-    clearTimeout(this.#modest)
-    this.#modest = undefined
-    this.#lastToldMs = performance.now()
+    this.#cancelModest?.()
+    this.#cancelModest = undefined
+    this.#lastToldMs = this.clock.nowMs()
     for (const follower of this.#followers) {
       follower.workloadChanged()
       follower.pump()
@@ -136,7 +139,7 @@ export class OutputFeed {
   }
 
   close(): void {
-    clearTimeout(this.#modest)
+    this.#cancelModest?.()
     for (const follower of [...this.#followers]) follower.stop()
   }
 }

@@ -41,6 +41,8 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
       .slice(-MAX_KEPT_RANGES)
       .map(({ epoch, host, fromStep }) => ({ epoch, host, fromStep })),
     acceptedSteps: record.acceptedSteps,
+    restartPolicy: 'never',
+    restarts: 0,
     ...(latest === undefined ? {} : { loss: latest.loss }),
     ...(latest?.metrics === undefined ? {} : { metrics: latest.metrics }),
     ...(stepsPerSecond === undefined ? {} : { stepsPerSecond }),

@@ -11,6 +11,7 @@
  */
 import { type FromWorker, type Launch, LIMITS, type ToWorker } from '@godwit/protocol'
 import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
 import type { Inventory } from './inventory.ts'
 import type { WorkloadSpec } from './workload-view.ts'
 
@@ -21,6 +22,7 @@ type Prepared = Extract<FromWorker, { type: 'prepared' }>
 
 export interface WorkersEdge {
   readonly inventory: Inventory
+  readonly clock: Clock
   readonly log: Logger
   /** Its identity is kept when it is gone: an ended workload still says which tracker it had. */
   isOwner(workerId: string): boolean
@@ -32,7 +34,7 @@ export class WorkloadWorkers {
   readonly #spec: WorkloadSpec
   readonly #edge: WorkersEdge
   readonly #prepared = new Map<string, Prepared>()
-  readonly #reapers = new Map<string, NodeJS.Timeout>()
+  readonly #reapers = new Map<string, () => void>()
 
   constructor(spec: WorkloadSpec, edge: WorkersEdge) {
     this.#spec = spec
@@ -79,22 +81,22 @@ export class WorkloadWorkers {
   forget(workerId: string): void {
     const { inventory, isOwner } = this.#edge
     inventory.forget(workerId)
-    clearTimeout(this.#reapers.get(workerId))
+    this.#reapers.get(workerId)?.()
     this.#reapers.delete(workerId)
     if (!isOwner(workerId)) this.#prepared.delete(workerId)
   }
 
   /** It was told to go: killed if it does not. */
   retire(workerId: string): void {
-    const { inventory, overdue } = this.#edge
+    const { inventory, clock, overdue } = this.#edge
     if (this.#reapers.has(workerId) || inventory.worker(workerId) === undefined) return
     this.#reapers.set(
       workerId,
-      setTimeout(() => overdue(workerId), REAP_MS),
+      clock.after(REAP_MS, () => overdue(workerId)),
     )
   }
 
   close(): void {
-    for (const reaper of this.#reapers.values()) clearTimeout(reaper)
+    for (const cancel of this.#reapers.values()) cancel()
   }
 }

@@ -21,6 +21,7 @@ import {
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
 import { Deferred } from './deferred.ts'
 import type { Inventory } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
@@ -40,7 +41,7 @@ export interface Services {
   readonly store: KeyValueStore
   readonly inventory: Inventory
   readonly log: Logger
-  nowMs(): number
+  readonly clock: Clock
   migrationChanged(view: MigrationView): void
 }
 
@@ -63,7 +64,7 @@ export class Workload {
   #end: Said<'ended'> | undefined
   #move: Move | undefined
   #stop: 'no' | 'wanted' | 'sent' = 'no'
-  #timer: NodeJS.Timeout | undefined
+  #cancelTimer: () => void = () => {}
 
   constructor(spec: WorkloadSpec, host: string, services: Services) {
     this.spec = spec
@@ -74,11 +75,12 @@ export class Workload {
     this.#record = firstOwner(host)
     this.#workers = new WorkloadWorkers(spec, {
       inventory: services.inventory,
+      clock: services.clock,
       log: this.#log,
       isOwner: (workerId) => workerId === this.#owner,
       overdue: (workerId) => this.#later(async () => this.#workers.kill(workerId)),
     })
-    this.feed = new OutputFeed(new OutputHistory(), () => this.view())
+    this.feed = new OutputFeed(new OutputHistory(), () => this.view(), services.clock)
   }
 
   get id(): string {
@@ -123,7 +125,7 @@ export class Workload {
     await this.#do(async () => {
       await createOwnership(this.#services.store, this.id, this.#record)
       this.#workers.launch(this.#host, { workerId: this.#owner, mode: 'fresh', epoch: 1 })
-      this.#timer = setTimeout(() => this.#later(() => this.#startTooSlow()), LIMITS.setupTimeoutMs)
+      this.#after(LIMITS.setupTimeoutMs, () => this.#startTooSlow())
     })
     await this.#started.promise
     return this.view()
@@ -140,7 +142,7 @@ export class Workload {
         epoch,
         secret: makeSecret(),
         options,
-        startedAtMs: this.#services.nowMs(),
+        startedAtMs: this.#services.clock.nowMs(),
       }
       const move = this.#newMove(plan)
       this.#log.info({ migration: plan.id, from: plan.from, to }, 'migration begins')
@@ -187,11 +189,7 @@ export class Workload {
       if (!this.isActive) throw new GodwitError('not-running', `${this.id} has ${this.#status} already`)
       if (this.#stop !== 'no') return
       this.#stop = 'wanted'
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(
-        () => this.#later(() => this.#stopNow()),
-        LIMITS.handoverTimeoutMs + LIMITS.stopGraceMs,
-      )
+      this.#after(LIMITS.handoverTimeoutMs + LIMITS.stopGraceMs, () => this.#stopNow())
       const error: ErrorReport = { kind: 'cancelled', message: 'the workload was stopped' }
       await this.#move?.handle({ type: 'cancel', error })
       // Its agent kills the worker when it comes back: it is not known any more.
@@ -243,7 +241,7 @@ export class Workload {
   }
 
   close(): void {
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
     this.#workers.close()
     this.#move?.close()
     this.feed.close()
@@ -262,6 +260,9 @@ export class Workload {
         return this.#finishIfEnded()
       case 'failed':
         return this.#onFailed(workerId, message.error)
+      case 'hello':
+      case 'checkpointed':
+        return
       default:
         return this.#hearOfMigration(workerId, message)
     }
@@ -271,7 +272,7 @@ export class Workload {
     this.#workers.isPrepared(workerId, message)
     if (workerId === this.#owner) {
       if (this.#status !== 'starting') return
-      clearTimeout(this.#timer)
+      this.#cancelTimer()
       this.#status = 'running'
       this.#log.info({ host: this.#host }, 'workload trains')
       this.#started.resolve()
@@ -317,7 +318,10 @@ export class Workload {
 
   async #hearOfMigration(
     workerId: string,
-    message: Exclude<FromWorker, { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' }>,
+    message: Exclude<
+      FromWorker,
+      { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' | 'hello' | 'checkpointed' }
+    >,
   ): Promise<void> {
     const move = this.#move
     const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker
@@ -392,7 +396,7 @@ export class Workload {
 
   #ends(status: 'finished' | 'stopped' | 'failed'): void {
     this.#status = status
-    clearTimeout(this.#timer)
+    this.#cancelTimer()
     this.#workers.tell(this.#owner, { type: 'stop' })
     this.#workers.retire(this.#owner)
     this.#over.resolve()
@@ -403,9 +407,8 @@ export class Workload {
   #sendStop(): void {
     if (this.#stop !== 'wanted' || !this.isActive || this.#move?.isOver === false) return
     this.#stop = 'sent'
-    clearTimeout(this.#timer)
     this.#workers.tell(this.#owner, { type: 'stop' })
-    this.#timer = setTimeout(() => this.#later(() => this.#stopNow()), REAP_MS)
+    this.#after(REAP_MS, () => this.#stopNow())
   }
 
   async #stopNow(): Promise<void> {
@@ -424,6 +427,12 @@ export class Workload {
 
   // ---- plumbing
 
+  /** The one thing that is waited for; what was waited for before is not any more. */
+  #after(delayMs: number, task: () => Promise<void>): void {
+    this.#cancelTimer()
+    this.#cancelTimer = this.#services.clock.after(delayMs, () => this.#later(task))
+  }
+
   #acknowledge(workerId: string): void {
     const { acceptedSteps } = this.#record
     if (acceptedSteps > 0) this.#workers.tell(workerId, { type: 'acknowledge', step: acceptedSteps - 1 })
@@ -432,7 +441,7 @@ export class Workload {
   #newMove(plan: MigrationPlan): Move {
     this.#move?.close()
     const move: Move = new Move(plan, this.feed.history.latestStepMs(USUAL_STEPS), {
-      nowMs: () => this.#services.nowMs(),
+      clock: this.#services.clock,
       launchTarget: ({ to, targetWorker, epoch }) =>
         this.#workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
       toWorker: (workerId, message) => this.#workers.tell(workerId, message),

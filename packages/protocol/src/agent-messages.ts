@@ -17,6 +17,8 @@ export const fromAgent = z.discriminatedUnion('type', [
     cores: count,
     /** Workers that are running here. */
     workers: z.array(label).max(LIMITS.maxWorkers),
+    /** Workloads of which it keeps checkpoints. */
+    checkpoints: z.array(label).max(LIMITS.maxWorkers),
   }),
   z.strictObject({ type: z.literal('fromWorker'), workerId: label, message: fromWorker }),
   /** Answers `openProbe`: where it listens, or why it does not. */
@@ -39,7 +41,8 @@ export const fromAgent = z.discriminatedUnion('type', [
 export type FromAgent = z.infer<typeof fromAgent>
 
 export const toAgent = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('registered') }),
+  /** A host belongs to one cluster for as long as it has workers: an agent ends rather than serve another. */
+  z.strictObject({ type: z.literal('registered'), clusterId: label }),
   z.strictObject({ type: z.literal('refused'), error: errorReport }),
   z.strictObject({ type: z.literal('launch'), launch }),
   z.strictObject({ type: z.literal('toWorker'), workerId: label, message: toWorker }),
@@ -47,6 +50,8 @@ export const toAgent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('openProbe'), probeId: label, secret }),
   /** Dial it from the host that a workload would move to, and measure. */
   z.strictObject({ type: z.literal('dialProbe'), probeId: label, host: name, port, secret }),
+  /** The workload is over, or has a newer checkpoint elsewhere: delete the one that is here. */
+  z.strictObject({ type: z.literal('deleteCheckpoint'), workloadId: label }),
   /** SIGKILL: for a worker whose work is over or that must not go on. */
   z.strictObject({ type: z.literal('kill'), workerId: label }),
 ])

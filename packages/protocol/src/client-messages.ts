@@ -3,6 +3,7 @@
  * the workloads that the client follows.
  */
 import { z } from 'zod'
+import { checkpointReport } from './checkpoint.ts'
 import {
   count,
   digest,
@@ -35,12 +36,24 @@ export type HostView = z.infer<typeof hostView>
 export const ownershipRange = z.strictObject({ epoch, host: label, fromStep: step })
 export type OwnershipRange = z.infer<typeof ownershipRange>
 
+/** What happens when a worker is lost. What a program did wrong itself would happen again, and is never restarted. */
+export const restartPolicy = z.enum(['never', 'on-failure'])
+export type RestartPolicy = z.infer<typeof restartPolicy>
+
+/** The latest checkpoint of a workload, and where it is. */
+export const checkpointView = checkpointReport.extend({ host: label })
+export type CheckpointView = z.infer<typeof checkpointView>
+
+export const divergence = z.strictObject({ step, acceptedLoss: z.number(), recomputedLoss: z.number() })
+export type Divergence = z.infer<typeof divergence>
+
 export const workloadView = z.strictObject({
   id: label,
   program: path,
   parameters,
   steps: count,
-  status: z.enum(['starting', 'running', 'finished', 'stopped', 'failed']),
+  /** `restarting`: its worker was lost, and another one is being started from the latest checkpoint. */
+  status: z.enum(['starting', 'running', 'restarting', 'finished', 'stopped', 'failed']),
   host: label,
   epoch,
   ranges: z.array(ownershipRange),
@@ -53,6 +66,12 @@ export const workloadView = z.strictObject({
   trackerReason: z.string().optional(),
   migration: label.optional(),
   stateDigest: digest.optional(),
+  restartPolicy,
+  /** How often its worker was lost and started again. */
+  restarts: count,
+  checkpoint: checkpointView.optional(),
+  /** A step that was computed again after a restart gave other bits than the ones accepted before. */
+  diverged: divergence.optional(),
   error: errorReport.optional(),
 })
 export type WorkloadView = z.infer<typeof workloadView>
@@ -83,6 +102,9 @@ export const clientRequest = z.discriminatedUnion('op', [
     host: label.optional(),
     id: label.optional(),
     tracker: z.union([trackerKind, z.literal('auto')]),
+    restartPolicy: restartPolicy.default('on-failure'),
+    /** A checkpoint each so many milliseconds; left out, only those that are asked for. */
+    checkpointEveryMs: z.number().min(LIMITS.minCheckpointEveryMs).max(LIMITS.maxMigrationMs).optional(),
   }),
   /** Events from `fromStep` on, or from now. */
   z.strictObject({ op: z.literal('follow'), workload: label, fromStep: step.optional() }),
@@ -92,6 +114,8 @@ export const clientRequest = z.discriminatedUnion('op', [
   /** What `migrate` would cost; nothing moves. Replied to within seconds, in which job and link are watched. */
   z.strictObject({ op: z.literal('estimate'), workload: label, to: label, options: migrationOptions }),
   z.strictObject({ op: z.literal('migration'), migration: label }),
+  /** Replied to when the checkpoint is written. */
+  z.strictObject({ op: z.literal('checkpoint'), workload: label }),
   z.strictObject({ op: z.literal('cancel'), workload: label }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
 ])
@@ -110,6 +134,7 @@ export const REPLIES = {
   migrate: z.strictObject({ migration: migrationView }),
   estimate: z.strictObject({ estimate: estimateView }),
   migration: z.strictObject({ migration: migrationView }),
+  checkpoint: z.strictObject({ checkpoint: checkpointView }),
   cancel: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
 } as const

@@ -1,6 +1,7 @@
 export * from './agent-messages.ts'
 export * from './bandwidth.ts'
 export * from './bulk-frame.ts'
+export * from './checkpoint.ts'
 export * from './client-messages.ts'
 export { type Output, output, type Parameters, type TrackerKind, trackerKind } from './common.ts'
 export * from './errors.ts'

@@ -86,6 +86,17 @@ export const LIMITS = {
   jobProbeTimeoutMs: 12_000,
   /** A detached worker that no agent talks to ends itself. */
   orphanTimeoutMs: 60_000,
+  /** Checkpoints more often than this would do nothing else. */
+  minCheckpointEveryMs: 1_000,
+  /** From asking for a checkpoint to its being written. */
+  checkpointTimeoutMs: 120_000,
+  /** Restarts of a job in a row without a newly accepted step; then it has failed. */
+  maxRestarts: 5,
+  /** Before the second restart in a row, doubled with each further one. */
+  restartDelayMs: 1_000,
+  maxRestartDelayMs: 60_000,
+  /** What a cancel may take before it says what it waits for. */
+  cancelWithinMs: 2_000,
   /** From a polite stop to SIGKILL. */
   stopGraceMs: 3_000,
   requestTimeoutMs: 30_000,

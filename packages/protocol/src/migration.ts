@@ -40,6 +40,8 @@ export const migrationOptions = z.strictObject({
   /** A migration that hasn't reached its switchover by then is cancelled, or forced whatever the downtime. */
   timeoutMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultMigrationTimeoutMs),
   onTimeout: z.enum(['cancel', 'force']).default('cancel'),
+  /** Both sides hash all paged memory at the switchover, and the target compares before it claims. Inside the downtime. */
+  verify: z.boolean().default(false),
 })
 export type MigrationOptions = z.infer<typeof migrationOptions>
 
@@ -137,6 +139,8 @@ export const migrationReport = z.strictObject({
   /** How often the thread was parked: one unless a switchover was given up. */
   parks: count,
   claimRoundTripMs: milliseconds,
+  /** What hashing all paged memory took, at the source and then at the target: part of the downtime. */
+  verifyMs: milliseconds.optional(),
   /** Sum over the migration's steps and the ten after, of step time less the median before. Null until those ten are done. */
   lostTimeMs: milliseconds.nullable(),
   error: errorReport.optional(),

@@ -77,6 +77,8 @@ export const fromSource = z.discriminatedUnion('type', [
     lastSequences: z.array(z.int().min(0)).max(LIMITS.maxStreams),
     /** Of the small state, and after it the delta's values. */
     smallStateDigest: digest,
+    /** SHA-256 of all paged memory, where the migration is to be verified. */
+    memoryDigest: digest.optional(),
   }),
   failed,
 ])
@@ -97,6 +99,8 @@ export const fromTarget = z.discriminatedUnion('type', [
     runningAtMs: instant,
     claimWaitMs: instant,
     claimRoundTripMs: instant,
+    /** What comparing all paged memory took. */
+    verifyMs: instant.optional(),
   }),
   failed,
 ])

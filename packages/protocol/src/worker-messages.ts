@@ -3,6 +3,7 @@
  * through the agent unchanged: `ToWorker` and `FromWorker` are what coordinator and worker say to each other.
  */
 import { z } from 'zod'
+import { checkpointReport } from './checkpoint.ts'
 import {
   count,
   digest,
@@ -33,10 +34,15 @@ export const launch = z.strictObject({
   parameters,
   /** The job ends when this many steps are applied. */
   steps: z.int().min(1),
-  /** `incoming` waits for a migration instead of training from `init`. */
-  mode: z.enum(['fresh', 'incoming']),
-  /** The epoch that owns the workload: an incoming worker steps only under a later one. */
+  /**
+   * `fresh` trains from `init`; `incoming` waits for a migration; `restored` loads the host's checkpoint of the workload, or
+   * `init` where there is none that can be used, and waits for `resume`.
+   */
+  mode: z.enum(['fresh', 'incoming', 'restored']),
+  /** The epoch that owns the workload: an incoming or restored worker steps only under a later one. */
   epoch,
+  /** A checkpoint is due so long after the one before; left out, there are only those that are asked for. */
+  checkpointEveryMs: z.number().min(LIMITS.minCheckpointEveryMs).max(LIMITS.maxMigrationMs).optional(),
   tracker: z.union([trackerKind, z.literal('auto')]),
 })
 export type Launch = z.infer<typeof launch>
@@ -44,6 +50,8 @@ export type Launch = z.infer<typeof launch>
 /** What the agent adds when it writes `launch.json`. */
 export const workerLaunch = launch.extend({
   programFile: path,
+  /** Where the host keeps the workload's checkpoint; it outlives the worker. */
+  checkpointFolder: path,
   /** The worker ends itself when no agent has been connected for so long. */
   orphanTimeoutMs: z.number().positive(),
   /** Where an outgoing migration listens. */
@@ -88,6 +96,10 @@ export const toWorker = z.discriminatedUnion('type', [
   }),
   /** To a source, from its own agent: this migration's share of what the host gives migrations; without it there is no limit. */
   z.strictObject({ type: z.literal('bandwidth'), bytesPerSecond: z.number().positive().optional() }),
+  /** To a restored worker: train, under this epoch. */
+  z.strictObject({ type: z.literal('resume'), epoch }),
+  /** Write a checkpoint now. Answered by `checkpointed`. */
+  z.strictObject({ type: z.literal('checkpoint'), checkpointId: label }),
   /** Every output up to this step is accepted: drop it from the spool. */
   z.strictObject({ type: z.literal('acknowledge'), step }),
   /** End training at the next step boundary and exit. */
@@ -96,11 +108,21 @@ export const toWorker = z.discriminatedUnion('type', [
 export type ToWorker = z.infer<typeof toWorker>
 
 export const fromWorker = z.discriminatedUnion('type', [
+  /** Said first on each connection: what runs here, and which launch.json it was started with (SHA-256). For the agent alone. */
+  z.strictObject({
+    type: z.literal('hello'),
+    workerId: label,
+    workloadId: label,
+    epoch,
+    launchDigest: digest,
+  }),
   /** Setup and rehearsal, or the first steps, are done. A fresh worker trains already. */
   z.strictObject({
     type: z.literal('prepared'),
     identity,
     trackerReason: z.string().max(LIMITS.maxErrorLength).optional(),
+    /** Of a restored worker: steps applied in what it loaded, 0 for `init`, and why that is no checkpoint. */
+    restored: z.strictObject({ step, error: errorReport.optional() }).optional(),
   }),
   z.strictObject({ type: z.literal('outputs'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
   /** All steps applied. Sent again to each agent that connects; answered by `stop`. */
@@ -112,6 +134,13 @@ export const fromWorker = z.discriminatedUnion('type', [
     type: z.literal('estimated'),
     probeId: label,
     estimate: estimate.optional(),
+    error: errorReport.optional(),
+  }),
+  /** A checkpoint was written, or was not; with the id of whoever asked for it. */
+  z.strictObject({
+    type: z.literal('checkpointed'),
+    checkpointId: label.optional(),
+    report: checkpointReport.optional(),
     error: errorReport.optional(),
   }),
   z.strictObject({ type: z.literal('outgoingOpened'), migrationId: label, port }),

@@ -231,6 +231,7 @@ export class Rig {
         workloadId: 'job',
         program: spec.program,
         programFile: programFile(spec.program),
+        checkpointFolder: join(this.folder, 'checkpoint'),
         parameters: spec.parameters ?? {},
         steps: spec.steps,
         mode,

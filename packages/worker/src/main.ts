@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
-import { Channel, listen } from '@godwit/channel'
+import { armCrashPoints, Channel, listen } from '@godwit/channel'
 import {
   checkMessage,
   type FromWorker,
@@ -21,6 +21,7 @@ import { Pager } from './pager.ts'
 // A scavenge that is shared out waits for helper threads, which wait for a core: 10 to 20 ms instead of one, where cores are busy.
 setFlagsFromString('--no-parallel-scavenge')
 
+armCrashPoints('worker')
 const folder = process.argv[2]
 if (folder === undefined) {
   console.error('usage: main.ts FOLDER, with a launch.json in it')

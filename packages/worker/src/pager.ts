@@ -154,6 +154,9 @@ export class Pager {
       case 'stop':
         this.#stop()
         return
+      case 'resume':
+      case 'checkpoint':
+        return
     }
   }
 

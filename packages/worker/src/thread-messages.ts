@@ -156,7 +156,7 @@ export interface ThreadStart {
   readonly programFile: string
   readonly parameters: Parameters
   readonly steps: number
-  readonly mode: 'fresh' | 'incoming'
+  readonly mode: 'fresh' | 'incoming' | 'restored'
 }
 
 /** From the pager, read by the thread when it is woken from `await`. */

@@ -7,7 +7,7 @@ type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }
 export class FakeCoordinator {
   readonly received: FromAgent[] = []
   /** What a registration is answered with; undefined: nothing. */
-  answer: ToAgent | undefined = { type: 'registered' }
+  answer: ToAgent | undefined = { type: 'registered', clusterId: 'test' }
   #listener: Listener | undefined
   #channel: Channel<FromAgent, ToAgent> | undefined
   #waiting: (() => void)[] = []

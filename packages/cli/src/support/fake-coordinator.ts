@@ -80,6 +80,8 @@ export function workloadView(more: Partial<WorkloadView> = {}): WorkloadView {
     epoch: 1,
     ranges: [{ epoch: 1, host: 'a', fromStep: 0 }],
     acceptedSteps: 0,
+    restartPolicy: 'never',
+    restarts: 0,
     ...more,
   }
 }

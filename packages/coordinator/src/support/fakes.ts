@@ -108,6 +108,7 @@ export class FakeAgent {
       memoryBytes: options.memoryBytes ?? 2 ** 30,
       cores: 2,
       workers: options.workers ?? [],
+      checkpoints: [],
     })
   }
 

@@ -95,6 +95,7 @@ test('run asks for what was typed', async () => {
     host: 'b',
     id: 'job',
     tracker: 'compare',
+    restartPolicy: 'on-failure',
     parameters: { seed: 7, fast: true, name: 'x=y' },
   })
   expect(stdout[0]).toContain('job running on b')

@@ -1,4 +1,7 @@
 /** The coordinator as a library: what its own program and tests of several rooms start. */
+export type { AgentHandlers } from './agent-connection.ts'
+export { type Clock, systemClock } from './clock.ts'
 export { type Coordinator, type CoordinatorOptions, startCoordinator } from './coordinator.ts'
 export type { Entry, KeyValueStore } from './key-value.ts'
 export { MemoryStore } from './memory-store.ts'
+export { Registry } from './registry.ts'

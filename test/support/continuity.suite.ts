@@ -1,7 +1,7 @@
 /**
  * Goal: a job that moves twenty times at random steps is the same job, to the bit: losses at every step, all paged
  * memory at the end, every step reported once; and training goes on while it moves.
- * Method: real worker processes and the real programs; a control run that never moves. The seed is printed; run
+ * Method: real worker processes and a real program, one a file; a control run that never moves. The seed is printed; run
  * again with GODWIT_SEED to get the same steps.
  *
  * The source is stopped (SIGSTOP) while its next target starts up, so that a fixed number of steps is enough on any
@@ -14,12 +14,12 @@ import { afterEach, expect, test } from 'vitest'
 /** Fewer where the same is run a second time, on another Node. */
 const MIGRATIONS = Number(process.env.GODWIT_MIGRATIONS ?? 20)
 
-/** Steps between two migrations, at most, and what makes a step short enough for a test without making the state smaller. */
-const jobs: (JobSpec & { gap: number })[] = [
-  { program: 'mnist-mlp', steps: 800, gap: 25 },
-  { program: 'char-transformer', steps: 120, gap: 3, parameters: { batchSize: 2, validateEvery: 50 } },
-  { program: 'word-embeddings', steps: 9000, gap: 300 },
-]
+type Journey = Omit<JobSpec, 'steps'> & {
+  /** Steps before each migration, at most. */
+  readonly gap: number
+  /** With those that are taken while it moves. */
+  readonly stepsPerMigration: number
+}
 
 const rigs: Rig[] = []
 afterEach(async () => {
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function moveManyTimes(
   rig: Rig,
-  spec: JobSpec & { gap: number },
+  spec: JobSpec & Journey,
   random: (limit: number) => number,
 ): Promise<{ reports: MigrationReport[]; outputs: string; stateDigest: string }> {
   const reports: MigrationReport[] = []
@@ -46,7 +46,9 @@ async function moveManyTimes(
   return { reports, outputs: lossBits(outputs), stateDigest }
 }
 
-for (const spec of jobs) {
+/** The test of one program. Parameters make its steps short enough for a test, never its state smaller. */
+export function moveManyTimesTest(journey: Journey): void {
+  const spec = { ...journey, steps: (MIGRATIONS + 1) * journey.stepsPerMigration }
   test(`${spec.program}: ${MIGRATIONS} migrations change no bit`, { timeout: 300_000 }, async () => {
     const rig = new Rig()
     rigs.push(rig)

@@ -69,10 +69,10 @@ export class Channel<In, Out> {
 
   send(message: Out): void {
     if (this.#closed) return
-    const { type } = message as { readonly type?: string }
-    crashPoint(`before-send:${type}`)
+    const words = wordsOf(message)
+    crashPoint(`before-send:${words}`)
     this.#socket.send(encodeValue(message))
-    crashPoint(`after-send:${type}`)
+    crashPoint(`after-send:${words}`)
     if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
       this.end(new GodwitError('peer-stalled', 'the peer reads too slowly: its messages pile up'))
     }
@@ -138,6 +138,12 @@ export class Channel<In, Out> {
     this.#socket.once('close', () => clearTimeout(cut))
     this.#handlers.closed(error)
   }
+}
+
+/** What a message is called among crash points; one that carries another's message, by both. */
+function wordsOf(message: unknown): string {
+  const { type, message: inner } = message as { type: string; message?: { type: string } }
+  return inner === undefined ? type : `${type}.${inner.type}`
 }
 
 function closeError(code: number, reason: string): GodwitError | undefined {

@@ -1,17 +1,18 @@
 /**
  * Places at which a process can be made to die or freeze, so that tests can ask of each of them: and if it ended here?
  *
- * A point is named by where it lies: `before-send:claim`, `after-send:final`, `before-write:ownership`, `before-park`. Every
+ * A point is named by where it lies: `before-send:claim`, `after-send:toWorker.claimResult`, `before-write:ownership`,
+ * `before-park`. Every
  * message of every process passes one, in channel.ts, and so does every write of the coordinator's store. Armed by
  *
  *     GODWIT_CRASH_POINT=<role>/<point>[#<which time>]   source of the idea: fail points, as in FreeBSD's fail(9)
  *     GODWIT_CRASH_SIGNAL=SIGKILL | SIGSTOP
- *     GODWIT_CRASH_ONCE=<file>                           made when it happens: where it exists, nothing is armed
+ *     GODWIT_CRASH_ONCE=<file>                           holds the process's id once it has happened: then nothing is armed
  *     GODWIT_CRASH_TRACE=<file>                          each point that was reached is added to it, a line each
  *
  * Nothing of this costs more than a comparison where nothing is armed.
  */
-import { appendFileSync, closeSync, openSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 
 export type CrashRole = 'agent' | 'coordinator' | 'worker'
 
@@ -62,7 +63,7 @@ export function crashPoint(point: string): void {
 function isFirst(file: string | undefined): boolean {
   if (file === undefined) return true
   try {
-    closeSync(openSync(file, 'wx'))
+    writeFileSync(file, String(process.pid), { flag: 'wx' })
     return true
   } catch {
     return false

@@ -35,15 +35,15 @@ function pass(env: Record<string, string>): { said: string; signal: NodeJS.Signa
 
 test('dies where and when it was told to, and nowhere else', () => {
   expect(pass({})).toEqual({ said: '123', signal: null })
-  expect(pass({ GODWIT_CRASH_POINT: 'worker/before-park' })).toEqual({ said: '', signal: 'SIGKILL' })
-  expect(pass({ GODWIT_CRASH_POINT: 'worker/after-park#2' })).toEqual({ said: '12', signal: 'SIGKILL' })
-  expect(pass({ GODWIT_CRASH_POINT: 'agent/after-park' })).toEqual({ said: '123', signal: null })
+  expect(pass({ GODWIT_CRASH_POINTS: 'worker/before-park' })).toEqual({ said: '', signal: 'SIGKILL' })
+  expect(pass({ GODWIT_CRASH_POINTS: 'worker/after-park#2' })).toEqual({ said: '12', signal: 'SIGKILL' })
+  expect(pass({ GODWIT_CRASH_POINTS: 'agent/after-park' })).toEqual({ said: '123', signal: null })
 })
 
 test('of all who share a file only the first dies', () => {
-  const env = { GODWIT_CRASH_POINT: 'worker/before-park', GODWIT_CRASH_ONCE: join(folder, 'once') }
+  const env = { GODWIT_CRASH_POINTS: 'worker/before-park', GODWIT_CRASH_ONCE: join(folder, 'once') }
   expect(pass(env).signal).toBe('SIGKILL')
-  expect(existsSync(env.GODWIT_CRASH_ONCE)).toBe(true)
+  expect(existsSync(`${env.GODWIT_CRASH_ONCE}.0`)).toBe(true)
   expect(pass(env)).toEqual({ said: '123', signal: null })
 })
 
@@ -53,10 +53,19 @@ test('tells which points were reached', () => {
   expect(readFileSync(file, 'utf8')).toBe('worker/before-park\nworker/after-park\n')
 })
 
+test('several points: each once', () => {
+  const env = {
+    GODWIT_CRASH_POINTS: 'agent/before-park,worker/after-park,worker/before-park#2',
+    GODWIT_CRASH_ONCE: join(folder, 'once'),
+  }
+  expect(pass(env)).toEqual({ said: '1', signal: 'SIGKILL' })
+  expect(pass(env)).toEqual({ said: '1', signal: 'SIGKILL' })
+  expect(pass(env)).toEqual({ said: '123', signal: null })
+  expect(existsSync(join(folder, 'once.0')), 'another role').toBe(false)
+})
+
 test('a point that is written wrongly is refused', () => {
-  expect(() => armCrashPoints('agent', { GODWIT_CRASH_POINT: 'before-park' })).toThrow('<role>/<point>')
-  expect(() =>
-    armCrashPoints('agent', { GODWIT_CRASH_POINT: 'agent/x', GODWIT_CRASH_SIGNAL: 'SIGTERM' }),
-  ).toThrow('neither')
+  expect(() => armCrashPoints('agent', { GODWIT_CRASH_POINTS: 'before-park' })).toThrow('<role>/<point>')
+  expect(() => armCrashPoints('agent', { GODWIT_CRASH_POINTS: 'agent/x=SIGTERM' })).toThrow('SIGTERM')
   armCrashPoints('agent', {})
 })

@@ -85,6 +85,8 @@ export const migrationView = z.strictObject({
   options: migrationOptions,
   progress: migrationProgress.optional(),
   report: migrationReport.optional(),
+  /** Of one that is being cancelled and could not be within `cancelWithinMs`: what has to happen first. */
+  waitingFor: z.string().max(LIMITS.maxErrorLength).optional(),
   error: errorReport.optional(),
 })
 export type MigrationView = z.infer<typeof migrationView>

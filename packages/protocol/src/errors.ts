@@ -18,6 +18,7 @@ export const ERROR_KINDS = {
   'not-running': 'The workload has ended or has not started yet.',
   unreachable: 'Nobody answered at that address.',
   'port-in-use': 'Another process listens on that port.',
+  'folder-in-use': 'Another process works in that folder.',
   'disk-full': 'A file could not be written: the disk is full.',
   'program-missing': 'The host has no such program.',
   'program-invalid': 'The module is not a program or breaks the program contract.',

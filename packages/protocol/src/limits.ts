@@ -62,6 +62,8 @@ export const LIMITS = {
   maxSpooledOutputs: 512,
   /** Accepted steps whose losses the coordinator keeps for those who follow from an earlier step. */
   maxKeptSteps: 1_000_000,
+  /** Outputs that an agent keeps for a coordinator that is away: full spools of some twenty workers, and less than a connection takes in one go. */
+  maxKeptOutputs: 10_000,
   maxHosts: 1000,
   maxWorkers: 10_000,
 
@@ -104,6 +106,8 @@ export const LIMITS = {
   repeatMs: 2_000,
   reconnectDelayMs: 200,
   maxReconnectDelayMs: 5_000,
+  /** For how long a command that watches something tries to get back to a coordinator that is gone. */
+  clientPatienceMs: 120_000,
 
   /** What a migration is given when nobody says otherwise. */
   defaultDowntimeLimitMs: 300,

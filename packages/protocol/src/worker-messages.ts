@@ -121,6 +121,8 @@ export const fromWorker = z.discriminatedUnion('type', [
     type: z.literal('prepared'),
     identity,
     trackerReason: z.string().max(LIMITS.maxErrorLength).optional(),
+    /** What it takes of the host's paged memory: the arena, with shadow and staging. */
+    memoryBytes: count.optional(),
     /** Of a restored worker: steps applied in what it loaded, 0 for `init`, and why that is no checkpoint. */
     restored: z.strictObject({ step, error: errorReport.optional() }).optional(),
   }),

@@ -13,7 +13,7 @@
  * Invariants: messages leave in the order in which they were given, none before `registered`; what is given while
  * there is no connection waits as far as it is worth it (backlog.ts), and goes out after the next registration.
  */
-import { Channel, dial } from '@godwit/channel'
+import { Channel, dial, reconnectDelayMs } from '@godwit/channel'
 import { type FromAgent, fromErrorReport, GodwitError, LIMITS, type ToAgent, toAgent } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import { Backlog } from './backlog.ts'
@@ -132,7 +132,7 @@ export class CoordinatorLink {
 
   #lost(error: GodwitError | undefined): void {
     if (this.#closed) return
-    const delayMs = reconnectDelayMs(this.#failures++, Math.random())
+    const delayMs = reconnectDelayMs(this.#failures++)
     this.#options.log.warn({ error: error?.message, delayMs }, 'the coordinator is gone, trying again')
     this.#retry = setTimeout(() => {
       this.#connect().then(
@@ -144,13 +144,4 @@ export class CoordinatorLink {
       )
     }, delayMs)
   }
-}
-
-/**
- * How long to wait after `failures` failed attempts: doubled each time up to the limit, and of that a part between
- * half and all, `random` from 0 to 1.
- */
-export function reconnectDelayMs(failures: number, random: number): number {
-  const fullMs = Math.min(LIMITS.maxReconnectDelayMs, LIMITS.reconnectDelayMs * 2 ** Math.min(failures, 20))
-  return fullMs * (0.5 + random / 2)
 }

@@ -12,7 +12,7 @@
  * While the process lives a lost connection is dialled again, and what is to be sent waits meanwhile.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Channel, dial, type WebSocket } from '@godwit/channel'
+import { Channel, dial, reconnectDelayMs, type WebSocket } from '@godwit/channel'
 import {
   type ErrorReport,
   type FromWorker,
@@ -22,7 +22,6 @@ import {
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
-import { reconnectDelayMs } from './coordinator-link.ts'
 import { logTail, type WorkerFolder } from './data-dir.ts'
 import type { Ending, WorkerHandle } from './worker-handle.ts'
 

@@ -2,7 +2,11 @@
  * Goal: messages arrive typed and whole; what doesn't match, silence, and closing each end the channel once, with
  * the right error. Method: two ends over a real loopback socket.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import type { GodwitError } from '@godwit/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -112,6 +116,35 @@ test('silence ends the channel: a paused peer closes nothing', async () => {
   })
   expect(await client.closed).toMatchObject({ kind: 'peer-stalled' })
   expect(quiet).toBeDefined()
+})
+
+test('a process that was stopped for longer than its peer waited reads no order of that time', async () => {
+  const heartbeats = { heartbeatIntervalMs: 100, heartbeatTimeoutMs: 1000 }
+  let heard: (server: End) => void
+  const ready = new Promise<End>((resolve) => {
+    heard = resolve
+  })
+  const listener = await listen({
+    at: { host: '127.0.0.1', ports: [0] },
+    connected: (socket) => {
+      const server = end(socket, heartbeats)
+      socket.once('message', () => heard(server))
+    },
+  })
+  listeners.push(listener)
+  const peer = spawn(process.execPath, [
+    ...['--import', 'tsx', fileURLToPath(new URL('./support/pausable-peer.ts', import.meta.url))],
+    ...[`ws://127.0.0.1:${listener.port}/`, ...Object.values(heartbeats).map(String)],
+  ])
+  const said = text(peer.stdout)
+  const server = await ready
+  server.channel.send({ type: 'acknowledge', step: 2 })
+  await once(peer.stdout, 'data')
+  peer.kill('SIGSTOP')
+  server.channel.send({ type: 'acknowledge', step: 3 })
+  expect(await server.closed).toMatchObject({ kind: 'peer-stalled' })
+  peer.kill('SIGCONT')
+  expect(await said).toMatch(/^heard 2\nclosed (peer-stalled|connection-lost)\n$/)
 })
 
 test('says what is wrong with an address, a dead port and a used one', async () => {

@@ -3,7 +3,8 @@
  *
  * What comes in is checked against its schema before anybody sees it; the first thing that doesn't match ends the
  * connection with a typed error. Silence ends it too: a peer that is paused or unplugged closes nothing, so each
- * side pings and the lack of any answer for `heartbeatTimeoutMs` counts as gone.
+ * side pings and the lack of any answer for `heartbeatTimeoutMs` counts as gone. Whoever was paused for longer has been
+ * given up by then, and what its kernel kept for it meanwhile are orders of the past: on waking it reads none of them.
  *
  * Invariants: `closed` is called exactly once, last; no message is delivered after it; `send` after it does nothing.
  */
@@ -35,6 +36,8 @@ export class Channel<In, Out> {
   readonly #incoming: Schema<In>
   readonly #handlers: ChannelHandlers<In>
   readonly #heartbeat: NodeJS.Timeout
+  readonly #timeoutMs: number
+  readonly #intervalMs: number
   #lastHeardMs = performance.now()
   #closed = false
 
@@ -48,11 +51,9 @@ export class Channel<In, Out> {
     this.#socket = socket
     this.#incoming = incoming
     this.#handlers = handlers
-    const timeoutMs = options.heartbeatTimeoutMs ?? LIMITS.heartbeatTimeoutMs
-    this.#heartbeat = setInterval(
-      () => this.#beat(timeoutMs),
-      options.heartbeatIntervalMs ?? LIMITS.heartbeatIntervalMs,
-    )
+    this.#timeoutMs = options.heartbeatTimeoutMs ?? LIMITS.heartbeatTimeoutMs
+    this.#intervalMs = options.heartbeatIntervalMs ?? LIMITS.heartbeatIntervalMs
+    this.#heartbeat = setInterval(() => this.#beat(), this.#intervalMs)
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
     socket.on('ping', () => this.#heard())
     socket.on('pong', () => this.#heard())
@@ -97,8 +98,7 @@ export class Channel<In, Out> {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    if (this.#closed) return
-    this.#heard()
+    if (this.#closed || !this.#heard()) return
     let message: In
     try {
       if (!isBinary) throw new GodwitError('bad-message', 'a text message where binary ones are spoken')
@@ -110,22 +110,31 @@ export class Channel<In, Out> {
     this.#handlers.message(message)
   }
 
-  #heard(): void {
+  /**
+   * False when it comes after a silence that ends a connection: a timer would have said so, had we been awake. The peer
+   * may have begun to count a heartbeat before us.
+   */
+  #heard(): boolean {
+    if (this.#closed || this.#endIfSilent(this.#timeoutMs - this.#intervalMs)) return false
     this.#lastHeardMs = performance.now()
+    return true
   }
 
-  #beat(timeoutMs: number): void {
-    const silentMs = performance.now() - this.#lastHeardMs
-    if (silentMs > timeoutMs) {
-      const error = new GodwitError(
-        'peer-stalled',
-        `nothing was heard from the peer for ${Math.round(silentMs)} ms`,
-      )
-      this.#socket.terminate()
-      this.#end(error)
-      return
-    }
+  #beat(): void {
+    if (this.#endIfSilent(this.#timeoutMs)) return
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping()
+  }
+
+  #endIfSilent(afterMs: number): boolean {
+    const silentMs = performance.now() - this.#lastHeardMs
+    if (silentMs <= afterMs) return false
+    const error = new GodwitError(
+      'peer-stalled',
+      `nothing was heard from the peer for ${Math.round(silentMs)} ms`,
+    )
+    this.#socket.terminate()
+    this.#end(error)
+    return true
   }
 
   #end(error: GodwitError | undefined): void {

@@ -1,4 +1,5 @@
 export type { WebSocket } from 'ws'
+export { reconnectDelayMs } from './backoff.ts'
 export { Channel, type ChannelHandlers, type ChannelOptions } from './channel.ts'
 export { armCrashPoints, type CrashRole, crashPoint } from './crash-point.ts'
 export { FrameReader } from './frame-reader.ts'

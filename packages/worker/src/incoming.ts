@@ -2,7 +2,7 @@
  * The target's edge: dials the source, installs what comes, claims the job, and goes on with it. Every decision is in
  * @godwit/engine's target machine.
  */
-import { Channel, dial, dialBulk, type WebSocket } from '@godwit/channel'
+import { Channel, crashPoint, dial, dialBulk, type WebSocket } from '@godwit/channel'
 import {
   startTarget,
   stepTarget,
@@ -103,6 +103,7 @@ export class Incoming {
 
   /** The thread has the state and computes. */
   resumed(atMs: number): void {
+    crashPoint('after-resume')
     this.#resumedMs = atMs
     this.#tellRunning()
   }
@@ -145,6 +146,7 @@ export class Incoming {
         this.#takeOver()
         return
       case 'openGate':
+        crashPoint('before-resume')
         this.#job.epoch = effect.epoch
         this.#job.openGate()
         this.#tellRunning()
@@ -255,7 +257,9 @@ export class Incoming {
     const installedAtMs = nowMs()
     const { step, smallState, delta } = final
     const given = delta && { sent: delta, staging: this.#staging }
+    crashPoint('before-install:final')
     this.#job.takeOver({ type: 'takeOver', step, smallState, delta: given }, final.spool)
+    crashPoint('after-install:final')
     this.#claimedMs = nowMs()
     const claim = (): void =>
       this.#job.tell({ type: 'claim', migrationId: this.migrationId, fromStep: final.step })

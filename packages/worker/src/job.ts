@@ -6,6 +6,7 @@ import type { RecentSteps } from '@godwit/engine'
 import type { DirtyPages } from '@godwit/memory'
 import type { FromWorker, Identity, Output, WorkerLaunch } from '@godwit/protocol'
 import type { Outputs } from './outputs.ts'
+import type { Parks } from './parks.ts'
 import type { ControlWords, FromThread, TakeOver } from './thread-messages.ts'
 
 export interface Job {
@@ -19,6 +20,7 @@ export interface Job {
   /** What the host gives besides paged memory, shadow and delta. */
   readonly spareBytes: number
   readonly control: ControlWords
+  readonly parks: Parks
   readonly outputs: Outputs
   /** Their times say what training costs while nothing else goes on. */
   readonly recentSteps: RecentSteps

@@ -4,6 +4,7 @@
  *
  * It is detached: an agent that dies leaves it training, and a newer agent finds it by its socket.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
@@ -27,7 +28,10 @@ if (folder === undefined) {
   console.error('usage: main.ts FOLDER, with a launch.json in it')
   process.exit(2)
 }
-const launch = checkMessage(workerLaunch, JSON.parse(readFileSync(join(folder, 'launch.json'), 'utf8')))
+const launchBytes = readFileSync(join(folder, 'launch.json'))
+const launchDigest = createHash('sha256').update(launchBytes).digest('hex')
+const launch = checkMessage(workerLaunch, JSON.parse(launchBytes.toString()))
+const { workerId, workloadId } = launch
 
 let agent: Channel<ToWorker, FromWorker> | undefined
 let orphaned: NodeJS.Timeout | undefined
@@ -71,6 +75,7 @@ await listen({
     // The newest agent is spoken to. An older connection is left to whoever opened it: what is still on its way on it counts.
     agent = channel
     clearTimeout(orphaned)
+    channel.send({ type: 'hello', workerId, workloadId, epoch: pager.epoch, launchDigest })
     pager.agentConnected()
     for (const message of unsaid.splice(0)) tell(message)
     const code = exitCode

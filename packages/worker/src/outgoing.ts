@@ -3,7 +3,7 @@
  *
  * It sends rounds and what follows them; who may receive them is target-door.ts's, and every decision is in @godwit/engine.
  */
-import type { WebSocket } from '@godwit/channel'
+import { crashPoint, type WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
   expectedDowntimeOf,
@@ -19,6 +19,7 @@ import type { Subscription } from '@godwit/memory'
 import {
   type ErrorReport,
   type FromTarget,
+  type FromWorker,
   GodwitError,
   LIMITS,
   type MigrationReport,
@@ -38,6 +39,7 @@ import { TargetDoor, type TargetSays } from './target-door.ts'
 import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }> & Pick<SourceConfig, 'estimated'>
+export type Ending = Extract<FromWorker, { type: 'migrationEnded' }>
 type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
@@ -65,6 +67,8 @@ export class Outgoing {
   #stepping = false
   #pings = 0
   #park = 0
+  #port: number | undefined
+  #ending: Ending | undefined
   #version = 0
   #roundPages = 0
   #staging: SharedArrayBuffer | undefined
@@ -111,6 +115,7 @@ export class Outgoing {
   /** Starts listening and returns the port, or undefined when it was cancelled meanwhile. Errors: `port-in-use`, `bad-arguments`. */
   async listen(): Promise<number | undefined> {
     const port = await this.#door.listen(this.#job.launch)
+    this.#port = port
     if (this.#state.name === 'ended') {
       this.#door.close()
       return undefined
@@ -119,6 +124,18 @@ export class Outgoing {
     // The target is still told to dial.
     warmUp().catch((error: unknown) => console.error(error))
     return port
+  }
+
+  /** How it ended, as it was said; undefined while it is under way. */
+  get ending(): Ending | undefined {
+    return this.#ending
+  }
+
+  /** Says again what whoever asked for this migration has not heard. Nothing while it does not listen yet: that is still to be said. */
+  sayAgain(): void {
+    if (this.#ending !== undefined) this.#job.tell(this.#ending)
+    else if (this.#port !== undefined)
+      this.#job.tell({ type: 'outgoingOpened', migrationId: this.migrationId, port: this.#port })
   }
 
   /** Tells the engine. Events that arise while it decides wait for their turn. */
@@ -155,6 +172,7 @@ export class Outgoing {
 
   parked(parked: Parked): void {
     if (!this.#isCurrent(parked.park)) return
+    crashPoint('after-park')
     this.#parked = parked
     const { step, parkedMs, delta } = parked
     this.dispatch({ type: 'parked', step, parkedMs, deltaBytes: delta?.byteLength ?? 0 })
@@ -195,7 +213,8 @@ export class Outgoing {
         return
       case 'park':
         this.#pacing.hurries = true
-        this.#park = this.#job.control.park(effect.point)
+        crashPoint('before-park')
+        this.#park = this.#job.parks.forSwitchover(effect.point)
         return
       case 'sendFinalRound':
         this.#whileSending(() => this.#sendFinalRound(effect))
@@ -213,7 +232,9 @@ export class Outgoing {
       case 'resume':
         this.#pacing.hurries = false
         if (effect.epoch !== undefined) this.#job.epoch = effect.epoch
-        this.#job.control.resume()
+        crashPoint('before-resume')
+        this.#job.parks.switchoverIsOff(this.#park)
+        crashPoint('after-resume')
         return
       case 'askRecover':
         this.#job.tell({ type: 'recover', migrationId: this.migrationId, error: effect.error })
@@ -484,7 +505,8 @@ export class Outgoing {
     status: 'completed' | 'cancelled' | 'failed',
     what: { error?: ErrorReport; report?: MigrationReport },
   ): void {
-    this.#job.tell({ type: 'migrationEnded', migrationId: this.migrationId, status, ...what })
+    this.#ending = { type: 'migrationEnded', migrationId: this.migrationId, status, ...what }
+    this.#job.tell(this.#ending)
   }
 }
 

@@ -21,11 +21,11 @@ import {
   type WorkerLaunch,
 } from '@godwit/protocol'
 import { maxStagedBytes, touch } from './delta-staging.ts'
-import { Incoming } from './incoming.ts'
 import type { Job } from './job.ts'
 import { probeJob } from './job-probe.ts'
-import { Outgoing } from './outgoing.ts'
+import { Migrations } from './migrations.ts'
 import { Outputs } from './outputs.ts'
+import { Parks } from './parks.ts'
 import {
   ControlWords,
   type FromThread,
@@ -61,8 +61,10 @@ export class Pager {
     | undefined
   #trackerReason: string | undefined
   #job: Job | undefined
-  #outgoing: Outgoing | undefined
-  #incoming: Incoming | undefined
+  readonly #parks = new Parks(this.#control)
+  readonly #migrations = new Migrations((message) => this.#edge.tell(message))
+  /** Its steps are taken here, and are the job's. */
+  #trains = false
   #last: FromWorker | undefined
   #stagingMemory: SharedArrayBuffer | undefined
   /** What the thread reported while the job was not ours yet: released, and stamped, when it is. */
@@ -70,8 +72,6 @@ export class Pager {
   /** From the process's start to being ready. */
   #setupMs = 0
   #latestEstimate: { readonly to: string; readonly estimated: MigrationReport['estimated'] } | undefined
-  /** What the agent said last of the host's bandwidth. */
-  #hostBandwidth: number | undefined
   /** The thread said how it ended. */
   #over = false
 
@@ -117,28 +117,25 @@ export class Pager {
 
   fromAgent(message: ToWorker): void {
     switch (message.type) {
-      case 'openOutgoing':
-        void this.#openOutgoing(message)
+      case 'openOutgoing': {
+        const estimated = this.#latestEstimate?.to === message.to ? this.#latestEstimate.estimated : undefined
+        void this.#migrations.openOutgoing(message, this.#trainingJob(), estimated)
         return
+      }
       case 'dial':
         this.#dial(message)
         return
       case 'cancelMigration':
-        this.#outgoingOf(message)?.dispatch({ type: 'cancel', error: message.error })
+        this.#migrations.cancel(message)
         return
       case 'claimResult':
-        if (this.#incoming?.migrationId === message.migrationId)
-          this.#incoming.claimResult(message.granted, message.epoch)
+        this.#migrations.claimResult(message)
         return
       case 'recoverResult':
-        this.#outgoingOf(message)?.dispatch({
-          type: 'recoverResult',
-          granted: message.granted,
-          epoch: message.epoch,
-        })
+        this.#migrations.recoverResult(message)
         return
       case 'release':
-        this.#outgoingOf(message)?.dispatch({ type: 'release' })
+        this.#migrations.release(message)
         return
       case 'acknowledge':
         this.#outputs.acknowledge(message.step)
@@ -148,8 +145,7 @@ export class Pager {
         void this.#answerEstimate(message)
         return
       case 'bandwidth':
-        this.#hostBandwidth = message.bytesPerSecond
-        if (this.#outgoing !== undefined) this.#outgoing.hostBandwidth = message.bytesPerSecond
+        this.#migrations.hostBandwidth = message.bytesPerSecond
         return
       case 'stop':
         this.#stop()
@@ -158,11 +154,6 @@ export class Pager {
       case 'checkpoint':
         return
     }
-  }
-
-  /** The migration that a message is about, if it is the one under way. */
-  #outgoingOf({ migrationId }: { migrationId: string }): Outgoing | undefined {
-    return this.#outgoing?.migrationId === migrationId ? this.#outgoing : undefined
   }
 
   #fromThread(message: FromThread): void {
@@ -178,16 +169,16 @@ export class Pager {
         else this.#withheld.push(message)
         return
       case 'parked':
-        this.#outgoing?.parked(message)
+        if (!this.#parks.parked(message)) this.#migrations.parked(message)
         return
       case 'resumed':
-        this.#incoming?.resumed(message.atMs)
+        this.#migrations.resumed(message.atMs)
         return
       case 'parkFailed':
-        this.#outgoing?.parkFailed(message)
+        if (!this.#parks.parkFailed(message)) this.#migrations.parkFailed(message)
         return
       case 'atGate':
-        this.#incoming?.atGate(message.atMs)
+        this.#migrations.atGate(message.atMs)
         return
       case 'ended':
         this.#onEnded(message.steps, message.stateDigest)
@@ -203,10 +194,10 @@ export class Pager {
   }
 
   #addOutput({ step, loss, metrics, stepMs }: Extract<FromThread, { type: 'step' }>): void {
-    const output: Output = { step, epoch: this.#epoch, loss, stepMs }
+    const output: Output = { step, epoch: this.epoch, loss, stepMs }
     this.#outputs.add(metrics === undefined ? output : { ...output, metrics })
     this.#recentSteps.add(stepMs)
-    this.#outgoing?.stepped(stepMs)
+    this.#migrations.stepped(stepMs)
   }
 
   #onLoaded(message: Loaded): void {
@@ -259,6 +250,7 @@ export class Pager {
       maxDeltaBytes,
       spareBytes: this.#launch.memoryLimitBytes - trackedBytes(identity) - (maxDeltaBytes ?? 0),
       control: this.#control,
+      parks: this.#parks,
       outputs: this.#outputs,
       recentSteps: this.#recentSteps,
       epoch: this.#launch.epoch,
@@ -268,56 +260,40 @@ export class Pager {
       openGate: () => this.#openGate(),
       exit: (code) => this.#edge.exit(code),
     }
-    const reason = this.#trackerReason
-    this.#say({ type: 'prepared', identity, ...(reason === undefined ? {} : { trackerReason: reason }) })
+    this.#trains = this.#launch.mode === 'fresh'
+    const trackerReason = this.#trackerReason
+    this.#say({
+      type: 'prepared',
+      identity,
+      memoryBytes: trackedBytes(identity) + (maxDeltaBytes ?? 0),
+      ...(trackerReason !== undefined && { trackerReason }),
+    })
   }
 
-  get #epoch(): number {
+  /** The epoch that its steps are stamped with. */
+  get epoch(): number {
     return this.#job?.epoch ?? this.#launch.epoch
   }
 
-  async #openOutgoing(message: Extract<ToWorker, { type: 'openOutgoing' }>): Promise<void> {
-    const { migrationId } = message
-    const refuse = (error: unknown): void =>
-      this.#edge.tell({
-        type: 'migrationEnded',
-        migrationId,
-        status: 'failed',
-        error: { ...toErrorReport(error), phase: 'setup' },
-      })
-    if (this.#job === undefined)
-      return refuse(
-        new GodwitError(
-          'not-running',
-          'the workload has not taken its first steps yet: try again in a moment',
-        ),
-      )
-    if (this.#outgoing !== undefined)
-      return refuse(new GodwitError('already-migrating', 'another migration of this workload is under way'))
+  /** The job, or why nothing can be done with it now. */
+  #trainingJob(): Job | GodwitError {
     if (this.#last?.type === 'ended')
-      return refuse(new GodwitError('workload-ended', 'the workload took its last step before it could move'))
-    try {
-      const estimated = this.#latestEstimate?.to === message.to ? this.#latestEstimate.estimated : undefined
-      const outgoing = new Outgoing(this.#job, { ...message, ...(estimated && { estimated }) }, () => {
-        this.#outgoing = undefined
-      })
-      outgoing.hostBandwidth = this.#hostBandwidth
-      this.#outgoing = outgoing
-      const port = await outgoing.listen()
-      // Undefined when it was cancelled meanwhile: that was said already.
-      if (port !== undefined) this.#edge.tell({ type: 'outgoingOpened', migrationId, port })
-    } catch (error) {
-      this.#outgoing = undefined
-      refuse(error)
-    }
+      return new GodwitError('workload-ended', 'the workload took its last step before it could move')
+    if (this.#job === undefined || !this.#trains)
+      return new GodwitError(
+        'not-running',
+        'the workload has not taken its first steps here yet: try again in a moment',
+      )
+    return this.#job
   }
 
   async #answerEstimate(message: Extract<ToWorker, { type: 'estimate' }>): Promise<void> {
     const { probeId, to, link, options } = message
     try {
-      if (this.#job === undefined || this.#last?.type === 'ended')
+      const job = this.#trainingJob()
+      if (job instanceof GodwitError)
         throw new GodwitError('not-running', 'only of a workload that trains can be said what its move costs')
-      const measured = await probeJob(this.#job, this.#setupMs)
+      const measured = await probeJob(job, this.#setupMs)
       const estimate = estimateMigration(measured, link, options)
       const { downtimeMs, totalMs } = estimate
       this.#latestEstimate = { to, estimated: { downtimeMs, totalMs } }
@@ -328,12 +304,9 @@ export class Pager {
   }
 
   #dial(message: Extract<ToWorker, { type: 'dial' }>): void {
-    if (this.#job === undefined || this.#incoming !== undefined || this.#launch.mode !== 'incoming') return
+    if (this.#job === undefined || this.#launch.mode !== 'incoming') return
     try {
-      this.#incoming = new Incoming(this.#job, message, () => {
-        this.#incoming = undefined
-      })
-      void this.#incoming.start()
+      this.#migrations.dial(message, this.#job)
     } catch (error) {
       this.#fail(error)
     }
@@ -352,6 +325,7 @@ export class Pager {
     const withheld = this.#withheld ?? []
     this.#withheld = undefined
     for (const message of withheld) this.#addOutput(message)
+    this.#trains = true
   }
 
   #staging(byteLength: number): SharedArrayBuffer {
@@ -369,9 +343,9 @@ export class Pager {
 
   #onEnded(steps: number, stateDigest: string): void {
     this.#over = true
-    this.#outgoing?.dispatch({ type: 'trainingEnded' })
+    this.#migrations.trainingEnded()
     this.#outputs.flush()
-    this.#say({ type: 'ended', epoch: this.#epoch, steps, stateDigest })
+    this.#say({ type: 'ended', epoch: this.epoch, steps, stateDigest })
   }
 
   #stop(): void {

@@ -77,9 +77,15 @@ export class ControlWords {
     Atomics.wait(this.#words, WORDS.request, word, timeoutMs)
   }
 
-  /** Pager: takes a park back. */
-  resume(): void {
-    this.request({ clear: ANY_PARK })
+  /** Pager: takes this park back, unless it has been replaced by another. */
+  resume(park: number): void {
+    for (;;) {
+      const before = Atomics.load(this.#words, WORDS.request)
+      if (before >>> REQUEST_BITS !== park) return
+      if (Atomics.compareExchange(this.#words, WORDS.request, before, before & ~ANY_PARK) !== before) continue
+      Atomics.notify(this.#words, WORDS.request)
+      return
+    }
   }
 
   /** Pager: asks for a park and returns its number, which no park of this worker had before. */

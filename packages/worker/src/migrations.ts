@@ -1,0 +1,130 @@
+/**
+ * The migrations of this worker: out of it, one at a time, and into it, once.
+ *
+ * A coordinator, or an agent, that crashed does not know what it said last, so it says it again. Every command may come twice, or late, or of
+ * a migration that nobody here has heard of, and is answered so that whoever asked never waits in vain.
+ *
+ * Invariants: at most one migration is under way; a worker dials once in its life; what ended stays ended.
+ */
+import {
+  type ErrorReport,
+  GodwitError,
+  type MigrationReport,
+  type ToWorker,
+  toErrorReport,
+} from '@godwit/protocol'
+import { Incoming } from './incoming.ts'
+import type { Job, Parked } from './job.ts'
+import { type Ending, Outgoing } from './outgoing.ts'
+
+type Command<Type extends ToWorker['type']> = Extract<ToWorker, { type: Type }>
+
+export class Migrations {
+  readonly #tell: Job['tell']
+  #outgoing: Outgoing | undefined
+  #incoming: Incoming | undefined
+  #hasDialled = false
+  #lastEnding: Ending | undefined
+  /** What the agent said last of the host's bandwidth. */
+  #hostBandwidth: number | undefined
+
+  constructor(tell: Job['tell']) {
+    this.#tell = tell
+  }
+
+  /** `trains`: the job, once its steps are taken here. */
+  async openOutgoing(
+    message: Command<'openOutgoing'>,
+    trains: Job | GodwitError,
+    estimated: MigrationReport['estimated'],
+  ): Promise<void> {
+    const { migrationId } = message
+    if (this.#outgoing?.migrationId === migrationId) return this.#outgoing.sayAgain()
+    if (this.#lastEnding?.migrationId === migrationId) return this.#tell(this.#lastEnding)
+    if (trains instanceof GodwitError) return this.#end(migrationId, 'failed', toErrorReport(trains))
+    if (this.#outgoing !== undefined) {
+      const another = 'another migration of this workload is under way'
+      return this.#end(migrationId, 'failed', { kind: 'already-migrating', message: another })
+    }
+    try {
+      const outgoing = new Outgoing(trains, { ...message, ...(estimated && { estimated }) }, () => {
+        this.#lastEnding = outgoing.ending
+        this.#outgoing = undefined
+      })
+      outgoing.hostBandwidth = this.#hostBandwidth
+      this.#outgoing = outgoing
+      const port = await outgoing.listen()
+      // Undefined when it was cancelled meanwhile: that was said already.
+      if (port !== undefined) this.#tell({ type: 'outgoingOpened', migrationId, port })
+    } catch (error) {
+      this.#outgoing = undefined
+      this.#end(migrationId, 'failed', toErrorReport(error))
+    }
+  }
+
+  dial(message: Command<'dial'>, job: Job): void {
+    if (this.#hasDialled) return
+    this.#hasDialled = true
+    this.#incoming = new Incoming(job, message, () => {
+      this.#incoming = undefined
+    })
+    void this.#incoming.start()
+  }
+
+  /** One that nobody knows is not under way, which is what was asked for. */
+  cancel({ migrationId, error }: Command<'cancelMigration'>): void {
+    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'cancel', error })
+    else if (this.#lastEnding?.migrationId === migrationId) this.#tell(this.#lastEnding)
+    else this.#end(migrationId, 'cancelled', error)
+  }
+
+  claimResult({ migrationId, granted, epoch }: Command<'claimResult'>): void {
+    if (this.#incoming?.migrationId === migrationId) this.#incoming.claimResult(granted, epoch)
+  }
+
+  recoverResult({ migrationId, granted, epoch }: Command<'recoverResult'>): void {
+    if (this.#outgoing?.migrationId === migrationId)
+      this.#outgoing.dispatch({ type: 'recoverResult', granted, epoch })
+  }
+
+  release({ migrationId }: Command<'release'>): void {
+    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'release' })
+  }
+
+  set hostBandwidth(bytesPerSecond: number | undefined) {
+    this.#hostBandwidth = bytesPerSecond
+    if (this.#outgoing !== undefined) this.#outgoing.hostBandwidth = bytesPerSecond
+  }
+
+  // ---- from the training thread
+
+  stepped(stepMs: number): void {
+    this.#outgoing?.stepped(stepMs)
+  }
+
+  parked(parked: Parked): void {
+    this.#outgoing?.parked(parked)
+  }
+
+  parkFailed(failed: { park: number; error: ErrorReport }): void {
+    this.#outgoing?.parkFailed(failed)
+  }
+
+  resumed(atMs: number): void {
+    this.#incoming?.resumed(atMs)
+  }
+
+  atGate(atMs: number): void {
+    this.#incoming?.atGate(atMs)
+  }
+
+  trainingEnded(): void {
+    this.#outgoing?.dispatch({ type: 'trainingEnded' })
+  }
+
+  /** Of one that never was under way here. */
+  #end(migrationId: string, status: 'cancelled' | 'failed', error: ErrorReport): void {
+    this.#lastEnding = { type: 'migrationEnded', migrationId, status, error: { phase: 'setup', ...error } }
+    this.#tell(this.#lastEnding)
+  }
+}

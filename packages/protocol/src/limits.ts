@@ -90,6 +90,14 @@ export const LIMITS = {
   orphanTimeoutMs: 60_000,
   /** Checkpoints more often than this would do nothing else. */
   minCheckpointEveryMs: 1_000,
+  /** Rounds of a checkpoint end when so little is left to copy while the thread stands, when they no longer shrink, or after so many. */
+  checkpointCopyBytes: 4 * MiB,
+  maxCheckpointRounds: 8,
+  /** A checkpoint is written anew once what it consists of has so many times the bytes of the arena, or so many files. */
+  maxCheckpointGrowth: 2,
+  maxCheckpointSegments: 64,
+  /** Of the file that names them: identity, small state and spool. */
+  maxCheckpointManifestBytes: 4 * MiB,
   /** From asking for a checkpoint to its being written. */
   checkpointTimeoutMs: 120_000,
   /** Restarts of a job in a row without a newly accepted step; then it has failed. */

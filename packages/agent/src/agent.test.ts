@@ -2,7 +2,7 @@
  * Goal: workers are started, heard and ended as the coordinator says, and what happens to one of them happens to
  * nobody else. Method: a real agent between a scripted coordinator and real processes that play the worker.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { workerLaunch } from '@godwit/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -107,7 +107,7 @@ test('the coordinator can kill a worker that does not listen', async () => {
   expect(existsSync(join(host.dataDir, 'w1'))).toBe(false)
 })
 
-test.each(['nonsense', 'rubbish'])(
+test.each(['nonsense', 'rubbish', 'talker'])(
   'a worker that says %s trains on, and what it says else is heard',
   async (behaviour) => {
     host.launch('w1', { parameters: { behaviour } })
@@ -138,7 +138,16 @@ test('a folder too long for a socket is told before anything is started', async 
     kind: 'bad-arguments',
     message: expect.stringContaining('--data-dir'),
   })
-  expect(readdirSync(host.dataDir)).toEqual([])
+  expect(existsSync(join(host.dataDir, workerId))).toBe(false)
+})
+
+test('what a worker says it takes of memory counts', async () => {
+  host.launch('w1', { parameters: { arenaBytes: 4096, memoryBytes: 700_000 } })
+  await host.coordinator.fromWorker('w1', 'prepared')
+  host.launch('w2')
+  await host.coordinator.fromWorker('w2', 'prepared')
+  const written = JSON.parse(readFileSync(join(host.dataDir, 'w2', 'launch.json'), 'utf8'))
+  expect(written.memoryLimitBytes).toBe(300_000)
 })
 
 test('the next worker is given what memory the others leave, shadow copies included', async () => {

@@ -9,7 +9,10 @@
 import { availableParallelism } from 'node:os'
 import { type FromAgent, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
 import type { Logger } from 'pino'
+import { joinOrStay, readCluster, writeCluster } from './cluster-membership.ts'
 import { CoordinatorLink, type CoordinatorMessage } from './coordinator-link.ts'
+import { makeDataFolder, removeUnusedFolder } from './data-dir.ts'
+import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { LinkProbes } from './link-probe.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
@@ -22,12 +25,37 @@ export interface AgentOptions extends WorkersOptions {
 
 export interface Agent {
   readonly workers: Workers
+  /** Settles when the coordinator has accepted the host: later than the start only where workers were taken over. */
+  readonly registered: Promise<void>
   /** Ends the workers, tells the coordinator of it, and closes. */
   stop(): Promise<void>
 }
 
-/** Settles when the coordinator has accepted the host. Errors: those of `DataDir` and `CoordinatorLink.start`. */
+/**
+ * Settles when the coordinator has accepted the host, or could not yet and there are workers to look after. Errors:
+ * those of `lockFolder`, `DataDir` and `CoordinatorLink.start`.
+ */
 export async function startAgent(options: AgentOptions, log: Logger): Promise<Agent> {
+  const folder = makeDataFolder(options.dataDir)
+  try {
+    const lock = await lockFolder(folder)
+    try {
+      return await startLocked(options, { folder, lock }, log)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  } catch (error) {
+    removeUnusedFolder(folder)
+    throw error
+  }
+}
+
+async function startLocked(
+  options: AgentOptions,
+  { folder, lock }: { folder: string; lock: FolderLock },
+  log: Logger,
+): Promise<Agent> {
   const send = (message: FromAgent) => link.send(message)
   const workers = new Workers(
     options,
@@ -55,8 +83,13 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
       memoryBytes: options.memoryBytes,
       cores: availableParallelism(),
       workers: workers.ids(),
-      checkpoints: [],
+      checkpoints: workers.checkpoints(),
     }),
+    accepted: (clusterId) => {
+      const held = { workers: workers.ids().length, checkpoints: workers.checkpoints().length }
+      if (joinOrStay(readCluster(folder), clusterId, held) === 'join') writeCluster(folder, clusterId)
+    },
+    mustGoOn: () => workers.ids().length > 0,
     message: (message) => obey(message, { workers, probes }),
     registeredAgain: () => workers.reconnectAll(),
     log,
@@ -65,9 +98,11 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ag
   await link.start()
   return {
     workers,
+    registered: link.registered,
     stop: async () => {
       await workers.stopAll(LIMITS.stopGraceMs)
       await link.close()
+      await lock.release()
     },
   }
 }
@@ -85,6 +120,8 @@ function obey(
       return probes.open(message)
     case 'dialProbe':
       return probes.dial(message)
+    case 'deleteCheckpoint':
+      return workers.deleteCheckpoint(message.workloadId)
     case 'kill':
       return workers.kill(message.workerId)
   }

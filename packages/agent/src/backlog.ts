@@ -13,10 +13,7 @@
  * Invariants: messages come out in the order in which they were given; nothing but progress, estimates, outputs and repeats
  * is ever dropped.
  */
-import type { FromAgent, FromWorker } from '@godwit/protocol'
-
-/** Outputs that are kept: the full spools of some twenty workers, and less than a connection takes in one go. */
-export const MAX_KEPT_OUTPUTS = 10_000
+import { type FromAgent, type FromWorker, LIMITS } from '@godwit/protocol'
 
 type Keep = 'not' | 'once' | 'some' | 'all'
 
@@ -41,7 +38,7 @@ export class Backlog {
   #outputs = 0
   readonly #maxOutputs: number
 
-  constructor(maxOutputs: number = MAX_KEPT_OUTPUTS) {
+  constructor(maxOutputs: number = LIMITS.maxKeptOutputs) {
     this.#maxOutputs = maxOutputs
   }
 

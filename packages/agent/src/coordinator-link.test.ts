@@ -5,7 +5,7 @@
 import type { FromAgent } from '@godwit/protocol'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
-import { CoordinatorLink, type Register } from './coordinator-link.ts'
+import { CoordinatorLink, type LinkOptions, type Register } from './coordinator-link.ts'
 import { FakeCoordinator } from './support/fake-coordinator.ts'
 
 const coordinator = new FakeCoordinator()
@@ -24,11 +24,17 @@ const register: Register = {
 }
 
 /** `lost` is called when the link has noticed that its connection is gone. */
-function linkTo(coordinatorUrl: string, lost: () => void = () => {}): CoordinatorLink {
+function linkTo(
+  coordinatorUrl: string,
+  lost: () => void = () => {},
+  more: Partial<LinkOptions> = {},
+): CoordinatorLink {
   const log = pino({ level: 'warn' }, { write: lost })
   const ignore = () => {}
-  const options = { coordinatorUrl, register: () => register, message: ignore, registeredAgain: ignore, log }
-  return new CoordinatorLink(options)
+  return new CoordinatorLink({
+    ...{ coordinatorUrl, register: () => register, message: ignore, registeredAgain: ignore, log },
+    ...{ accepted: ignore, mustGoOn: () => false, ...more },
+  })
 }
 
 function exited(workerId: string): FromAgent {

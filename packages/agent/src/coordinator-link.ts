@@ -7,6 +7,8 @@
  * coordinator is known to have been there, and it is tried until it is back, with delays that grow and are spread
  * at random so that a thousand agents do not return at the same instant.
  *
+ * The first connection of an agent that found workers is like a later one: they train, and would be orphans without it.
+ *
  * A worker whose end waits to be told still counts as running here when the host registers: the coordinator calls
  * one that is missing crashed, forgets it, and would hear nothing of the reason that comes right behind.
  *
@@ -14,19 +16,34 @@
  * there is no connection waits as far as it is worth it (backlog.ts), and goes out after the next registration.
  */
 import { Channel, dial, reconnectDelayMs } from '@godwit/channel'
-import { type FromAgent, fromErrorReport, GodwitError, LIMITS, type ToAgent, toAgent } from '@godwit/protocol'
+import {
+  type ErrorKind,
+  type FromAgent,
+  fromErrorReport,
+  GodwitError,
+  LIMITS,
+  type ToAgent,
+  toAgent,
+} from '@godwit/protocol'
 import type { Logger } from 'pino'
 import { Backlog } from './backlog.ts'
 
 export type Register = Extract<FromAgent, { type: 'register' }>
 export type CoordinatorMessage = Exclude<ToAgent, { type: 'registered' | 'refused' }>
 
+/** Errors with which an attempt may end because the coordinator is not there; all others it has said. */
+const AWAY: readonly ErrorKind[] = ['unreachable', 'connection-lost', 'peer-stalled']
+
 export interface LinkOptions {
   /** The coordinator's address, e.g. ws://127.0.0.1:7070. */
   coordinatorUrl: string
   /** Asked at each registration: the workers change. */
   register(): Register
+  /** Accepted by this cluster, and not yet at its service. Throws for one that the host can't serve. */
+  accepted(clusterId: string): void
   message(message: CoordinatorMessage): void
+  /** There is something here that must not be left alone, even if the first attempt fails. */
+  mustGoOn(): boolean
   /** Registered after a loss: what went into the lost connection may never have arrived. */
   registeredAgain(): void
   log: Logger
@@ -41,17 +58,29 @@ export class CoordinatorLink {
   #closed = false
   #retry: NodeJS.Timeout | undefined
   #failures = 0
+  #isAccepted: () => void = () => {}
+  /** Settles when the coordinator has accepted the host for the first time. */
+  readonly registered = new Promise<void>((resolve) => {
+    this.#isAccepted = resolve
+  })
 
   constructor(options: LinkOptions) {
     this.#options = options
     this.#url = `${options.coordinatorUrl.replace(/\/+$/, '')}/agent`
   }
 
-  /** Connects and registers. Errors: `unreachable`, `bad-arguments`, and what the coordinator refuses with. */
+  /**
+   * Connects and registers, or goes on trying where it must. Errors: `unreachable`, `bad-arguments`, what the coordinator
+   * refuses with, and what `accepted` throws.
+   */
   async start(): Promise<void> {
     try {
       await this.#connect()
     } catch (error) {
+      if (error instanceof GodwitError && this.#options.mustGoOn()) {
+        this.#lost(error)
+        return
+      }
       await this.close()
       if (!(error instanceof GodwitError) || error.kind !== 'unreachable') throw error
       throw new GodwitError(
@@ -87,8 +116,13 @@ export class CoordinatorLink {
       const channel = new Channel<ToAgent, FromAgent>(socket, toAgent, {
         message: (message) => {
           if (message.type === 'registered') {
-            this.#accepted()
-            resolve()
+            try {
+              this.#accepted(message.clusterId)
+              resolve()
+            } catch (error) {
+              reject(error as Error)
+              channel.close()
+            }
           } else if (message.type === 'refused') {
             reject(fromErrorReport(message.error))
             channel.close()
@@ -124,16 +158,21 @@ export class CoordinatorLink {
     return { ...register, workers: workers.slice(0, LIMITS.maxWorkers) }
   }
 
-  #accepted(): void {
+  /** Nothing is obeyed or told before the cluster is known to be ours: `kill` for what it does not know comes right behind. */
+  #accepted(clusterId: string): void {
+    this.#options.accepted(clusterId)
     this.#registered = true
     this.#failures = 0
     for (const message of this.#backlog.take()) this.#channel?.send(message)
+    this.#isAccepted()
   }
 
   #lost(error: GodwitError | undefined): void {
     if (this.#closed) return
     const delayMs = reconnectDelayMs(this.#failures++)
-    this.#options.log.warn({ error: error?.message, delayMs }, 'the coordinator is gone, trying again')
+    const isAway = error === undefined || AWAY.includes(error.kind)
+    const what = isAway ? 'the coordinator is gone' : 'this host and the coordinator do not get on'
+    this.#options.log.warn({ error: error?.message, delayMs }, `${what}, trying again`)
     this.#retry = setTimeout(() => {
       this.#connect().then(
         () => {

@@ -1,6 +1,7 @@
 /**
  * The agent's folder on the host's disk, with one folder in it for each worker: `launch.json`, `worker.sock`,
- * `output.log`, `pid`.
+ * `output.log`, `pid`. Beside them lie `agent.sock` (folder-lock.ts), `cluster` (cluster-membership.ts) and `checkpoints`
+ * (checkpoint-folders.ts).
  *
  * What could go wrong with the disk is tried when the agent starts, by writing, and not when the first job arrives.
  * Two things about unix sockets are easily overlooked and checked here: their path must fit into 107 bytes
@@ -9,6 +10,7 @@
  * Invariants: every folder of a worker has mode 0700, since whoever can open its socket commands it; of the folders
  * of workers that failed the last `KEPT_FOLDERS` stay, for their logs, and every other one goes with its worker.
  */
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -16,7 +18,9 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -24,6 +28,8 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { GodwitError, type WorkerLaunch } from '@godwit/protocol'
+import { CHECKPOINTS_NAME } from './checkpoint-folders.ts'
+import { CLUSTER_NAME } from './cluster-membership.ts'
 import { diskError } from './disk.ts'
 
 /** Folders of failed workers that stay. */
@@ -32,6 +38,11 @@ export const KEPT_FOLDERS = 10
 const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
 /** More than a file system keeps inside an inode, so that the probe needs a block. */
 const PROBE_BYTES = 8192
+/** Of folder-lock.ts. */
+export const LOCK_NAME = 'agent.sock'
+const LAUNCH_FILE = 'launch.json'
+/** What else lies in the folder. */
+const RESERVED: readonly string[] = [LOCK_NAME, CLUSTER_NAME, CHECKPOINTS_NAME]
 const TAIL_BYTES = 16 * 1024
 const TAIL_LINES = 20
 const TAIL_CHARACTERS = 2000
@@ -42,6 +53,15 @@ export interface WorkerFolder {
   readonly logPath: string
 }
 
+/** By which a worker is known again: said in its hello, and compared with its launch.json. */
+export interface Passport {
+  readonly workerId: string
+  readonly workloadId: string
+  readonly epoch: number
+  /** SHA-256 of the file's bytes. */
+  readonly launchDigest: string
+}
+
 export class DataDir {
   readonly path: string
   /** Oldest first. */
@@ -49,15 +69,8 @@ export class DataDir {
 
   /** Makes the folder where it is missing and writes to it. Errors: `disk-full`, `bad-arguments`. */
   constructor(path: string) {
-    this.path = resolve(path)
-    if (!/^[\w./@+=,~-]+$/.test(this.path)) {
-      throw new GodwitError(
-        'bad-arguments',
-        `${this.path} can't hold the sockets of workers: give --data-dir a path of letters, digits and ./@+=,~_- only`,
-      )
-    }
+    this.path = makeDataFolder(path)
     try {
-      makeFolder(this.path)
       this.#probe()
       this.#kept = this.#foldersLeft()
     } catch (error) {
@@ -72,17 +85,14 @@ export class DataDir {
   create(launch: WorkerLaunch): WorkerFolder {
     const folder = folderAt(join(this.path, launch.workerId))
     const { path, socketPath } = folder
-    const pathBytes = Buffer.byteLength(socketPath)
-    if (pathBytes > MAX_SOCKET_PATH_BYTES) {
-      throw new GodwitError(
-        'bad-arguments',
-        `${socketPath} has ${pathBytes} bytes and a unix socket's path at most ${MAX_SOCKET_PATH_BYTES}: give a shorter folder with --data-dir`,
-      )
+    checkSocketPath(socketPath)
+    if (RESERVED.includes(launch.workerId)) {
+      throw new GodwitError('bad-arguments', `${launch.workerId} can't be the name of a worker`)
     }
     try {
       rmSync(path, { recursive: true, force: true })
       mkdirSync(path, { mode: 0o700 })
-      writeFileSync(join(path, 'launch.json'), `${JSON.stringify(launch, undefined, 2)}\n`, { mode: 0o600 })
+      writeFileSync(join(path, LAUNCH_FILE), `${JSON.stringify(launch, undefined, 2)}\n`, { mode: 0o600 })
     } catch (error) {
       rmSync(path, { recursive: true, force: true })
       throw diskError(error, this.path)
@@ -138,7 +148,7 @@ export class DataDir {
     return readdirSync(this.path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => join(this.path, entry.name))
-      .filter((path) => statSync(join(path, 'launch.json'), { throwIfNoEntry: false }) !== undefined)
+      .filter((path) => statSync(join(path, LAUNCH_FILE), { throwIfNoEntry: false }) !== undefined)
       .map((path) => ({ path, changedMs: statSync(path).mtimeMs }))
       .sort((a, b) => a.changedMs - b.changedMs)
       .map(({ path }) => path)
@@ -147,6 +157,56 @@ export class DataDir {
 
 function folderAt(path: string): WorkerFolder {
   return { path, socketPath: join(path, 'worker.sock'), logPath: join(path, 'output.log') }
+}
+
+/** Errors: `bad-arguments` for a path that no unix socket can have. */
+export function checkSocketPath(path: string): void {
+  const pathBytes = Buffer.byteLength(path)
+  if (pathBytes <= MAX_SOCKET_PATH_BYTES) return
+  throw new GodwitError(
+    'bad-arguments',
+    `${path} has ${pathBytes} bytes and a unix socket's path at most ${MAX_SOCKET_PATH_BYTES}: give a shorter folder with --data-dir`,
+  )
+}
+
+/** What the launch.json of a worker's folder says of who it is; undefined where it can't be read. */
+export function readPassport({ path }: WorkerFolder): Passport | undefined {
+  try {
+    const bytes = readFileSync(join(path, LAUNCH_FILE))
+    const { workerId, workloadId, epoch } = JSON.parse(bytes.toString()) as Record<string, unknown>
+    if (typeof workerId !== 'string' || typeof workloadId !== 'string' || typeof epoch !== 'number')
+      return undefined
+    return { workerId, workloadId, epoch, launchDigest: createHash('sha256').update(bytes).digest('hex') }
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes the agent's folder where it is missing; gives its absolute path. Errors: `disk-full`, `bad-arguments`. */
+export function makeDataFolder(path: string): string {
+  const absolute = resolve(path)
+  if (!/^[\w./@+=,~-]+$/.test(absolute)) {
+    throw new GodwitError(
+      'bad-arguments',
+      `${absolute} can't hold the sockets of workers: give --data-dir a path of letters, digits and ./@+=,~_- only`,
+    )
+  }
+  try {
+    makeFolder(absolute)
+    return absolute
+  } catch (error) {
+    throw diskError(error, absolute)
+  }
+}
+
+/** Takes the folder away again if it is empty and was made by this process. */
+export function removeUnusedFolder(path: string): void {
+  const processBeganMs = Date.now() - performance.now()
+  try {
+    if (statSync(path).birthtimeMs >= processBeganMs) rmdirSync(path)
+  } catch {
+    // Something lies in it, or it is gone.
+  }
 }
 
 /** With its parents. Not by `recursive: true`, which in Node 20 never returns for a folder below /proc. */

@@ -86,6 +86,8 @@ export class LinkProbes {
             return
           }
           isTaken = true
+          clearTimeout(timer)
+          timer = setTimeout(end, LIMITS.linkProbeTimeoutMs)
           serve(socket, () => bandwidth.lend(probeId))
           socket.once('close', end)
         })
@@ -96,7 +98,8 @@ export class LinkProbes {
       bandwidth.gone(probeId)
       void listener.close()
     }
-    const timer = setTimeout(end, LIMITS.linkProbeTimeoutMs)
+    // The port is for one who comes at once: others may be waiting for it.
+    let timer = setTimeout(end, LIMITS.helloTimeoutMs)
     return listener.port
   }
 }

@@ -27,6 +27,8 @@ export interface Ending {
 
 export interface WorkerHandle {
   readonly pid: number | undefined
+  /** Not started here but found: whether it is who its folder says is for it to show. */
+  readonly wasFound: boolean
   readonly ended: Promise<Ending>
   /** SIGKILL; nothing when it has ended. */
   kill(): void
@@ -65,7 +67,7 @@ export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHan
       // Only a later agent would read it.
     }
   }
-  return { pid: child.pid, ended, kill: () => child.kill('SIGKILL') }
+  return { pid: child.pid, wasFound: false, ended, kill: () => child.kill('SIGKILL') }
 }
 
 /** The worker that an earlier agent started in `folder`; undefined when it runs no more. */
@@ -88,6 +90,7 @@ export function findWorker(folder: WorkerFolder): WorkerHandle | undefined {
   })
   return {
     pid,
+    wasFound: true,
     ended,
     kill: () => {
       if (lives()) process.kill(pid, 'SIGKILL')

@@ -7,8 +7,6 @@
  * Invariants: for every launch that is not a repeat exactly one `exited` follows, whether a process came to be or
  * not; only processes started by this host's agents are ever killed.
  */
-
-import { join } from 'node:path'
 import {
   type ErrorReport,
   type FromWorker,
@@ -21,10 +19,11 @@ import {
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import { SharedBandwidth } from './bandwidth.ts'
-import { DataDir, type WorkerFolder } from './data-dir.ts'
+import { CheckpointFolders } from './checkpoint-folders.ts'
+import { DataDir, type Passport, readPassport, type WorkerFolder } from './data-dir.ts'
 import { resolveProgram } from './programs.ts'
-import { findWorker, startWorker, type WorkerHandle } from './worker-handle.ts'
-import { WorkerProcess } from './worker-process.ts'
+import { findWorker, startWorker } from './worker-handle.ts'
+import { type WorkerPlace, WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions {
   dataDir: string
@@ -47,7 +46,8 @@ export interface WorkersHandlers {
 
 interface Running {
   readonly process: WorkerProcess
-  /** Paged memory, shadow included, as far as it is known. */
+  readonly workloadId: string
+  /** Paged memory, with shadow and staging, as far as it is known. */
   reservedBytes: number
 }
 
@@ -56,6 +56,7 @@ export class Workers {
   readonly #handlers: WorkersHandlers
   readonly #log: Logger
   readonly #dataDir: DataDir
+  readonly #checkpoints: CheckpointFolders
   readonly #running = new Map<string, Running>()
   /** Of what leaves this host. */
   readonly bandwidth: SharedBandwidth
@@ -67,6 +68,7 @@ export class Workers {
     this.#handlers = handlers
     this.#log = log
     this.#dataDir = new DataDir(options.dataDir)
+    this.#checkpoints = new CheckpointFolders(this.#dataDir.path)
     this.bandwidth = new SharedBandwidth(options.maxBandwidth, (workerId, bytesPerSecond) =>
       this.#running
         .get(workerId)
@@ -74,18 +76,33 @@ export class Workers {
     )
   }
 
-  /** Takes over the workers that an earlier agent of this host left running. */
+  /** Takes over the workers that an earlier agent of this host left running, as far as they are who they say. */
   adopt(): void {
     for (const { workerId, folder } of this.#dataDir.left()) {
       const handle = findWorker(folder)
       if (handle === undefined) continue
+      const passport = readPassport(folder)
+      if (passport?.workerId !== workerId) {
+        this.#log.warn({ workerId, workerPid: handle.pid }, 'not taken over: its launch.json is not readable')
+        continue
+      }
       this.#dataDir.takeBack(folder)
-      this.#attend(workerId, handle, folder)
+      this.#attend({ passport, handle, folder })
     }
   }
 
   ids(): string[] {
     return [...this.#running.keys()]
+  }
+
+  /** Workloads of which this host keeps checkpoints. */
+  checkpoints(): string[] {
+    return this.#checkpoints.list()
+  }
+
+  /** Now, or when the workload's worker here has ended. */
+  deleteCheckpoint(workloadId: string): void {
+    this.#tidy(workloadId, () => this.#checkpoints.delete(workloadId, this.#runs(workloadId)))
   }
 
   /** The process of a worker that runs here. */
@@ -108,7 +125,9 @@ export class Workers {
         throw new GodwitError('too-large', `this host runs ${LIMITS.maxWorkers} workers already`)
       }
       folder = this.#dataDir.create(this.#complete(launch))
-      this.#attend(workerId, startWorker(this.#options.workerMain, folder), folder)
+      const passport = readPassport(folder)
+      if (passport === undefined) throw new Error(`${folder.path} does not say what was written to it`)
+      this.#attend({ passport, handle: startWorker(this.#options.workerMain, folder), folder })
     } catch (error) {
       if (folder !== undefined) this.#dataDir.release(folder, false)
       if (error instanceof GodwitError) {
@@ -153,13 +172,13 @@ export class Workers {
     clearTimeout(timer)
   }
 
-  #attend(workerId: string, handle: WorkerHandle, folder: WorkerFolder): void {
-    const process = new WorkerProcess(workerId, handle, folder, {
+  #attend(place: WorkerPlace): void {
+    const { workerId, workloadId }: Passport = place.passport
+    const process = new WorkerProcess(place, {
       message: (message) => {
-        if (message.type === 'prepared') {
-          const { arenaBytes, tracker } = message.identity
-          running.reservedBytes = tracker === 'compare' ? 2 * arenaBytes : arenaBytes
-        }
+        if (message.type === 'prepared') running.reservedBytes = memoryOf(message)
+        if (message.type === 'checkpointed' && message.report !== undefined)
+          this.#checkpoints.written(workloadId)
         this.bandwidth.heardWorker(workerId, message)
         this.#handlers.message(workerId, message)
       },
@@ -171,15 +190,29 @@ export class Workers {
       exited: (error) => {
         this.#running.delete(workerId)
         this.bandwidth.gone(workerId)
-        this.#dataDir.release(folder, error !== undefined && !process.toldToEnd)
+        this.#dataDir.release(place.folder, error !== undefined && !process.toldToEnd)
+        if (!this.#runs(workloadId)) this.#tidy(workloadId, () => this.#checkpoints.left(workloadId))
         this.#log.info({ workerId, error }, 'worker ended')
         this.#handlers.exited(workerId, error && bounded(error))
         if (this.#running.size === 0) this.#stopping?.()
       },
     })
-    const running: Running = { process, reservedBytes: 0 }
+    const running: Running = { process, workloadId, reservedBytes: 0 }
     this.#running.set(workerId, running)
     this.#log.info({ workerId, workerPid: process.pid }, 'worker under way')
+  }
+
+  #runs(workloadId: string): boolean {
+    return [...this.#running.values()].some((running) => running.workloadId === workloadId)
+  }
+
+  /** What can't be deleted costs space and nothing else. */
+  #tidy(workloadId: string, body: () => void): void {
+    try {
+      body()
+    } catch (error) {
+      this.#log.warn({ workloadId, error: (error as Error).message }, 'a checkpoint could not be deleted')
+    }
   }
 
   #complete(launch: Launch): WorkerLaunch {
@@ -187,7 +220,7 @@ export class Workers {
     return {
       ...launch,
       programFile: resolveProgram(launch.program, programFolders),
-      checkpointFolder: join(this.#options.dataDir, 'checkpoints', launch.workloadId),
+      checkpointFolder: this.#checkpoints.prepare(launch.workloadId),
       orphanTimeoutMs,
       listenHost,
       portRange: [portRange[0], portRange[1]],
@@ -207,4 +240,9 @@ export class Workers {
 /** What is longer than the protocol allows would end our connection instead of informing anybody. */
 function bounded(error: ErrorReport): ErrorReport {
   return { ...error, message: error.message.slice(0, LIMITS.maxErrorLength) }
+}
+
+function memoryOf({ memoryBytes, identity }: Extract<FromWorker, { type: 'prepared' }>): number {
+  const { arenaBytes, tracker } = identity
+  return memoryBytes ?? (tracker === 'compare' ? 2 * arenaBytes : arenaBytes)
 }

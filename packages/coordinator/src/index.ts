@@ -2,6 +2,7 @@
 export type { AgentHandlers } from './agent-connection.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { type Coordinator, type CoordinatorOptions, startCoordinator } from './coordinator.ts'
-export type { Entry, KeyValueStore } from './key-value.ts'
+export { ABSENT, type Change, type Entry, type KeyValueStore, type Write } from './key-value.ts'
+export { LmdbStore } from './lmdb-store.ts'
 export { MemoryStore } from './memory-store.ts'
 export { Registry } from './registry.ts'

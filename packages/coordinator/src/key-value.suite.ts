@@ -4,11 +4,11 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ABSENT, type Entry, type KeyValueStore } from './key-value.ts'
+import { ABSENT, type Change, type Entry, type KeyValueStore } from './key-value.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-const text = (entry: Entry | undefined): string | undefined =>
-  entry === undefined ? undefined : new TextDecoder().decode(entry.value)
+const text = (entry: Entry | Change | undefined): string | undefined =>
+  entry?.value === undefined ? undefined : new TextDecoder().decode(entry.value)
 
 /** `open` gives an empty store each time. */
 export function keyValueSuite(open: () => Promise<KeyValueStore>): void {
@@ -60,6 +60,48 @@ export function keyValueSuite(open: () => Promise<KeyValueStore>): void {
     expect(text(await store.get('sum'))).toBe('20')
   })
 
+  test('a commit is made whole or not at all, under one revision', async () => {
+    const store = await open()
+    const first = await store.put('a', bytes('one'))
+    const stale = [
+      { key: 'b', value: bytes('new') },
+      { key: 'a', value: bytes('two'), expectedRevision: first + 1 },
+    ]
+    expect(await store.commit(stale)).toBeUndefined()
+    expect(await store.get('b')).toBeUndefined()
+    const second = await store.commit([
+      { key: 'b', value: bytes('new'), expectedRevision: ABSENT },
+      { key: 'a', value: undefined, expectedRevision: first },
+    ])
+    expect(second).toBeGreaterThan(first)
+    expect((await store.get('b'))?.revision).toBe(second)
+    expect(await store.get('a')).toBeUndefined()
+  })
+
+  test('a deleted key is gone, its revision is never seen again, and deleting nothing is none', async () => {
+    const store = await open()
+    const first = await store.put('a', bytes('one'))
+    await store.delete('a')
+    await store.delete('never')
+    expect(await store.get('a')).toBeUndefined()
+    expect(await store.list('')).toEqual([])
+    expect(await store.compareAndSet('a', first, bytes('stale'))).toBeUndefined()
+    expect(await store.compareAndSet('a', ABSENT, bytes('two'))).toBeGreaterThan(first)
+  })
+
+  test('what is asked for at the same instant is done in that order, and each is answered', async () => {
+    const store = await open()
+    const answers = await Promise.all([
+      store.compareAndSet('a', ABSENT, bytes('one')),
+      store.compareAndSet('a', ABSENT, bytes('two')),
+      store.put('b', bytes('three')),
+      store.put('b', bytes('four')),
+    ])
+    expect(answers.map((revision) => revision !== undefined)).toEqual([true, false, true, true])
+    expect(text(await store.get('a'))).toBe('one')
+    expect(text(await store.get('b'))).toBe('four')
+  })
+
   test('lists a prefix in the order of keys, and nothing else', async () => {
     const keys = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 4 }), { maxLength: 12 })
     await fc.assert(
@@ -92,7 +134,7 @@ export function keyValueSuite(open: () => Promise<KeyValueStore>): void {
     await store.put('b/1', bytes('x'))
     await store.compareAndSet('a/2', ABSENT, bytes('y'))
     await store.compareAndSet('a/2', ABSENT, bytes('refused'))
-    await store.put('a/1', bytes('z'))
+    await store.delete('a/1')
     await three
     unwatch()
     await store.put('a/1', bytes('unheard'))
@@ -103,7 +145,7 @@ export function keyValueSuite(open: () => Promise<KeyValueStore>): void {
     store.watch('a/', () => last())
     await store.put('a/9', bytes('mark'))
     await told
-    expect(heard).toEqual(['a/1=x', 'a/2=y', 'a/1=z'])
+    expect(heard).toEqual(['a/1=x', 'a/2=y', 'a/1=undefined'])
     expect(revisions).toEqual([...revisions].sort((a, b) => a - b))
   })
 }

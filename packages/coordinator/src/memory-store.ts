@@ -4,16 +4,12 @@
  * Every method does its work before its first await, so that calls take effect in the order in which they are made.
  * Values are copied on the way in and out: what was read is not changed by a later write.
  */
-import { ABSENT, type Entry, type KeyValueStore } from './key-value.ts'
-
-interface Watcher {
-  readonly prefix: string
-  readonly listener: (entry: Entry) => void
-}
+import { ABSENT, type Change, type Entry, type KeyValueStore, type Write } from './key-value.ts'
+import { Watchers } from './watchers.ts'
 
 export class MemoryStore implements KeyValueStore {
   readonly #entries = new Map<string, Entry>()
-  readonly #watchers = new Set<Watcher>()
+  readonly #watchers = new Watchers()
   #revision = ABSENT
 
   async get(key: string): Promise<Entry | undefined> {
@@ -21,13 +17,24 @@ export class MemoryStore implements KeyValueStore {
     return entry === undefined ? undefined : copyOf(entry)
   }
 
-  async put(key: string, value: Uint8Array): Promise<number> {
-    return this.#write(key, value)
+  async commit(writes: readonly Write[]): Promise<number | undefined> {
+    for (const { key, expectedRevision } of writes) {
+      if (expectedRevision === undefined) continue
+      if ((this.#entries.get(key)?.revision ?? ABSENT) !== expectedRevision) return undefined
+    }
+    return this.#write(writes)
   }
 
-  async compareAndSet(key: string, expectedRevision: number, value: Uint8Array): Promise<number | undefined> {
-    const revision = this.#entries.get(key)?.revision ?? ABSENT
-    return revision === expectedRevision ? this.#write(key, value) : undefined
+  async put(key: string, value: Uint8Array): Promise<number> {
+    return this.#write([{ key, value }])
+  }
+
+  compareAndSet(key: string, expectedRevision: number, value: Uint8Array): Promise<number | undefined> {
+    return this.commit([{ key, value, expectedRevision }])
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#write([{ key, value: undefined }])
   }
 
   async list(prefix: string): Promise<Entry[]> {
@@ -37,32 +44,26 @@ export class MemoryStore implements KeyValueStore {
       .map(copyOf)
   }
 
-  watch(prefix: string, listener: (entry: Entry) => void): () => void {
-    const watcher = { prefix, listener }
-    this.#watchers.add(watcher)
-    return () => {
-      this.#watchers.delete(watcher)
-    }
+  watch(prefix: string, listener: (change: Change) => void): () => void {
+    return this.#watchers.add(prefix, listener)
   }
 
-  #write(key: string, value: Uint8Array): number {
+  async close(): Promise<void> {}
+
+  #write(writes: readonly Write[]): number {
     this.#revision += 1
-    const entry = { key, value: Uint8Array.from(value), revision: this.#revision }
-    this.#entries.set(key, entry)
-    // Later, so that a listener that writes can't put its change before the one it was told of.
-    queueMicrotask(() => this.#tell(entry))
-    return entry.revision
-  }
-
-  #tell(entry: Entry): void {
-    for (const watcher of this.#watchers) {
-      if (!entry.key.startsWith(watcher.prefix)) continue
-      try {
-        watcher.listener(copyOf(entry))
-      } catch {
-        // The change is made, whatever a listener thinks of it.
-      }
+    const revision = this.#revision
+    const changes: Change[] = writes.map(({ key, value }) => ({
+      key,
+      value: value && Uint8Array.from(value),
+      revision,
+    }))
+    for (const { key, value } of changes) {
+      if (value === undefined) this.#entries.delete(key)
+      else this.#entries.set(key, { key, value, revision })
     }
+    this.#watchers.tell(changes)
+    return revision
   }
 }
 

@@ -205,7 +205,7 @@ test('migrate shows each status once, then the report', async () => {
 
 test('every option of a migration can be typed', async () => {
   const { exitCode, stderr } = await godwit(
-    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force',
+    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force --verify',
     migrating,
   )
   expect(exitCode, stderr.join('\n')).toBe(0)
@@ -221,7 +221,7 @@ test('every option of a migration can be typed', async () => {
     onStall: 'raiseLimit',
     timeoutMs: 9000,
     onTimeout: 'force',
-    verify: false,
+    verify: true,
   }
   expect(coordinator.requests[1]).toEqual({ op: 'migrate', workload: 'job', to: 'b', options })
   expect(Object.keys(options).sort(), 'none is missing').toEqual(Object.keys(migrationOptions.shape).sort())
@@ -307,13 +307,114 @@ test('errors of the coordinator are said once, with exit code 1', async () => {
   })
 })
 
-test('a coordinator that goes away while one waits is an error', async () => {
-  const gone = await godwit('follow job', (_, connection) => {
-    setImmediate(() => connection.drop())
-    return { workload: workloadView() }
-  })
+test('a request that waits when the coordinator goes is an error', async () => {
+  const gone = await godwit('stop job', (_, connection) => connection.drop())
   expect(gone.exitCode).toBe(1)
   expect(gone.stderr[0]).toContain('connection to the coordinator was lost')
+})
+
+test('follow goes on from its step when the coordinator is back, and says once that it was gone', async () => {
+  let restarted: Promise<void> | undefined
+  const { exitCode, stdout, stderr } = await godwit('follow job --from-step 0', (request, connection) => {
+    if (coordinator.requests.length === 1) {
+      connection.event('job', steps(0, 2))
+      restarted = afterReply(() => coordinator.restart())
+      return { workload: workloadView({ acceptedSteps: 2 }) }
+    }
+    expect(request).toEqual({ op: 'follow', workload: 'job', fromStep: 2 })
+    connection.event('job', steps(1, 4))
+    return { workload: workloadView({ status: 'finished', acceptedSteps: 4 }) }
+  })
+  await restarted
+  expect(exitCode).toBe(0)
+  expect(stdout.map((line) => line.split('  ')[0])).toEqual([
+    ...['step 0', 'step 1', 'step 2', 'step 3'],
+    expect.stringContaining('job finished'),
+  ])
+  expect(stderr).toEqual([
+    expect.stringMatching(/^the coordinator is gone: trying .* 120 s$/),
+    'the coordinator is back',
+  ])
+})
+
+test.each([
+  ['after it was written down', migrationView()],
+  ['before the answer came', undefined],
+])('migrate watches its migration on when the coordinator went %s', async (_when, answer) => {
+  const completed = migrationView({ status: 'completed', report: migrationReport() })
+  let restarted: Promise<void> | undefined
+  const { exitCode, json } = await godwit('migrate job --to b --json', (request, connection) => {
+    if (request.op === 'migrate') {
+      restarted = afterReply(() => coordinator.restart())
+      return answer && { migration: answer }
+    }
+    if (request.op === 'migration') return { migration: completed }
+    if (restarted === undefined) return { workload: workloadView() }
+    setImmediate(() => connection.event('job', { kind: 'migration', migration: completed }))
+    return { workload: workloadView(), migration: migrationView({ status: 'active' }) }
+  })
+  await restarted
+  expect(exitCode).toBe(0)
+  const asked = coordinator.requests.map(({ op }) => op)
+  expect(asked).toEqual(['follow', 'migrate', 'follow', ...(answer === undefined ? [] : ['migration'])])
+  expect(json()).toMatchObject({ migration: { id: 'm1', status: 'completed' } })
+})
+
+/** Once what the script returns has gone out. */
+function afterReply(body: () => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => setTimeout(() => void body().then(resolve, reject)))
+}
+
+const checkpointed = {
+  ...{ host: 'a', step: 512, rounds: 3, incremental: true, pages: 100, writtenBytes: 409_600 },
+  ...{ fileBytes: 10 * 2 ** 20, stallMs: 4.2, totalMs: 45 },
+}
+
+test('checkpoint', async () => {
+  const script = () => ({ checkpoint: checkpointed })
+  const { exitCode, stdout } = await godwit('checkpoint job', script)
+  expect(exitCode).toBe(0)
+  expect(coordinator.requests[0]).toEqual({ op: 'checkpoint', workload: 'job' })
+  expect(stdout).toEqual([
+    'job: step 512 on a, wrote what changed, 0.4 MiB in 3 rounds and 45.0 ms, training stood for 4.20 ms, 10.0 MiB on disk',
+  ])
+  expect((await godwit('checkpoint job --json')).json()).toEqual({ checkpoint: checkpointed })
+})
+
+test('run asks for restarts and checkpoints as typed', async () => {
+  await godwit('run mnist-mlp --restart-policy never --checkpoint-every 1.5m', () => ({
+    workload: workloadView(),
+  }))
+  expect(coordinator.requests[0]).toMatchObject({ restartPolicy: 'never', checkpointEveryMs: 90_000 })
+})
+
+test('ps shows restarts, checkpoints and divergence, and all about one workload', async () => {
+  const diverged = { step: 7, acceptedLoss: 0.5, recomputedLoss: 0.25 }
+  const workload = workloadView({
+    ...{ status: 'restarting', restarts: 2, restartPolicy: 'on-failure', checkpoint: checkpointed, diverged },
+    parameters: { seed: 7 },
+  })
+  const table = await godwit('ps', () => ({ workloads: [workload] }))
+  expect(table.stdout[1]).toMatch(/^job .* restarting .* 2 +step 512 /)
+  expect(table.stdout[2]).toMatch(/^job: diverged: step 7 .*0\.5 .*0\.25/)
+  const one = await godwit('ps job', () => ({ workload }))
+  expect(coordinator.requests.at(-1)).toEqual({ op: 'workload', workload: 'job' })
+  expect(one.stdout.join('\n')).toMatch(/restarting.*seed=7.*epoch 1 on a from step 0.*restarts +2 \(/s)
+  expect((await godwit('ps job --json')).json()).toEqual({ workload })
+})
+
+test('cancel says what it waits for, and a verified migration what that took', async () => {
+  const waiting = migrationView({ status: 'cancelling', waitingFor: 'host b to be reachable' })
+  expect((await godwit('cancel job', () => ({ migration: waiting }))).stdout).toEqual([
+    'job: a -> b cancelling, waiting for host b to be reachable',
+  ])
+  const report = migrationReport({ verifyMs: 12.5 })
+  const { stdout } = await godwit('migrate job --to b --verify', (request) => {
+    if (request.op === 'follow') return { workload: workloadView() }
+    return { migration: migrationView({ status: 'completed', report }) }
+  })
+  expect(coordinator.requests.at(-1)).toMatchObject({ options: { verify: true } })
+  expect(stdout.join('\n')).toContain('verified  memory is the same at both ends: 12.5 ms of the downtime')
 })
 
 test.each([
@@ -332,6 +433,10 @@ test.each([
   ['migrate job --to b --max-bandwidth fast', '1gbit'],
   ['migrate job --to b --max-slowdown none', '10%'],
   ['hosts --all', '--all'],
+  ['run x --restart-policy always', 'on-failure, never'],
+  ['run x --checkpoint-every 30', '30s'],
+  ['run x --checkpoint-every 10ms', 'from 1s'],
+  ['checkpoint', 'workload'],
   ['mirgate job', 'migrate'],
 ])('bad usage exits with 2: %s', async (line, hint) => {
   const plain = await godwit(line)

@@ -38,12 +38,18 @@ type RequestOf<Op extends ClientOp> = Extract<ClientRequestInput, { op: Op }>
 export class CoordinatorClient {
   /** Settles when the connection is over: undefined after `close`. */
   readonly closed: Promise<GodwitError | undefined>
+  /** Settles with the first answer, whatever it says; never without one. */
+  readonly answered: Promise<void>
+  #hasAnswered: () => void = () => {}
   readonly #channel: Channel<ToClient, FromClient>
   readonly #pending = new Map<number, Pending>()
   readonly #listeners = new Set<EventListener>()
   #nextId = 1
 
   private constructor(socket: Awaited<ReturnType<typeof dial>>) {
+    this.answered = new Promise((resolve) => {
+      this.#hasAnswered = resolve
+    })
     let over: (error: GodwitError | undefined) => void
     this.closed = new Promise((resolve) => {
       over = resolve
@@ -109,6 +115,10 @@ export class CoordinatorClient {
     return () => this.#listeners.delete(listener)
   }
 
+  get isOpen(): boolean {
+    return this.#channel.isOpen
+  }
+
   close(): void {
     this.#channel.close()
   }
@@ -118,6 +128,7 @@ export class CoordinatorClient {
       for (const listener of this.#listeners) listener(message.workload, message.event)
       return
     }
+    this.#hasAnswered()
     const pending = this.#pending.get(message.id)
     // An answer that came too late for its caller.
     if (pending === undefined) return

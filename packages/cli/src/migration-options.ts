@@ -69,6 +69,10 @@ export function addMigrationOptions(command: Command): Command {
       positiveMs,
     )
     .addOption(choice('--on-timeout <what>', 'onTimeout', 'when it has not by then (default: cancel)'))
+    .option(
+      '--verify',
+      'both sides hash all memory at the switchover and compare; the pause is longer by that',
+    )
 }
 
 /** Only what was asked for. */

@@ -29,6 +29,20 @@ export function positiveMs(text: string): number {
   return value
 }
 
+const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** `500ms`, `30s`, `5m` or `1h`, in milliseconds, from `leastMs` to a day. */
+export function duration(leastMs: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(text.trim())
+    const value = match === null ? Number.NaN : Number(match[1]) * (DURATION_UNITS_MS[match[2] ?? ''] ?? 1)
+    if (!(value >= leastMs && value <= LIMITS.maxMigrationMs)) {
+      throw new InvalidArgumentError(`Write a time like 30s, 5m or 1h, from ${leastMs / 1000}s to 24h.`)
+    }
+    return value
+  }
+}
+
 /** `0.1` or `10%`, from `least` to `most`. */
 export function share(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -3,7 +3,9 @@
  * reference of all this is printed by `--help`.
  */
 import { createRequire } from 'node:module'
+import { LIMITS } from '@godwit/protocol'
 import { Command, Option } from 'commander'
+import { checkpoint } from './commands/checkpoint.ts'
 import { cancel, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
@@ -13,7 +15,7 @@ import { check, type RunOptions, run } from './commands/run.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
 import type { Io } from './io.ts'
 import { addMigrationOptions } from './migration-options.ts'
-import { collect, collectParameter, positiveMs, programArgument, wholeNumber } from './options.ts'
+import { collect, collectParameter, duration, positiveMs, programArgument, wholeNumber } from './options.ts'
 import { runRoom } from './rooms.ts'
 import { type GlobalOptions, type Session, withSession } from './session.ts'
 
@@ -26,7 +28,10 @@ export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
   ['--name <name>', "this host's name (default: its hostname)"],
   ['--address <address>', 'where other hosts reach this one (default: 127.0.0.1)'],
   ['--fault-domain <name>', 'what fails together with this host, e.g. its rack (default: default)'],
-  ['--data-dir <dir>', 'folder for sockets and logs of workers (default: one in the temporary folder)'],
+  [
+    '--data-dir <dir>',
+    'folder for sockets, logs and checkpoints of workers (default: one in the temporary folder)',
+  ],
   ['--programs <dir>', 'folder in which programs are looked up by name; may be given several times'],
   ['--memory <bytes>', 'paged memory for workers, e.g. 8GiB (default: 80% of what is free)'],
   [
@@ -68,9 +73,12 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .description('run the coordinator')
     .option('--host <host>', 'where to listen', '127.0.0.1')
     .option('--port <port>', '0 takes any free one', wholeNumber(0), 7070)
-    .action(async ({ host, port }: { host: string; port: number }) =>
-      finish(await runRoom(io, '@godwit/coordinator/main', ['--host', host, '--port', String(port)])),
-    )
+    .option('--data-dir <dir>', 'folder in which it remembers everything (default: forgets all when it ends)')
+    .action(async ({ host, port, dataDir }: { host: string; port: number; dataDir?: string }) => {
+      const args = ['--host', host, '--port', String(port)]
+      if (dataDir !== undefined) args.push('--data-dir', dataDir)
+      finish(await runRoom(io, '@godwit/coordinator/main', args))
+    })
 
   const agent = program.command('agent').description("run a host's agent")
   for (const [flags, description] of AGENT_FLAGS) {
@@ -93,18 +101,30 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)
     .option('--id <id>', "the workload's name (default: made from the program's)")
     .addOption(trackerOption())
+    .addOption(
+      new Option('--restart-policy <policy>', 'what happens when its worker is lost')
+        .choices(['on-failure', 'never'])
+        .default('on-failure'),
+    )
+    .option(
+      '--checkpoint-every <time>',
+      'write a checkpoint so often, e.g. 30s (default: only when asked to)',
+      duration(LIMITS.minCheckpointEveryMs),
+    )
     .option('--follow', 'show its steps until it ends')
     .option('--check', 'run the program here, without a coordinator, and say what would betray a move')
     .action(async (program: string, options: RunOptions) => {
       const file = programArgument(program)
-      if (options.check === true) finish(await check(io, file, options.param))
+      if (options.check === true)
+        finish(await check(io, { program: file, parameters: options.param, json: globals().json }))
       else await talk((session) => run(session, file, options))
     })
 
   program
     .command('ps')
-    .description('list workloads')
-    .action(() => talk(ps))
+    .description('list workloads, or say all about one')
+    .argument('[workload]')
+    .action((workload?: string) => talk((session) => ps(session, workload)))
 
   program
     .command('follow')
@@ -132,6 +152,12 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
   addMigrationOptions(estimateCommand).action((workload: string, options: EstimateOptions) =>
     talk((session) => estimate(session, workload, options)),
   )
+
+  program
+    .command('checkpoint')
+    .description('write a checkpoint of a workload now, from which it is restarted when its worker is lost')
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => checkpoint(session, workload)))
 
   program
     .command('cancel')

@@ -28,6 +28,9 @@ export async function runRoom(io: Io, room: Room, args: readonly string[]): Prom
     if (exitCode === 130 && process.stdin.isTTY) return
     child.kill(exitCode === 130 ? 'SIGINT' : 'SIGTERM')
   }
+  // By which an agent ends and leaves its workers.
+  const leave = () => child.kill('SIGUSR2')
+  process.on('SIGUSR2', leave)
   if (io.interrupted.aborted) forward()
   io.interrupted.addEventListener('abort', forward)
   try {
@@ -43,6 +46,7 @@ export async function runRoom(io: Io, room: Room, args: readonly string[]): Prom
     })
   } finally {
     io.interrupted.removeEventListener('abort', forward)
+    process.removeListener('SIGUSR2', leave)
   }
 }
 

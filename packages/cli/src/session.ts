@@ -1,8 +1,9 @@
 /**
  * What every command that talks to the coordinator has in common: connect, do something, always disconnect, and
- * stop waiting when the person does not want to or the connection is gone.
+ * stop waiting when the person does not want to. A request that waits when the connection goes has failed; what watches
+ * goes on with the next one (lasting.ts).
  */
-import { CoordinatorClient, lost } from './client.ts'
+import { CoordinatorClient } from './client.ts'
 import { type Io, untilInterrupted } from './io.ts'
 
 export interface GlobalOptions {
@@ -11,28 +12,27 @@ export interface GlobalOptions {
 }
 
 export interface Session {
-  readonly client: CoordinatorClient
+  /** The connection there is now. */
+  client: CoordinatorClient
   readonly io: Io
   readonly json: boolean
+  /** Another connection to the same coordinator. */
+  connect(): Promise<CoordinatorClient>
 }
 
-/** Runs `body` with a connection. It rejects with `Interrupted` on Ctrl-C and with `connection-lost` at a loss. */
+/** Runs `body` with a connection. It rejects with `Interrupted` on Ctrl-C. */
 export async function withSession<T>(
   io: Io,
   options: GlobalOptions,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const client = await untilInterrupted(io.interrupted, CoordinatorClient.connect(options.coordinator))
-  const over = client.closed.then((error): never => {
-    throw lost(error)
-  })
+  const connect = () => CoordinatorClient.connect(options.coordinator)
+  const client = await untilInterrupted(io.interrupted, connect())
+  const session: Session = { client, io, json: options.json, connect }
   try {
-    const work = body({ client, io, json: options.json })
-    return await untilInterrupted(io.interrupted, Promise.race([work, over]))
+    return await untilInterrupted(io.interrupted, body(session))
   } finally {
-    // Nobody looks at this end any more; it is ours.
-    over.catch(() => {})
-    client.close()
+    session.client.close()
   }
 }
 

@@ -4,9 +4,12 @@ import { printJson, type Session } from '../session.ts'
 
 export async function cancel({ client, io, json }: Session, workload: string): Promise<number> {
   const reply = await client.request({ op: 'cancel', workload })
-  const { from, to, status } = reply.migration
+  const { from, to, status, waitingFor } = reply.migration
   if (json) printJson(io, reply)
-  else io.out(`${workload}: ${from} -> ${to} ${status}`)
+  else
+    io.out(
+      `${workload}: ${from} -> ${to} ${status}${waitingFor === undefined ? '' : `, waiting for ${waitingFor}`}`,
+    )
   return 0
 }
 

@@ -3,8 +3,9 @@
  * curve; elsewhere, and with --json, each has a line of its own.
  */
 import type { ClientEvent, MigrationStatus, MigrationView, Output, WorkloadView } from '@godwit/protocol'
+import { throughLosses } from '../lasting.ts'
 import { sparkline } from '../render/sparkline.ts'
-import { renderStep, renderWorkload } from '../render/views.ts'
+import { ENDED_WORKLOAD, renderStep, renderWorkload } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'
 
 export interface FollowOptions {
@@ -15,28 +16,36 @@ export interface FollowOptions {
 const CURVE_STEPS = 2000
 const CURVE_WIDTH = 24
 
-/** Settles when the workload has ended and its steps are shown: 1 if it failed. */
+/**
+ * Settles when the workload has ended and its steps are shown: 1 if it failed. With another connection it goes on from the step it
+ * was at.
+ */
 export async function follow(session: Session, workloadId: string, options: FollowOptions): Promise<number> {
+  const { io, json } = session
   const view = new FollowView(session, options.fromStep)
-  const unlisten = session.client.listen((id, event) => {
-    if (id === workloadId) view.event(event)
-  })
-  const hint = () => session.io.err(`${workloadId} goes on; to end it: godwit stop ${workloadId}`)
-  session.io.interrupted.addEventListener('abort', hint)
+  const hint = () => io.err(`${workloadId} goes on; to end it: godwit stop ${workloadId}`)
+  io.interrupted.addEventListener('abort', hint)
   try {
-    const { fromStep } = options
-    const request = { op: 'follow', workload: workloadId } as const
-    const { workload } = await session.client.request(
-      fromStep === undefined ? request : { ...request, fromStep },
-    )
-    view.begin(workload)
-    const ended = await view.ended
-    if (session.json) printJson(session.io, { workload: ended })
-    else session.io.out(renderWorkload(ended))
+    const ended = await throughLosses(session, async (client) => {
+      const unlisten = client.listen((id, event) => {
+        if (id === workloadId) view.event(event)
+      })
+      try {
+        const { fromStep } = view
+        const request = { op: 'follow', workload: workloadId } as const
+        view.beginsAnew()
+        const { workload } = await client.request(fromStep === undefined ? request : { ...request, fromStep })
+        view.begin(workload)
+        return await view.ended
+      } finally {
+        unlisten()
+      }
+    })
+    if (json) printJson(io, { workload: ended })
+    else io.out(renderWorkload(ended))
     return ended.status === 'failed' ? 1 : 0
   } finally {
-    session.io.interrupted.removeEventListener('abort', hint)
-    unlisten()
+    io.interrupted.removeEventListener('abort', hint)
   }
 }
 
@@ -46,7 +55,8 @@ class FollowView {
   readonly #session: Session
   #resolve: (workload: WorkloadView) => void = () => {}
   #workload: WorkloadView | undefined
-  #nextStep: number
+  /** Undefined while nothing of the past is awaited and nothing was shown. */
+  #nextStep: number | undefined
   /** Steps that came before the workload did: on whose host they ran is not known yet. */
   readonly #early: (readonly Output[])[] = []
   readonly #losses: number[] = []
@@ -54,11 +64,21 @@ class FollowView {
 
   constructor(session: Session, fromStep: number | undefined) {
     this.#session = session
-    // Without a first step nothing of the past is awaited.
-    this.#nextStep = fromStep ?? Number.POSITIVE_INFINITY
+    this.#nextStep = fromStep
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve
     })
+  }
+
+  /** The step from which on steps are still to be shown; undefined: from now on. */
+  get fromStep(): number | undefined {
+    return this.#nextStep
+  }
+
+  /** What was known of the workload is of a connection that is gone. */
+  beginsAnew(): void {
+    this.#workload = undefined
+    this.#early.length = 0
   }
 
   /** The reply to `follow`. Events may have been faster, and what they say of the workload is newer. */
@@ -79,6 +99,7 @@ class FollowView {
   #showSteps(outputs: readonly Output[]): void {
     const { io, json } = this.#session
     for (const output of outputs) {
+      if (output.step < (this.#nextStep ?? 0)) continue
       this.#nextStep = output.step + 1
       this.#losses.push(output.loss)
       if (this.#losses.length > CURVE_STEPS) this.#losses.shift()
@@ -103,7 +124,7 @@ class FollowView {
 
   #checkEnd(): void {
     const workload = this.#workload
-    if (workload === undefined || workload.status === 'starting' || workload.status === 'running') return
-    if (this.#nextStep >= workload.acceptedSteps) this.#resolve(workload)
+    if (workload === undefined || !ENDED_WORKLOAD.includes(workload.status)) return
+    if ((this.#nextStep ?? Number.POSITIVE_INFINITY) >= workload.acceptedSteps) this.#resolve(workload)
   }
 }

@@ -1,11 +1,14 @@
 /**
- * `migrate`: ask for it, watch it, and show what it cost. Leaving early (Ctrl-C, a lost connection) stops the
- * watching and not the migration.
+ * `migrate`: ask for it, watch it, and show what it cost. Leaving early (Ctrl-C) stops the watching and not the
+ * migration.
  */
 import type { ClientEvent, MigrationOptions, MigrationView } from '@godwit/protocol'
+import type { CoordinatorClient } from '../client.ts'
+import { throughLosses } from '../lasting.ts'
 import { migrationOptionsOf } from '../migration-options.ts'
 import { ENDED, renderProgress } from '../render/progress.ts'
 import { renderReport } from '../render/report.ts'
+import { ENDED_WORKLOAD } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'
 
 export type MigrateOptions = Partial<MigrationOptions> & { to: string }
@@ -13,36 +16,56 @@ export type MigrateOptions = Partial<MigrationOptions> & { to: string }
 /** How long a completed migration's report waits for its lost time, which needs ten more steps. */
 const LOST_TIME_WAIT_MS = 5_000
 
-/** 0 only when the workload runs at the target. */
+/** 0 only when the workload runs at the target. With another connection it watches the migration that it has begun. */
 export async function migrate(session: Session, workload: string, options: MigrateOptions): Promise<number> {
-  const { client, io, json } = session
+  const { io, json } = session
   const watch = new MigrationWatch(session)
-  const unlisten = client.listen((id, event) => {
-    if (id === workload) watch.event(event)
-  })
   const hint = () => {
     if (watch.isOpen) io.err(`the migration goes on; to end it: godwit cancel ${workload}`)
   }
   io.interrupted.addEventListener('abort', hint)
   try {
-    await client.request({ op: 'follow', workload })
-    const { to, ...chosen } = options
-    const { migration } = await client.request({
-      op: 'migrate',
-      workload,
-      to,
-      options: migrationOptionsOf(chosen),
+    const final = await throughLosses(session, async (client) => {
+      const unlisten = client.listen((id, event) => {
+        if (id === workload) watch.event(event)
+      })
+      try {
+        const { migration: current } = await client.request({ op: 'follow', workload })
+        watch.begin(await ours(client, { watch, workload, options, current }))
+        await watch.ended
+        return await watch.final(client)
+      } finally {
+        unlisten()
+      }
     })
-    watch.begin(migration)
-    await watch.ended
-    const final = await watch.final()
     if (json) printJson(io, { migration: final })
     else show(session, final)
     return final.status === 'completed' ? 0 : 1
   } finally {
     io.interrupted.removeEventListener('abort', hint)
-    unlisten()
   }
+}
+
+interface Asked {
+  readonly watch: MigrationWatch
+  readonly workload: string
+  readonly options: MigrateOptions
+  /** What the workload has under way. */
+  readonly current: MigrationView | undefined
+}
+
+/** The migration that is watched: asked for now, or before a connection was lost, with the answer or without. */
+async function ours(
+  client: CoordinatorClient,
+  { watch, workload, options, current }: Asked,
+): Promise<MigrationView> {
+  const { to, ...chosen } = options
+  if (watch.id !== undefined)
+    return (await client.request({ op: 'migration', migration: watch.id })).migration
+  if (watch.wasAsked && current?.to === to) return current
+  watch.wasAsked = true
+  const request = { op: 'migrate', workload, to, options: migrationOptionsOf(chosen) } as const
+  return (await client.request(request)).migration
 }
 
 function show({ io }: Session, { workload, from, to, status, report, error }: MigrationView): void {
@@ -54,6 +77,8 @@ function show({ io }: Session, { workload, from, to, status, report, error }: Mi
 
 class MigrationWatch {
   readonly ended: Promise<void>
+  /** The request went out, whether or not it arrived. */
+  wasAsked = false
   readonly #session: Session
   readonly #early: MigrationView[] = []
   #view: MigrationView | undefined
@@ -69,6 +94,11 @@ class MigrationWatch {
     })
   }
 
+  /** Undefined until the coordinator has said. */
+  get id(): string | undefined {
+    return this.#view?.id
+  }
+
   /** Under way as far as is known. */
   get isOpen(): boolean {
     return this.#view !== undefined && !ENDED.includes(this.#view.status)
@@ -77,13 +107,12 @@ class MigrationWatch {
   /** The reply has told which migration is ours. Its events may have been faster. */
   begin(view: MigrationView): void {
     this.#update(view)
-    for (const early of this.#early) if (early.id === view.id) this.#update(early)
+    for (const early of this.#early.splice(0)) if (early.id === view.id) this.#update(early)
   }
 
   event(event: ClientEvent): void {
     if (event.kind === 'workload') {
-      const { status } = event.workload
-      this.#workloadEnded = status !== 'starting' && status !== 'running'
+      this.#workloadEnded = ENDED_WORKLOAD.includes(event.workload.status)
       if (this.#workloadEnded) this.#complete()
     } else if (event.kind === 'migration') {
       if (this.#view === undefined) this.#early.push(event.migration)
@@ -92,14 +121,14 @@ class MigrationWatch {
   }
 
   /** The migration with all that will be known of it, as far as it is worth waiting for. */
-  async final(): Promise<MigrationView> {
+  async final(client: CoordinatorClient): Promise<MigrationView> {
     const view = this.#view as MigrationView
     if (this.#isPartial()) {
       await new Promise<void>((resolve) => {
         this.#complete = resolve
         setTimeout(resolve, LOST_TIME_WAIT_MS).unref()
       })
-      const { migration } = await this.#session.client.request({ op: 'migration', migration: view.id })
+      const { migration } = await client.request({ op: 'migration', migration: view.id })
       return migration
     }
     return view

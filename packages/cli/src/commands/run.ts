@@ -1,6 +1,6 @@
 /** `run`: start a workload, and follow it if asked; `run --check`: look at a program before anybody depends on it. */
 import { existsSync } from 'node:fs'
-import { type ClientRequestInput, GodwitError } from '@godwit/protocol'
+import { type ClientRequestInput, GodwitError, type RestartPolicy } from '@godwit/protocol'
 import type { Io } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
 import { renderWorkload } from '../render/views.ts'
@@ -14,6 +14,8 @@ export interface RunOptions {
   param?: Record<string, ParameterValue>
   id?: string
   tracker: 'auto' | 'userfaultfd' | 'compare'
+  restartPolicy: RestartPolicy
+  checkpointEvery?: number
   follow?: boolean
   check?: boolean
 }
@@ -21,13 +23,15 @@ export interface RunOptions {
 /** `program` is a name or an absolute path. */
 export async function run(session: Session, program: string, options: RunOptions): Promise<number> {
   const { client, io, json } = session
-  const { host, id, steps, tracker } = options
+  const { host, id, steps, tracker, restartPolicy, checkpointEvery } = options
   const request: Extract<ClientRequestInput, { op: 'run' }> = {
     op: 'run',
     program,
     parameters: options.param ?? {},
     steps,
     tracker,
+    restartPolicy,
+    ...(checkpointEvery === undefined ? {} : { checkpointEveryMs: checkpointEvery }),
     ...(host === undefined ? {} : { host }),
     ...(id === undefined ? {} : { id }),
   }
@@ -44,12 +48,15 @@ export async function run(session: Session, program: string, options: RunOptions
   return options.follow === true ? follow(session, workload.id, { fromStep: 0 }) : 0
 }
 
+interface CheckOptions {
+  /** A name or an absolute path. */
+  readonly program: string
+  readonly parameters: Record<string, ParameterValue> | undefined
+  readonly json: boolean
+}
+
 /** Runs the worker's check of a program; the exit code is the check's. */
-export async function check(
-  io: Io,
-  program: string,
-  parameters: Record<string, ParameterValue> = {},
-): Promise<number> {
+export async function check(io: Io, { program, parameters = {}, json }: CheckOptions): Promise<number> {
   const file = program.startsWith('/') ? program : builtInProgram(program)
   if (file === undefined || !existsSync(file)) {
     throw new GodwitError(
@@ -57,5 +64,6 @@ export async function check(
       `no program ${program} comes with Godwit: give the path of its file, beginning with . or /`,
     )
   }
-  return runRoom(io, '@godwit/worker/check', [file, JSON.stringify(parameters)])
+  const args = [file, JSON.stringify(parameters)]
+  return runRoom(io, '@godwit/worker/check', json ? [...args, '--json'] : args)
 }

@@ -36,6 +36,9 @@ export function renderReport(report: MigrationReport): string[] {
     ...renderSlowdown(report),
     `downtime  ${formatMs(report.downtimeMs)} (${howFarOff(report.predicted.downtimeMs, report.downtimeMs)}), clocks agree within ${formatMs(report.clockErrorMs)}`,
     ...PARTS.map(([part, what]) => `          ${formatMs(report.downtime[part]).padStart(9)}  ${what}`),
+    ...(report.verifyMs === undefined
+      ? []
+      : [`verified  memory is the same at both ends: ${formatMs(report.verifyMs)} of the downtime`]),
     ...renderEstimated(report),
     `lost time ${report.lostTimeMs === null ? 'not known until ten steps after the move' : `${formatMs(report.lostTimeMs)} over the steps of the move and the ten after it`}`,
     ...(report.error === undefined ? [] : [`error     ${report.error.kind}: ${report.error.message}`]),

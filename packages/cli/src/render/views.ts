@@ -1,7 +1,10 @@
 /** Hosts, workloads and steps as lines. */
-import type { HostView, Output, WorkloadView } from '@godwit/protocol'
+import type { CheckpointView, Divergence, HostView, Output, WorkloadView } from '@godwit/protocol'
 import { renderTable } from './table.ts'
-import { formatBytes, formatLoss, formatMs, formatNumber, UNKNOWN } from './units.ts'
+import { formatBytes, formatLoss, formatMs, formatNumber, plural, UNKNOWN } from './units.ts'
+
+/** Statuses of a workload that nothing follows. */
+export const ENDED_WORKLOAD: readonly WorkloadView['status'][] = ['finished', 'stopped', 'failed']
 
 export function renderHosts(hosts: readonly HostView[]): string[] {
   if (hosts.length === 0) return ['no hosts: start an agent with "godwit agent" on each machine']
@@ -40,6 +43,8 @@ export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {
       { title: 'STEPS/S', align: 'right' },
       { title: 'EPOCH', align: 'right' },
       { title: 'TRACKER' },
+      { title: 'RESTARTS', align: 'right' },
+      { title: 'CHECKPOINT', align: 'right' },
       { title: 'MIGRATION' },
     ],
     workloads.map((each) => [
@@ -52,13 +57,51 @@ export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {
       each.stepsPerSecond === undefined ? UNKNOWN : formatNumber(each.stepsPerSecond),
       String(each.epoch),
       each.tracker ?? UNKNOWN,
+      String(each.restarts),
+      each.checkpoint === undefined ? UNKNOWN : `step ${each.checkpoint.step}`,
       each.migration ?? UNKNOWN,
     ]),
   )
-  for (const { id, error } of workloads) {
+  for (const { id, error, diverged } of workloads) {
+    if (diverged !== undefined) lines.push(`${id}: ${renderDivergence(diverged)}`)
     if (error !== undefined) lines.push(`${id}: ${error.kind}: ${error.message}`)
   }
   return lines
+}
+
+/** Everything about one workload, a line each. */
+export function renderDetails(workload: WorkloadView): string[] {
+  const { ranges, restartPolicy, restarts, checkpoint, diverged, tracker, trackerReason, migration } =
+    workload
+  const owners = ranges.map(({ epoch, host, fromStep }) => `epoch ${epoch} on ${host} from step ${fromStep}`)
+  const why = trackerReason === undefined ? '' : ` (${trackerReason})`
+  return [
+    renderWorkload(workload),
+    `program     ${workload.program}${renderParameters(workload.parameters)}`,
+    `owned by    ${owners.join(', ') || UNKNOWN}`,
+    `dirty pages ${tracker === undefined ? UNKNOWN : `by ${tracker}${why}`}`,
+    `restarts    ${restarts} (${restartPolicy === 'never' ? 'never restarted' : 'restarted when its worker is lost'})`,
+    `checkpoint  ${checkpoint === undefined ? UNKNOWN : renderCheckpoint(checkpoint)}`,
+    ...(migration === undefined ? [] : [`migration   ${migration}`]),
+    ...(diverged === undefined ? [] : [renderDivergence(diverged)]),
+  ]
+}
+
+function renderParameters(parameters: WorkloadView['parameters']): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => ` ${name}=${value}`)
+    .join('')
+}
+
+/** E.g. `step 512 on a, wrote 6.2 MiB in 3 rounds and 45.1 ms, training stood for 4.20 ms, 12.4 MiB on disk`. */
+export function renderCheckpoint(checkpoint: CheckpointView): string {
+  const { step, host, writtenBytes, fileBytes, rounds, incremental, stallMs, totalMs } = checkpoint
+  const what = incremental ? `what changed, ${formatBytes(writtenBytes)}` : formatBytes(writtenBytes)
+  return `step ${step} on ${host}, wrote ${what} in ${plural(rounds, 'round')} and ${formatMs(totalMs)}, training stood for ${formatMs(stallMs)}, ${formatBytes(fileBytes)} on disk`
+}
+
+function renderDivergence({ step, acceptedLoss, recomputedLoss }: Divergence): string {
+  return `diverged: step ${step} gave loss ${acceptedLoss} before the restart and ${recomputedLoss} after it; the program is not deterministic`
 }
 
 /** What became of a workload, in one line. */

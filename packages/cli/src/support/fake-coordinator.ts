@@ -33,9 +33,10 @@ export class FakeCoordinator {
   }
   #listener: Listener | undefined
 
-  async start(): Promise<void> {
+  /** `port` 0: any free one. */
+  async start(port = 0): Promise<void> {
     this.#listener = await listen({
-      at: { host: '127.0.0.1', ports: [0] },
+      at: { host: '127.0.0.1', ports: [port] },
       connected: (socket) => {
         const channel: Channel<FromClient, ToClient> = new Channel<FromClient, ToClient>(socket, fromClient, {
           message: ({ id, request }) => {
@@ -58,6 +59,14 @@ export class FakeCoordinator {
 
   get url(): string {
     return `ws://127.0.0.1:${this.#listener?.port}`
+  }
+
+  /** Ends and comes back at the same address, after `meanwhile`. */
+  async restart(meanwhile: () => Promise<void> | void = () => {}): Promise<void> {
+    const port = this.#listener?.port
+    await this.stop()
+    await meanwhile()
+    await this.start(port)
   }
 
   async stop(): Promise<void> {

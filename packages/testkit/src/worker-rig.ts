@@ -65,14 +65,21 @@ export class RigWorker {
   /** Where it is dialled. */
   readonly host: string
 
-  constructor(folder: string, launch: WorkerLaunch, at: { node: string; place: RigPlace }) {
+  constructor(
+    folder: string,
+    launch: WorkerLaunch,
+    at: { node: string; place: RigPlace; env: Readonly<Record<string, string>> },
+  ) {
     this.#folder = folder
     this.host = at.place.host
     mkdirSync(folder)
     writeFileSync(join(folder, 'launch.json'), JSON.stringify(launch))
     const log = openSync(join(folder, 'output.log'), 'a')
     const [command, ...args] = [...at.place.command, at.node, '--import', 'tsx', WORKER_MAIN, folder]
-    this.process = spawn(command as string, args, { stdio: ['ignore', log, log] })
+    this.process = spawn(command as string, args, {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...at.env },
+    })
     this.exited = once(this.process, 'exit').then(([code]) => {
       this.#events.emit('change')
       return code as number | null
@@ -120,6 +127,11 @@ export class RigWorker {
     const before = this.#channel
     await this.connect(this.#onMessage)
     before?.close()
+  }
+
+  /** Resolves when the connection to a worker that is gone is gone as well: nothing that it said is heard after that. */
+  async silent(): Promise<void> {
+    while (this.#channel?.isOpen === true) await once(this.#events, 'change')
   }
 
   /** As an agent that is gone. */
@@ -183,12 +195,13 @@ export class Ledger {
   /** When each of them came, by `performance.now()`: the job's pace as somebody outside sees it. */
   readonly arrivalsMs: number[] = []
 
-  /** Takes steps in order, each once. A repeat must be the very same output. */
+  /** Takes steps in order, each once. A repeat must be the very same output; one that a later epoch computed again, the same bits. */
   accept(outputs: readonly Output[], atMs: number = performance.now()): void {
     for (const output of outputs) {
       const before = this.outputs[output.step]
       if (before !== undefined) {
-        if (JSON.stringify(before) !== JSON.stringify(output))
+        const bits = output.epoch > before.epoch ? computed : JSON.stringify
+        if (bits(before) !== bits(output))
           throw new Error(`step ${output.step} came twice: ${JSON.stringify([before, output])}`)
       } else if (output.step === this.outputs.length) {
         this.outputs.push(output)
@@ -196,6 +209,12 @@ export class Ledger {
       } else throw new Error(`step ${output.step} came where ${this.outputs.length} is due`)
     }
   }
+}
+
+/** What of an output is the program's, -0 and all. */
+function computed({ loss, metrics = {} }: Output): string {
+  const values = [loss, ...Object.values(metrics)]
+  return JSON.stringify([Buffer.from(Float64Array.from(values).buffer).toString('hex'), Object.keys(metrics)])
 }
 
 export class Rig {
@@ -215,11 +234,13 @@ export class Rig {
       node = process.execPath,
       place = HERE,
       launch = {},
+      env = {},
     }: {
       mode?: WorkerLaunch['mode']
       node?: string
       place?: RigPlace
       launch?: Partial<WorkerLaunch>
+      env?: Readonly<Record<string, string>>
     } = {},
   ): Promise<RigWorker> {
     this.#count += 1
@@ -244,7 +265,7 @@ export class Rig {
         outputBatchMs: LIMITS.outputBatchMs,
         ...launch,
       },
-      { node, place },
+      { node, place, env },
     )
     this.workers.push(worker)
     const { ledger } = this
@@ -312,6 +333,26 @@ export class Rig {
     source.send({ type: 'release', migrationId })
     await source.exited
     return report
+  }
+
+  /** As a coordinator that lets a restored worker train. */
+  resume(worker: RigWorker): void {
+    this.#epoch += 1
+    worker.send({ type: 'resume', epoch: this.#epoch })
+  }
+
+  /** Has the worker write a checkpoint; resolves with what it answers. */
+  async checkpoint(worker: RigWorker): Promise<Extract<FromWorker, { type: 'checkpointed' }>> {
+    const checkpointId = `c${randomBytes(4).toString('hex')}`
+    worker.send({ type: 'checkpoint', checkpointId })
+    return worker.next('checkpointed', (message) => message.checkpointId === checkpointId)
+  }
+
+  /** Kills the worker and waits until it is gone, and what it had said has been heard. */
+  async kill(worker: RigWorker): Promise<void> {
+    worker.process.kill('SIGKILL')
+    await worker.exited
+    await worker.silent()
   }
 
   /** As a coordinator that gives the job back to its frozen source. */

@@ -31,6 +31,8 @@ export interface Job {
   staging(): SharedArrayBuffer
   /** Gives the thread a state to go on with, behind the closed gate, and the outputs that came with it. */
   takeOver(state: TakeOver, spool: readonly Output[]): void
+  /** Has the thread go on with the first steps that it took. */
+  startOver(): void
   /** Lets the thread apply. */
   openGate(): void
   /** The worker's work is over. */

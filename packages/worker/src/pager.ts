@@ -20,12 +20,14 @@ import {
   trackedBytes,
   type WorkerLaunch,
 } from '@godwit/protocol'
+import { Checkpoints } from './checkpoints.ts'
 import { maxStagedBytes, touch } from './delta-staging.ts'
 import type { Job } from './job.ts'
 import { probeJob } from './job-probe.ts'
 import { Migrations } from './migrations.ts'
 import { Outputs } from './outputs.ts'
 import { Parks } from './parks.ts'
+import { Restored } from './restored.ts'
 import {
   ControlWords,
   type FromThread,
@@ -62,7 +64,9 @@ export class Pager {
   #trackerReason: string | undefined
   #job: Job | undefined
   readonly #parks = new Parks(this.#control)
-  readonly #migrations = new Migrations((message) => this.#edge.tell(message))
+  readonly #migrations = new Migrations((message) => this.#tell(message))
+  readonly #restored = new Restored(() => this.#trainsHere())
+  #checkpoints: Checkpoints | undefined
   /** Its steps are taken here, and are the job's. */
   #trains = false
   #last: FromWorker | undefined
@@ -83,6 +87,7 @@ export class Pager {
       this.#control.request({ set: REQUEST.await | REQUEST.gate })
       this.#withheld = []
     }
+    if (launch.mode === 'restored') this.#control.request({ set: REQUEST.await })
     const { programFile, parameters, steps, mode } = launch
     const start: ThreadStart = {
       memory: this.#memory,
@@ -151,7 +156,10 @@ export class Pager {
         this.#stop()
         return
       case 'resume':
+        this.#restored.resume(message.epoch)
+        return
       case 'checkpoint':
+        this.#checkpoint(message.checkpointId)
         return
     }
   }
@@ -242,7 +250,7 @@ export class Pager {
     const identity = { ...this.#loaded.identity, rehearsalDigest }
     const maxDeltaBytes = message.deltaArrays && maxStagedBytes(message.deltaArrays)
     this.#setupMs = performance.now()
-    this.#job = {
+    const job: Job = {
       launch: this.#launch,
       identity,
       paged,
@@ -254,20 +262,44 @@ export class Pager {
       outputs: this.#outputs,
       recentSteps: this.#recentSteps,
       epoch: this.#launch.epoch,
-      tell: (message) => this.#edge.tell(message),
+      tell: (message) => this.#tell(message),
       takeOver: (state, spool) => this.#takeOver(state, spool),
       staging: () => this.#staging(maxDeltaBytes ?? 0),
+      startOver: () => this.#startOver(),
       openGate: () => this.#openGate(),
       exit: (code) => this.#edge.exit(code),
     }
-    this.#trains = this.#launch.mode === 'fresh'
-    const trackerReason = this.#trackerReason
-    this.#say({
-      type: 'prepared',
-      identity,
-      memoryBytes: trackedBytes(identity) + (maxDeltaBytes ?? 0),
-      ...(trackerReason !== undefined && { trackerReason }),
-    })
+    this.#job = job
+    this.#checkpoints = new Checkpoints(job)
+    try {
+      const restored = this.#launch.mode === 'restored' ? await this.#restored.load(job) : undefined
+      const trackerReason = this.#trackerReason
+      this.#say({
+        type: 'prepared',
+        identity,
+        memoryBytes: trackedBytes(identity) + (maxDeltaBytes ?? 0),
+        ...(trackerReason !== undefined && { trackerReason }),
+        ...(restored && { restored }),
+      })
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (this.#launch.mode === 'fresh') this.#trainsHere()
+    if (this.#launch.mode === 'restored') this.#restored.ready()
+  }
+
+  /** From here on its steps are the job's. */
+  #trainsHere(): void {
+    this.#trains = true
+    this.#checkpoints?.begin()
+  }
+
+  #checkpoint(checkpointId: string): void {
+    const job = this.#trainingJob()
+    if (job instanceof GodwitError)
+      this.#edge.tell({ type: 'checkpointed', checkpointId, error: toErrorReport(job) })
+    else this.#checkpoints?.ask(checkpointId)
   }
 
   /** The epoch that its steps are stamped with. */
@@ -320,12 +352,17 @@ export class Pager {
     this.#outputs.adopt(spool)
   }
 
+  #startOver(): void {
+    this.#toThread({ type: 'startOver' })
+    this.#control.request({ clear: REQUEST.await })
+  }
+
   #openGate(): void {
     this.#control.request({ clear: REQUEST.gate })
     const withheld = this.#withheld ?? []
     this.#withheld = undefined
     for (const message of withheld) this.#addOutput(message)
-    this.#trains = true
+    this.#trainsHere()
   }
 
   #staging(byteLength: number): SharedArrayBuffer {
@@ -344,6 +381,7 @@ export class Pager {
   #onEnded(steps: number, stateDigest: string): void {
     this.#over = true
     this.#migrations.trainingEnded()
+    this.#checkpoints?.over(new GodwitError('workload-ended', 'the workload took its last step'))
     this.#outputs.flush()
     this.#say({ type: 'ended', epoch: this.epoch, steps, stateDigest })
   }
@@ -351,6 +389,15 @@ export class Pager {
   #stop(): void {
     if (this.#last?.type === 'ended') this.#edge.exit(0)
     else this.#control.request({ set: REQUEST.stop })
+  }
+
+  #tell(message: FromWorker): void {
+    this.#edge.tell(message)
+    // A target has the job: what is being written would be a checkpoint of its past.
+    if (message.type === 'migrationEnded' && message.status === 'completed')
+      this.#checkpoints?.abandon(
+        new GodwitError('checkpoint-failed', 'the workload has moved to another host'),
+      )
   }
 
   /** Says something that a newly connected agent must hear as well. */

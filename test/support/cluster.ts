@@ -104,11 +104,18 @@ export class Cluster {
   readonly #agents = new Map<string, Running>()
   #url = ''
 
-  /** Settles when the hosts are registered; a cluster that doesn't come up is ended. */
-  static async start(hosts: readonly HostSpec[]): Promise<Cluster> {
+  /**
+   * Settles when the hosts are registered; a cluster that doesn't come up is ended. A durable one's coordinator keeps what it knows
+   * in a folder.
+   */
+  static async start(
+    hosts: readonly HostSpec[],
+    { isDurable = false }: { isDurable?: boolean } = {},
+  ): Promise<Cluster> {
     const cluster = new Cluster()
     try {
-      await cluster.#begin(hosts)
+      await cluster.startCoordinator(isDurable)
+      await Promise.all(hosts.map((host) => cluster.addHost(host)))
       return cluster
     } catch (error) {
       await cluster.end()
@@ -116,13 +123,25 @@ export class Cluster {
     }
   }
 
-  async #begin(hosts: readonly HostSpec[]): Promise<void> {
-    const coordinator = this.start('coordinator', '--port', '0')
+  /** Also once more, at the address it had. */
+  async startCoordinator(isDurable: boolean): Promise<void> {
+    const port = this.#url === '' ? '0' : new URL(this.#url).port
+    const store = isDurable ? ['--data-dir', join(this.folder, 'store')] : []
+    const coordinator = this.start('coordinator', '--port', port, ...store)
     this.#coordinator = coordinator
     await coordinator.until(() => coordinator.lines.length > 0, 'it listened')
     const { listening } = JSON.parse(coordinator.lines[0] as string) as { listening: { port: number } }
     this.#url = `ws://127.0.0.1:${listening.port}`
-    await Promise.all(hosts.map((host) => this.addHost(host)))
+  }
+
+  /** SIGKILL. */
+  async killCoordinator(): Promise<void> {
+    const coordinator = this.#coordinator
+    this.#coordinator = undefined
+    const pid = this.#pidOf('coordinator')
+    if (coordinator === undefined || pid === undefined) throw new Error('there is no coordinator')
+    process.kill(pid, 'SIGKILL')
+    await coordinator.exited
   }
 
   get url(): string {
@@ -235,12 +254,47 @@ export class Cluster {
   async killAgent(host: string): Promise<void> {
     const agent = this.#agents.get(host)
     this.#agents.delete(host)
-    const itself = processesOf(this.temporary).find(
-      ({ args }) => args.includes(host) && args.some((arg) => arg.endsWith('packages/agent/src/main.ts')),
-    )
-    if (agent === undefined || itself === undefined) throw new Error(`there is no agent ${host}`)
-    process.kill(itself.pid, 'SIGKILL')
+    const pid = this.#pidOf('agent', host)
+    if (agent === undefined || pid === undefined) throw new Error(`there is no agent ${host}`)
+    process.kill(pid, 'SIGKILL')
     await agent.exited
+  }
+
+  /** Ends an agent and leaves its workers to the next one. */
+  async leaveAgent(host: string): Promise<number> {
+    const agent = this.#agents.get(host)
+    this.#agents.delete(host)
+    if (agent === undefined) throw new Error(`bug in a test: there is no agent ${host}`)
+    return agent.end('SIGUSR2')
+  }
+
+  /** Settles when the agent has said so on stderr. */
+  async agentSaid(host: string, what: RegExp): Promise<void> {
+    const agent = this.#agents.get(host)
+    if (agent === undefined) throw new Error(`bug in a test: there is no agent ${host}`)
+    await agent.until(() => what.test(agent.err), `it said ${what}`)
+  }
+
+  /** Settles when the coordinator has the host in this state. It is asked again and again: nothing tells of a host. */
+  async hostIs(host: string, state: HostView['state']): Promise<void> {
+    for (;;) {
+      const { said } = await this.godwit('hosts')
+      if (said.hosts?.find(({ name }) => name === host)?.state === state) return
+    }
+  }
+
+  /** The agent's own process, not that of the command which started it. */
+  agentPid(host: string): number {
+    const pid = this.#pidOf('agent', host)
+    if (pid === undefined) throw new Error(`there is no agent ${host}`)
+    return pid
+  }
+
+  #pidOf(room: 'agent' | 'coordinator', host?: string): number | undefined {
+    const main = `packages/${room}/src/main.ts`
+    const isIt = (args: readonly string[]): boolean =>
+      args.some((arg) => arg.endsWith(main)) && (host === undefined || args.includes(host))
+    return processesOf(this.temporary).find(({ args }) => isIt(args))?.pid
   }
 
   /** Ends everything in order, and throws when that left a process or a file, or took force. */
@@ -257,7 +311,8 @@ export class Cluster {
         if (code !== 0) wrong.push(`agent ${name} ended with ${code}: ${agent.err.slice(-2000)}`)
       }
       const code = await this.#coordinator?.end('SIGTERM')
-      if (code !== 0) wrong.push(`the coordinator ended with ${code}: ${this.#coordinator?.err.slice(-2000)}`)
+      if (code !== undefined && code !== 0)
+        wrong.push(`the coordinator ended with ${code}: ${this.#coordinator?.err.slice(-2000)}`)
       const bugs = this.#coordinator?.err.split('\n').filter((line) => line.includes('a bug in')) ?? []
       wrong.push(...bugs)
       wrong.push(...(await processesLeft(this.temporary)))

@@ -41,6 +41,7 @@ export class Running {
     })
     stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#err += text
+      this.#events.emit('change')
     })
     this.exited = once(this.child, 'close').then(([code, signal]) => {
       this.#exitCode = (code as number | null) ?? 128 + constants.signals[signal as NodeJS.Signals]
@@ -54,7 +55,7 @@ export class Running {
     return this.#err
   }
 
-  /** Resolves when `holds`, asked again after every line. Throws with all that was said when it ends before. */
+  /** Resolves when `holds`, asked again whenever it has said something. Throws with all that was said when it ends before. */
   async until(holds: () => boolean, what: string): Promise<void> {
     while (!holds()) {
       if (this.#exitCode !== undefined) {

@@ -6,7 +6,12 @@ import type { SourceState } from './source-types.ts'
 /** `lostTimeMs` is null: only the coordinator sees the steps after. */
 export function completedReport(
   state: Extract<SourceState, { name: 'frozen' }>,
-  running: { epoch: number; claimRoundTripMs: number; target: TargetInstants },
+  running: {
+    epoch: number
+    claimRoundTripMs: number
+    target: TargetInstants
+    verifyMs?: number | undefined
+  },
   nowMs: number,
 ): MigrationReport {
   const { run, instants, step } = state
@@ -41,6 +46,7 @@ export function completedReport(
     parkReason: run.parkReason,
     parks: run.parks,
     claimRoundTripMs: running.claimRoundTripMs,
+    ...(state.verifyMs !== undefined && { verifyMs: state.verifyMs + (running.verifyMs ?? 0) }),
     lostTimeMs: null,
   }
 }

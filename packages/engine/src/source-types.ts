@@ -65,6 +65,14 @@ export interface SourceRun {
   readonly stallsAnswered: number
 }
 
+/** What went over while the thread was parked. */
+export interface SentState {
+  readonly step: number
+  readonly deltaBytes: number
+  readonly maxInFlightBytes: number
+  readonly stepSlowdown: number | undefined
+}
+
 /** `phase` names in errors are those of the status people see. */
 export type SourceState =
   /** Waiting for the target to dial and say hello. */
@@ -84,17 +92,21 @@ export type SourceState =
       readonly parkedMs: number
       readonly awakeMs: number
     }
+  /** All pages went over; paged memory is hashed before `final` is sent. */
+  | ({
+      readonly name: 'verifying'
+      readonly run: SourceRun
+      readonly instants: Omit<SourceInstants, 'sentMs'>
+    } & SentState)
   /** `final` was sent, the commit point: frozen until somebody else's word. */
-  | {
+  | ({
       readonly name: 'frozen'
       readonly run: SourceRun
-      readonly step: number
-      readonly deltaBytes: number
-      readonly maxInFlightBytes: number
-      readonly stepSlowdown: number | undefined
       readonly instants: SourceInstants
       readonly installedMs: number | undefined
-    }
+      /** What hashing paged memory took; undefined where nobody asked for it. */
+      readonly verifyMs: number | undefined
+    } & SentState)
   /** The target runs; frozen until it is released. */
   | {
       readonly name: 'handedOver'
@@ -139,6 +151,8 @@ export type SourceEvent =
       readonly maxInFlightBytes: number
       readonly stepSlowdown?: number | undefined
     }
+  /** SHA-256 of all paged memory, and what that took. */
+  | { readonly type: 'memoryHashed'; readonly digest: string; readonly verifyMs: number }
   /** The target installed bytes. */
   | { readonly type: 'installed' }
   | { readonly type: 'clock'; readonly roundTripMs: number; readonly clock: ClockOffset | undefined }
@@ -148,6 +162,8 @@ export type SourceEvent =
       readonly epoch: number
       readonly claimRoundTripMs: number
       readonly target: Omit<TargetInstants, 'installedMs'>
+      /** What the target's hashing took. */
+      readonly verifyMs?: number | undefined
     }
   /** A connection closed, or what came over it was refused. */
   | { readonly type: 'lost'; readonly error: ErrorReport }
@@ -171,8 +187,15 @@ export type SourceEffect =
   | { readonly type: 'stopRound' }
   /** Make the thread idle for this share of its time; 0 takes it back. */
   | { readonly type: 'throttle'; readonly percent: number }
+  /** Hash all paged memory, which nobody writes: the thread is parked. */
+  | { readonly type: 'hashMemory' }
   /** Send `final`. From here on only the coordinator lets the thread go on. */
-  | { readonly type: 'sendFinal'; readonly attempt: number; readonly step: number }
+  | {
+      readonly type: 'sendFinal'
+      readonly attempt: number
+      readonly step: number
+      readonly memoryDigest?: string
+    }
   /** Take back the park; under a new epoch where the coordinator made one. */
   | { readonly type: 'resume'; readonly epoch?: number }
   | { readonly type: 'askRecover'; readonly error: ErrorReport }

@@ -47,8 +47,11 @@ const running: SourceEvent = {
   target: { runningMs: 5030, claimWaitMs: 0 },
 }
 
-function run(events: readonly [SourceEvent, number][]): { state: SourceState; effects: SourceEffect[] } {
-  let state = startSource(config, 1000)
+function run(
+  events: readonly [SourceEvent, number][],
+  given: SourceConfig = config,
+): { state: SourceState; effects: SourceEffect[] } {
+  let state = startSource(given, 1000)
   const effects: SourceEffect[] = []
   for (const [event, nowMs] of events) {
     const next = stepSource(state, event, nowMs)
@@ -108,6 +111,49 @@ test('the good path asks for each thing once and ends in a report', () => {
     parkPoint: 'boundary',
     parkReason: expect.stringContaining('rounds no longer shrink'),
   })
+})
+
+const verified = { ...config, options: { ...config.options, verify: true } }
+const hashed: SourceEvent = { type: 'memoryHashed', digest: 'd'.repeat(64), verifyMs: 40 }
+
+test('memory is hashed before final, which carries the digest, and what both sides took is reported', () => {
+  const { state, effects } = run(
+    [
+      ...toFrozen,
+      // However long it takes: it was asked for.
+      [TICK, 1500],
+      [hashed, 1600],
+      [{ type: 'targetReady', installedMs: 5630 }, 1632],
+      [{ ...running, verifyMs: 30, target: { runningMs: 5640, claimWaitMs: 0 } } as SourceEvent, 1645],
+    ],
+    verified,
+  )
+  expect(state.name).toBe('handedOver')
+  const types = effects.map(({ type }) => type)
+  expect(types.slice(-4)).toEqual(['sendFinalRound', 'hashMemory', 'sendFinal', 'finish'])
+  expect(effects.find(({ type }) => type === 'sendFinal')).toMatchObject({ memoryDigest: 'd'.repeat(64) })
+  const report = effects.at(-1)
+  expect(report).toMatchObject({ report: { verifyMs: 70, downtimeMs: 620 } })
+})
+
+test('whoever gives up while memory is hashed resumes, and the hash that comes late is nobody’s', () => {
+  for (const event of [
+    { type: 'cancel', error },
+    { type: 'lost', error },
+  ] as SourceEvent[]) {
+    const { state, effects } = run([...toFrozen, [event, 1030], [hashed, 1060]], verified)
+    expect(state.name).toBe('ended')
+    expect(effects.slice(-2)).toMatchObject([{ type: 'resume' }, { type: 'finish' }])
+    expect(effects.some(({ type }) => type === 'sendFinal')).toBe(false)
+  }
+})
+
+test('a target that hashes as well is given the time for it', () => {
+  const frozen: [SourceEvent, number][] = [...toFrozen, [{ ...hashed, verifyMs: 1000 } as SourceEvent, 2000]]
+  expect(run([...frozen, [TICK, 2000 + LIMITS.handoverTimeoutMs + 3000]], verified).state.name).toBe('frozen')
+  expect(run([...frozen, [TICK, 2000 + LIMITS.handoverTimeoutMs + 5000]], verified).state.name).toBe(
+    'recovering',
+  )
 })
 
 test('a target that would compute other bits, or speaks another protocol, is refused before a page is collected', () => {
@@ -248,6 +294,8 @@ function edgeAnswers(effect: SourceEffect, state: SourceState): SourceEvent[] {
       return state.name === 'parking' ? [{ type: 'parked', step: 3, parkedMs: 1000, deltaBytes: 0 }] : []
     case 'sendFinalRound':
       return [finalRoundSent]
+    case 'hashMemory':
+      return [hashed]
     case 'askRecover':
       return [{ type: 'recoverResult', granted: true, epoch: 9 }]
     default:
@@ -259,8 +307,9 @@ test('whatever happens, in any order: I3, I4 and I6 hold', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.option(hostile, { freq: 2 }), fc.nat(3000)), { maxLength: 60 }),
-      (script) => {
-        let state = startSource(config, 1000)
+      fc.constantFrom(config, verified),
+      (script, given) => {
+        let state = startSource(given, 1000)
         let nowMs = 1000
         const answers: SourceEvent[] = []
         let [parked, committed, finished, exited] = [false, false, 0, false]
@@ -307,6 +356,7 @@ function asks(state: SourceState, event: SourceEvent): boolean {
     roundSent: ['active'],
     parked: ['parking'],
     finalRoundSent: ['draining'],
+    memoryHashed: ['verifying', 'ended'],
   }
   return expected[event.type]?.includes(state.name) ?? true
 }

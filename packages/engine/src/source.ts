@@ -137,6 +137,7 @@ const beforeFinal = {
   ): SourceNext => stay({ ...state, run: { ...state.run, rounds: addRound(state.run.rounds, round) } }),
   parked: unasked,
   finalRoundSent: unasked,
+  memoryHashed: unasked,
   installed: outOfOrder,
   clock: (state: Exclude<SourceState, { name: 'ended' }>, { roundTripMs, clock }: Event<'clock'>) =>
     stay({ ...state, run: { ...state.run, roundTripMs, clock } }),
@@ -334,25 +335,56 @@ const draining: Row<'draining'> = {
       nextRound: state.run.nextRound + 1,
     }
     if (nowMs - parkedMs > maxDowntimeMs(run)) return giveUpSwitchover({ ...state, run }, nowMs)
-    const instants = { parkedMs, awakeMs, scannedMs, sentMs: nowMs }
-    return to(
-      {
-        name: 'frozen',
-        run,
-        step,
-        deltaBytes,
-        maxInFlightBytes,
-        stepSlowdown,
-        instants,
-        installedMs: undefined,
-      },
-      { type: 'sendFinal', attempt: run.parks, step },
-    )
+    const instants = { parkedMs, awakeMs, scannedMs }
+    const verifying = {
+      name: 'verifying' as const,
+      run,
+      step,
+      deltaBytes,
+      maxInFlightBytes,
+      stepSlowdown,
+      instants,
+    }
+    return run.config.options.verify ? to(verifying, { type: 'hashMemory' }) : freeze(verifying, nowMs)
   },
   tick: (state, event, nowMs) =>
     nowMs - state.parkedMs > maxDowntimeMs(state.run)
       ? giveUpSwitchover(state, nowMs)
       : movingTick(state, event, nowMs),
+  // The thread is parked: it can't have ended.
+  trainingEnded: unasked,
+}
+
+/** The commit point. */
+function freeze(
+  { run, instants, ...state }: Named<'verifying'>,
+  nowMs: number,
+  hashed?: Event<'memoryHashed'>,
+): SourceNext {
+  return to(
+    {
+      ...state,
+      name: 'frozen',
+      run,
+      instants: { ...instants, sentMs: nowMs },
+      installedMs: undefined,
+      verifyMs: hashed?.verifyMs,
+    },
+    {
+      type: 'sendFinal',
+      attempt: run.parks,
+      step: state.step,
+      ...(hashed && { memoryDigest: hashed.digest }),
+    },
+  )
+}
+
+/** Who has memory compared accepts what that takes: no limit on the downtime ends it, only what ends any migration before `final`. */
+const verifying: Row<'verifying'> = {
+  ...beforeFinal,
+  memoryHashed: (state, event, nowMs) => freeze(state, nowMs, event),
+  installed: progressed,
+  tick: movingTick,
   // The thread is parked: it can't have ended.
   trainingEnded: unasked,
 }
@@ -385,6 +417,7 @@ const afterFinal = {
   roundStopped: stay,
   parked: unasked,
   finalRoundSent: unasked,
+  memoryHashed: unasked,
   installed: stay,
   clock: stay,
   targetReady: stay,
@@ -412,6 +445,8 @@ const targetGone: ErrorReport = {
   message: 'the target was lost before its first step was accepted',
 }
 
+const VERIFY_FACTOR = 4
+
 const frozen: Row<'frozen'> = {
   ...afterFinal,
   clock: beforeFinal.clock,
@@ -432,8 +467,10 @@ const frozen: Row<'frozen'> = {
   cancel: (state, { error }, nowMs) => askRecover(state, 'cancelled', { reason: error, nowMs }),
   recoverResult: (state, event) => recovered(state, event, 'failed', targetGone),
   tick: (state, _event, nowMs) => {
-    if (nowMs - state.instants.sentMs <= LIMITS.handoverTimeoutMs) return stay(state)
-    const message = `the target did not take over within ${LIMITS.handoverTimeoutMs} ms`
+    // It hashes as much memory, and may be so much slower.
+    const allowedMs = LIMITS.handoverTimeoutMs + VERIFY_FACTOR * (state.verifyMs ?? 0)
+    if (nowMs - state.instants.sentMs <= allowedMs) return stay(state)
+    const message = `the target did not take over within ${Math.round(allowedMs)} ms`
     return askRecover(state, 'failed', { reason: { kind: 'peer-stalled', message }, nowMs })
   },
 }
@@ -466,6 +503,8 @@ const ended: Row<'ended'> = {
   roundStopped: stay,
   parked: stay,
   finalRoundSent: stay,
+  // Hashed while the migration ended.
+  memoryHashed: stay,
   installed: stay,
   clock: stay,
   targetReady: stay,
@@ -484,6 +523,7 @@ const TABLE: { [Name in SourceState['name']]: Row<Name> } = {
   active,
   parking,
   draining,
+  verifying,
   frozen,
   handedOver,
   recovering,

@@ -110,6 +110,31 @@ test('nothing is applied unless the claim is granted', () => {
   ).toEqual(claimed)
 })
 
+test('memory that is to be compared is hashed before anything is taken over', () => {
+  const memoryDigest = 'd'.repeat(64)
+  const whole = run([
+    ...[0, 1, 2].flatMap(framesOf).map((frame): TargetEvent => ({ type: 'frame', frame })),
+    { type: 'final', final: { ...final, memoryDigest } },
+  ])
+  expect(whole.effects.at(-1)).toEqual({ type: 'hashMemory' })
+  const same = stepTarget(whole.state, { type: 'memoryHashed', digest: memoryDigest })
+  expect(same).toMatchObject({ state: { name: 'claiming' }, effects: [{ type: 'takeOver' }] })
+  const other = stepTarget(whole.state, { type: 'memoryHashed', digest: 'e'.repeat(64) })
+  expect(other).toMatchObject({
+    state: { name: 'ended' },
+    effects: [{ type: 'exit', error: { kind: 'memory-differs', phase: 'switchover' } }],
+  })
+  // The source was lost meanwhile: the hash is of no more use.
+  const lost = stepTarget(whole.state, {
+    type: 'lost',
+    error: { kind: 'connection-lost', message: '' },
+  }).state
+  expect(stepTarget(lost, { type: 'memoryHashed', digest: memoryDigest })).toEqual({
+    state: lost,
+    effects: [],
+  })
+})
+
 test('errors name the phase in which they happened', () => {
   const error = { kind: 'connection-lost', message: 'gone' } as const
   expect(stepTarget(startTarget(1, 0), { type: 'lost', error }).effects).toMatchObject([

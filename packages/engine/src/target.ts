@@ -9,7 +9,7 @@
  * - a stream's frames are installed in the order in which they were sent, none missing, so that no older copy of
  *   a page lands on a newer one;
  * - `takeOver` is asked for once, and only when every page has been written since setup;
- * - nothing is claimed before everything is installed; before the claim is granted nothing is applied but the delta that
+ * - nothing is claimed before everything is installed, and hashed where the source sent a digest; before the claim is granted nothing is applied but the delta that
  *   came with the state, and no output leaves.
  *
  * No timer stands here: a silent source ends its connection, and an unanswered claim waits, because only the
@@ -24,6 +24,8 @@ export interface Final {
   readonly lastSequences: readonly number[]
   /** Of the delta that comes with it; 0 when the thread parked at the boundary. */
   readonly deltaBytes: number
+  /** SHA-256 of all paged memory at the source: what is here must be that. Undefined where nobody asked for it. */
+  readonly memoryDigest?: string | undefined
 }
 
 interface Receiving {
@@ -40,6 +42,8 @@ interface Receiving {
 export type TargetState =
   | { readonly name: 'dialling'; readonly pageCount: number; readonly maxDeltaBytes: number }
   | ({ readonly name: 'receiving' } & Receiving)
+  /** Everything is here; paged memory is hashed before anything is claimed. */
+  | { readonly name: 'verifying'; readonly final: Final }
   /** Everything is here and claimed; the thread computes ahead behind a closed gate. */
   | { readonly name: 'claiming'; readonly final: Final }
   | { readonly name: 'running' }
@@ -50,12 +54,16 @@ export type TargetEvent =
   | { readonly type: 'refused'; readonly error: ErrorReport }
   | { readonly type: 'frame'; readonly frame: BulkFrame }
   | { readonly type: 'final'; readonly final: Final }
+  /** SHA-256 of all paged memory. */
+  | { readonly type: 'memoryHashed'; readonly digest: string }
   | { readonly type: 'claimResult'; readonly granted: boolean; readonly epoch: number }
   | { readonly type: 'lost'; readonly error: ErrorReport }
 
 export type TargetEffect =
   | { readonly type: 'openStreams'; readonly streams: number }
   | { readonly type: 'install'; readonly frame: BulkFrame }
+  /** Hash all paged memory: nobody writes it. */
+  | { readonly type: 'hashMemory' }
   /** Give the thread its state behind the closed gate, tell the source, claim from `step` on. */
   | { readonly type: 'takeOver'; readonly final: Final }
   /** The job is ours: let the thread apply, under `epoch`. */
@@ -174,7 +182,14 @@ function takeOverWhenWhole(state: Named<'receiving'>, ...effects: TargetEffect[]
     const message = `final came with ${deltaBytes} bytes of a delta of ${final.deltaBytes}`
     return exit(state, { kind: 'out-of-order', message })
   }
+  if (final.memoryDigest !== undefined)
+    return to({ name: 'verifying', final }, ...effects, { type: 'hashMemory' })
   return to({ name: 'claiming', final }, ...effects, { type: 'takeOver', final })
+}
+
+/** Of our own edge, in a state in which it was not asked for. */
+function unasked(state: TargetState, event: TargetEvent): TargetNext {
+  throw new Error(`bug: ${event.type} while ${state.name}`)
 }
 
 const dialling: Row<'dialling'> = {
@@ -193,6 +208,7 @@ const dialling: Row<'dialling'> = {
   refused: (state, { error }) => exit(state, error),
   frame: outOfOrder,
   final: outOfOrder,
+  memoryHashed: unasked,
   claimResult: outOfOrder,
   lost,
 }
@@ -215,6 +231,27 @@ const receiving: Row<'receiving'> = {
     }
     return takeOverWhenWhole({ ...state, final })
   },
+  memoryHashed: unasked,
+  claimResult: outOfOrder,
+  lost,
+}
+
+const verifying: Row<'verifying'> = {
+  welcome: outOfOrder,
+  refused: outOfOrder,
+  frame: outOfOrder,
+  final: outOfOrder,
+  memoryHashed: ({ final }, { digest }) => {
+    if (digest === final.memoryDigest) return to({ name: 'claiming', final }, { type: 'takeOver', final })
+    return exit(
+      { name: 'verifying', final },
+      {
+        kind: 'memory-differs',
+        message:
+          "the target's paged memory is not what the source's was when its last page was sent: does the program write to it outside of apply? Its worker must not be trusted with this job",
+      },
+    )
+  },
   claimResult: outOfOrder,
   lost,
 }
@@ -224,6 +261,7 @@ const claiming: Row<'claiming'> = {
   refused: stay,
   frame: stay,
   final: stay,
+  memoryHashed: unasked,
   claimResult: (state, { granted, epoch }) => {
     if (granted) return to({ name: 'running' }, { type: 'openGate', epoch })
     return exit(state, { kind: 'claim-refused', message: `epoch ${epoch} owns the workload` })
@@ -232,8 +270,24 @@ const claiming: Row<'claiming'> = {
   lost: stay,
 }
 
-const over = { welcome: stay, refused: stay, frame: stay, final: stay, claimResult: stay, lost: stay }
+const over = {
+  welcome: stay,
+  refused: stay,
+  frame: stay,
+  final: stay,
+  // Hashed while the source was lost.
+  memoryHashed: stay,
+  claimResult: stay,
+  lost: stay,
+}
 const running: Row<'running'> = over
 const ended: Row<'ended'> = over
 
-const TABLE: { [Name in TargetState['name']]: Row<Name> } = { dialling, receiving, claiming, running, ended }
+const TABLE: { [Name in TargetState['name']]: Row<Name> } = {
+  dialling,
+  receiving,
+  verifying,
+  claiming,
+  running,
+  ended,
+}

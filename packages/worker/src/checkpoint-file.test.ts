@@ -117,7 +117,7 @@ test('frames come out of pieces of any size', () => {
         for (const { runs: found, payload } of frames.read(
           bytes.subarray(at, at + size),
         ) as Generator<PagesFrame>) {
-          const [{ firstPage, pageCount }] = found as [{ firstPage: number; pageCount: number }]
+          const { firstPage, pageCount } = found[0] as PagesFrame['runs'][number]
           const is = Buffer.from(payload).equals(
             image.subarray(firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES),
           )

@@ -27,6 +27,7 @@ import {
 } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
 import { finalDigest } from './final-digest.ts'
+import { hashMemory } from './hash-memory.ts'
 import { installPages } from './install.ts'
 import type { Job } from './job.ts'
 
@@ -57,6 +58,7 @@ export class Incoming {
   #grantedMs: number | undefined
   #repeat: NodeJS.Timeout | undefined
   #version = 0
+  #verifyMs: number | undefined
   #saidAtMs = 0
   #decoder: XorDecoder | undefined
 
@@ -142,6 +144,9 @@ export class Incoming {
       case 'install':
         this.#install(effect.frame)
         return
+      case 'hashMemory':
+        void this.#hashMemory()
+        return
       case 'takeOver':
         this.#takeOver()
         return
@@ -185,14 +190,14 @@ export class Incoming {
   }
 
   #finalArrived(message: FinalMessage): void {
-    const { attempt, step, lastSequences, smallState, delta, smallStateDigest } = message
+    const { attempt, step, lastSequences, smallState, delta, smallStateDigest, memoryDigest } = message
     if (finalDigest(smallState, delta?.values) !== smallStateDigest) {
       this.#lost(new GodwitError('bad-checksum', 'the small state is not what was sent'))
       return
     }
     this.#final ??= message
     const deltaBytes = delta?.byteLength ?? 0
-    this.#dispatch({ type: 'final', final: { attempt, step, lastSequences, deltaBytes } })
+    this.#dispatch({ type: 'final', final: { attempt, step, lastSequences, deltaBytes, memoryDigest } })
   }
 
   async #openStreams(streams: number): Promise<void> {
@@ -251,6 +256,12 @@ export class Incoming {
     })
   }
 
+  async #hashMemory(): Promise<void> {
+    const { digest, verifyMs } = await hashMemory(this.#job.paged)
+    this.#verifyMs = verifyMs
+    this.#dispatch({ type: 'memoryHashed', digest })
+  }
+
   #takeOver(): void {
     const final = this.#final
     if (final === undefined) throw new Error('bug: taking over without final')
@@ -278,6 +289,7 @@ export class Incoming {
       runningAtMs,
       claimWaitMs: this.#atGateMs === undefined ? 0 : Math.max(0, grantedMs - this.#atGateMs),
       claimRoundTripMs: this.#claimRoundTripMs,
+      ...(this.#verifyMs !== undefined && { verifyMs: this.#verifyMs }),
     })
     this.#over()
   }

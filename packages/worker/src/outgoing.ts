@@ -31,6 +31,7 @@ import {
 import { nowMs } from './clock.ts'
 import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
+import { hashMemory } from './hash-memory.ts'
 import type { Job, Parked } from './job.ts'
 import { Pacing } from './pacing.ts'
 import { PageSender, pageBytesOf } from './page-sender.ts'
@@ -226,6 +227,9 @@ export class Outgoing {
       case 'throttle':
         this.#job.control.throttlePercent = effect.percent
         return
+      case 'hashMemory':
+        void this.#hashMemory()
+        return
       case 'sendFinal':
         this.#sendFinal(effect)
         return
@@ -267,9 +271,9 @@ export class Outgoing {
         this.dispatch({ type: 'targetReady', installedMs: message.installedAtMs })
         return
       case 'running': {
-        const { epoch, claimRoundTripMs, claimWaitMs, runningAtMs } = message
+        const { epoch, claimRoundTripMs, claimWaitMs, runningAtMs, verifyMs } = message
         const target = { runningMs: runningAtMs, claimWaitMs }
-        this.dispatch({ type: 'targetRunning', epoch, claimRoundTripMs, target })
+        this.dispatch({ type: 'targetRunning', epoch, claimRoundTripMs, target, verifyMs })
         return
       }
       case 'failed':
@@ -446,7 +450,11 @@ export class Outgoing {
     return this.#subscription
   }
 
-  #sendFinal({ attempt, step }: Effect<'sendFinal'>): void {
+  async #hashMemory(): Promise<void> {
+    this.dispatch({ type: 'memoryHashed', ...(await hashMemory(this.#job.paged)) })
+  }
+
+  #sendFinal({ attempt, step, memoryDigest }: Effect<'sendFinal'>): void {
     const [parked, sender] = [this.#parked, this.#sender]
     if (parked === undefined || sender === undefined) throw new Error('bug: final without a parked thread')
     const { smallState, delta } = parked
@@ -460,6 +468,7 @@ export class Outgoing {
       smallStateDigest: finalDigest(smallState, delta?.values),
       spool: [...this.#job.outputs.spooled],
       lastSequences: sender.lastSequences,
+      ...(memoryDigest !== undefined && { memoryDigest }),
     })
   }
 

@@ -7,6 +7,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crashPoint } from '@godwit/channel'
 import { GodwitError } from '@godwit/protocol'
 import { diskError } from './disk.ts'
 
@@ -45,10 +46,12 @@ export function readCluster(folder: string): string | undefined {
 /** Whole or not at all. Errors: those of the disk. */
 export function writeCluster(folder: string, clusterId: string): void {
   const path = join(folder, CLUSTER_NAME)
+  crashPoint('before-write:cluster')
   try {
     writeFileSync(`${path}.new`, `${clusterId}\n`, { mode: 0o600 })
     renameSync(`${path}.new`, path)
   } catch (error) {
     throw diskError(error, folder)
   }
+  crashPoint('after-write:cluster')
 }

@@ -27,6 +27,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import { crashPoint } from '@godwit/channel'
 import { GodwitError, type WorkerLaunch } from '@godwit/protocol'
 import { CHECKPOINTS_NAME } from './checkpoint-folders.ts'
 import { CLUSTER_NAME } from './cluster-membership.ts'
@@ -92,7 +93,9 @@ export class DataDir {
     try {
       rmSync(path, { recursive: true, force: true })
       mkdirSync(path, { mode: 0o700 })
+      crashPoint('before-write:launch')
       writeFileSync(join(path, LAUNCH_FILE), `${JSON.stringify(launch, undefined, 2)}\n`, { mode: 0o600 })
+      crashPoint('after-write:launch')
     } catch (error) {
       rmSync(path, { recursive: true, force: true })
       throw diskError(error, this.path)

@@ -23,13 +23,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function agent(...more: string[]) {
+function agent(env: NodeJS.ProcessEnv = {}, ...more: string[]) {
   writeFileSync(join(folder, 'job.mjs'), '')
-  const child = spawn(process.execPath, [
+  const args = [
     ...['--import', 'tsx', fileURLToPath(new URL('./main.ts', import.meta.url))],
     ...['--coordinator', coordinator.url, '--name', 'alpha', '--data-dir', join(folder, 'data')],
     ...['--programs', folder, '--worker-main', FAKE_WORKER, '--log-level', 'silent', ...more],
-  ])
+  ]
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env } })
   children.push(child)
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   return { child, exit, stdout: text(child.stdout), stderr: text(child.stderr) }
@@ -52,7 +53,7 @@ test.each([
   [['--memory', 'much'], /^godwit agent: --memory much: write bytes.*\n$/],
   [['--data-dir', '/proc/nothing'], /^godwit agent: \/proc\/nothing.*\n$/],
 ])('ends with one line: %s', async (flags, line) => {
-  const { exit, stdout, stderr } = agent(...flags)
+  const { exit, stdout, stderr } = agent({}, ...flags)
   expect(await exit).toEqual([1, null])
   expect(await stderr).toMatch(line)
   expect(await stdout).toBe('')
@@ -76,4 +77,40 @@ test('a worker outlives an agent that was killed, and the next agent takes it ov
   expect((await coordinator.exited('w1')).error).toBeUndefined()
   process.kill(Number(readFileSync(join(folder, 'data/w2/pid'), 'utf8')), 'SIGKILL')
   expect((await coordinator.exited('w2')).error).toMatchObject({ kind: 'worker-crashed' })
+})
+
+test('a worker whose agent was killed before it had written down the process is found all the same', async () => {
+  const first = agent({ GODWIT_CRASH_POINTS: 'agent/before-write:pid' })
+  await coordinator.first('register')
+  coordinator.send({ type: 'launch', launch: launchOf('w1') })
+  expect(await first.exit).toEqual([null, 'SIGKILL'])
+  coordinator.received.length = 0
+
+  agent()
+  expect((await coordinator.first('register')).workers).toEqual(['w1'])
+  await coordinator.fromWorker('w1', 'prepared')
+  coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'stop' } })
+  expect((await coordinator.exited('w1')).error).toBeUndefined()
+})
+
+test('without a coordinator an agent looks after the workers it found, and is registered when there is one', async () => {
+  const first = agent()
+  await coordinator.first('register')
+  coordinator.send({ type: 'launch', launch: launchOf('w1') })
+  await coordinator.fromWorker('w1', 'prepared')
+  first.child.kill('SIGUSR2')
+  expect(await first.exit, 'alone').toEqual([0, null])
+  const { port } = coordinator
+  await coordinator.stop()
+  coordinator.received.length = 0
+
+  const second = agent({}, '--log-level', 'warn')
+  // It has said that it goes on trying.
+  await once(second.child.stderr, 'data')
+  await coordinator.start(port)
+  expect((await coordinator.first('register')).workers).toEqual(['w1'])
+  await coordinator.fromWorker('w1', 'prepared')
+  second.child.kill('SIGTERM')
+  expect(await second.exit).toEqual([0, null])
+  expect(await second.stdout).toBe('{"registered":{"name":"alpha"}}\n')
 })

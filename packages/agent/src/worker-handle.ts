@@ -3,13 +3,15 @@
  * again. Either way it can be killed, and its end is noticed.
  *
  * A process id alone proves nothing, since ids are used again: one read from a folder counts only while the process
- * behind it has that folder in its command line.
+ * behind it has that folder in its command line. An agent may have died between starting a process and writing its id down; then
+ * every process is asked.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { crashPoint } from '@godwit/channel'
 import type { WorkerFolder } from './data-dir.ts'
 import { diskError } from './disk.ts'
 
@@ -61,25 +63,22 @@ export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHan
     })
   })
   if (child.pid !== undefined) {
+    crashPoint('before-write:pid')
     try {
       writeFileSync(join(folder.path, PID_FILE), String(child.pid))
     } catch {
-      // Only a later agent would read it.
+      // Only a later agent would read it, and finds the process without it.
     }
+    crashPoint('after-write:pid')
   }
   return { pid: child.pid, wasFound: false, ended, kill: () => child.kill('SIGKILL') }
 }
 
 /** The worker that an earlier agent started in `folder`; undefined when it runs no more. */
 export function findWorker(folder: WorkerFolder): WorkerHandle | undefined {
-  let pid: number
-  try {
-    pid = Number(readFileSync(join(folder.path, PID_FILE), 'utf8'))
-  } catch {
-    return undefined
-  }
-  const lives = () => commandLine(pid).includes(folder.path)
-  if (!lives()) return undefined
+  const pid = pidOf(folder)
+  if (pid === undefined) return undefined
+  const lives = () => isWorkerOf(folder, pid)
   const ended = new Promise<Ending>((resolve) => {
     const timer = setInterval(() => {
       if (lives()) return
@@ -96,6 +95,32 @@ export function findWorker(folder: WorkerFolder): WorkerHandle | undefined {
       if (lives()) process.kill(pid, 'SIGKILL')
     },
   }
+}
+
+function pidOf(folder: WorkerFolder): number | undefined {
+  try {
+    const written = Number(readFileSync(join(folder.path, PID_FILE), 'utf8'))
+    // Whole or not, it is another's or nobody's if the folder doesn't follow.
+    if (isWorkerOf(folder, written)) return written
+    if (statSync(join(folder.path, PID_FILE)).size > 0) return undefined
+  } catch {
+    // It was not written.
+  }
+  return processIds().find((pid) => isWorkerOf(folder, pid))
+}
+
+function processIds(): number[] {
+  try {
+    return readdirSync('/proc').map(Number).filter(Number.isInteger)
+  } catch {
+    return []
+  }
+}
+
+/** As `startWorker` starts one. */
+function isWorkerOf(folder: WorkerFolder, pid: number): boolean {
+  const args = commandLine(pid)
+  return args.includes('--import') && args.includes(folder.path)
 }
 
 /** Empty for a process that is gone, or a zombie. */

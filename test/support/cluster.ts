@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type {
+  CheckpointView,
   ErrorReport,
   EstimateView,
   HostView,
@@ -49,6 +50,7 @@ export interface Said {
   readonly workload?: WorkloadView
   readonly estimate?: EstimateView
   readonly migration?: MigrationView
+  readonly checkpoint?: CheckpointView
   readonly error?: ErrorReport
 }
 
@@ -149,20 +151,20 @@ export class Cluster {
   }
 
   /** An agent in a fault domain of its own. Settles when the coordinator has it. */
-  async addHost({
-    name,
-    programs = PROGRAMS,
-    memory = '1GiB',
-    maxBandwidth,
-    dataDir,
-  }: HostSpec): Promise<void> {
+  async addHost(host: HostSpec): Promise<void> {
+    const agent = this.startAgent(host)
+    await agent.until(() => agent.lines.length > 0, 'it was registered')
+  }
+
+  /** As `addHost`, and waits for nothing. */
+  startAgent({ name, programs = PROGRAMS, memory = '1GiB', maxBandwidth, dataDir }: HostSpec): Running {
     const agent = this.start(
       ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
       ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
       ...(maxBandwidth === undefined ? [] : ['--max-bandwidth', maxBandwidth]),
     )
     this.#agents.set(name, agent)
-    await agent.until(() => agent.lines.length > 0, 'it was registered')
+    return agent
   }
 
   dataDir(host: string): string {

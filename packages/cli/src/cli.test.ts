@@ -365,6 +365,25 @@ function afterReply(body: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => setTimeout(() => void body().then(resolve, reject)))
 }
 
+test('follow says when a worker is lost, and when what came after it is something else', async () => {
+  const lost = workloadView({
+    ...{ status: 'restarting', acceptedSteps: 2 },
+    error: { kind: 'worker-crashed', message: 'worker w1 was killed by SIGKILL' },
+  })
+  const diverged = { step: 1, acceptedLoss: 0.5, recomputedLoss: 0.25 }
+  const { stderr } = await godwit('follow job', (_, connection) => {
+    for (const workload of [lost, lost, workloadView({ diverged })])
+      connection.event('job', { kind: 'workload', workload })
+    connection.event('job', { kind: 'workload', workload: workloadView({ status: 'stopped', diverged }) })
+    connection.event('job', steps(0, 1))
+    return { workload: workloadView() }
+  })
+  expect(stderr).toEqual([
+    expect.stringMatching(/^job restarting on a .*worker-crashed: worker w1 was killed/),
+    expect.stringMatching(/^job: diverged: step 1/),
+  ])
+})
+
 const checkpointed = {
   ...{ host: 'a', step: 512, rounds: 3, incremental: true, pages: 100, writtenBytes: 409_600 },
   ...{ fileBytes: 10 * 2 ** 20, stallMs: 4.2, totalMs: 45 },

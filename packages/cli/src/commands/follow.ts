@@ -5,7 +5,7 @@
 import type { ClientEvent, MigrationStatus, MigrationView, Output, WorkloadView } from '@godwit/protocol'
 import { throughLosses } from '../lasting.ts'
 import { sparkline } from '../render/sparkline.ts'
-import { ENDED_WORKLOAD, renderStep, renderWorkload } from '../render/views.ts'
+import { ENDED_WORKLOAD, renderDivergence, renderStep, renderWorkload } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'
 
 export interface FollowOptions {
@@ -61,6 +61,8 @@ class FollowView {
   readonly #early: (readonly Output[])[] = []
   readonly #losses: number[] = []
   #migrationStatus: MigrationStatus | undefined
+  #status: WorkloadView['status'] | undefined
+  #hasDiverged = false
 
   constructor(session: Session, fromStep: number | undefined) {
     this.#session = session
@@ -89,6 +91,7 @@ class FollowView {
   event(event: ClientEvent): void {
     if (event.kind === 'workload') {
       this.#workload = event.workload
+      this.#showTroubles(event.workload)
       for (const outputs of this.#early.splice(0)) this.#showSteps(outputs)
     } else if (event.kind === 'migration') this.#showMigration(event.migration)
     else if (this.#workload === undefined) this.#early.push(event.outputs)
@@ -108,6 +111,17 @@ class FollowView {
       else if (io.columns === undefined) io.out(line)
       else io.live(`${sparkline(this.#losses, CURVE_WIDTH)}  ${line}`)
     }
+  }
+
+  /** Once each. With --json they are in the workload that is printed at its end. */
+  #showTroubles(workload: WorkloadView): void {
+    const { io, json } = this.#session
+    const { status, diverged } = workload
+    if (!json && status === 'restarting' && this.#status !== status) io.err(renderWorkload(workload))
+    if (!json && diverged !== undefined && !this.#hasDiverged)
+      io.err(`${workload.id}: ${renderDivergence(diverged)}`)
+    this.#status = status
+    this.#hasDiverged ||= diverged !== undefined
   }
 
   #showMigration({ id, from, to, status }: MigrationView): void {

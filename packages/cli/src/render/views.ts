@@ -100,7 +100,7 @@ export function renderCheckpoint(checkpoint: CheckpointView): string {
   return `step ${step} on ${host}, wrote ${what} in ${plural(rounds, 'round')} and ${formatMs(totalMs)}, training stood for ${formatMs(stallMs)}, ${formatBytes(fileBytes)} on disk`
 }
 
-function renderDivergence({ step, acceptedLoss, recomputedLoss }: Divergence): string {
+export function renderDivergence({ step, acceptedLoss, recomputedLoss }: Divergence): string {
   return `diverged: step ${step} gave loss ${acceptedLoss} before the restart and ${recomputedLoss} after it; the program is not deterministic`
 }
 

@@ -24,8 +24,8 @@ type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }
 export interface AgentHandlers {
   /** Throws what the agent is refused with. */
   registered(registration: Message<'register'>, agent: AgentLink): void
-  /** After the agent knows that it is registered: the workers that it has are compared with those it should have. */
-  reconcile(host: string, workers: readonly string[]): void
+  /** After the agent knows that it is registered: the workers that it has are compared with those it should have, and so are its checkpoints. */
+  reconcile(host: string, workers: readonly string[], checkpoints?: readonly string[]): void
   fromWorker(host: string, message: Message<'fromWorker'>): void
   /** An answer to a question about the link. */
   probed(host: string, message: Message<'probeOpened' | 'linkProbed'>): void
@@ -91,7 +91,7 @@ export function acceptAgent(
     }
     log.info({ host: message.name, address: message.address, workers: message.workers }, 'agent registered')
     channel.send({ type: 'registered', clusterId })
-    handlers.reconcile(message.name, message.workers)
+    handlers.reconcile(message.name, message.workers, message.checkpoints)
     return message.name
   }
 }

@@ -145,14 +145,17 @@ test('a workload that ends at the target with nothing left to do completes its m
   expect(completed.report?.lostTimeMs).toBe(6)
 })
 
-test('a source that crashes takes the workload with it if its target ends as well', async () => {
-  const { source, target, migration } = await moving()
+test('a source that crashes, and its target with it, is restarted where it was', async () => {
+  const { a, source, target, migration } = await moving()
   source.exited()
   target.say({ type: 'failed', error: { kind: 'connection-lost', message: 'the source is gone' } })
-  expect(await client.workload(({ status }) => status === 'failed')).toMatchObject({
+  await target.killed()
+  expect((await a.launched()).launch).toMatchObject({ mode: 'restored', epoch: 1 })
+  expect(await client.workload(({ status }) => status === 'restarting')).toMatchObject({ host: 'a' })
+  expect((await client.ask({ op: 'migration', migration: migration.id })).migration).toMatchObject({
+    status: 'failed',
     error: { kind: 'worker-crashed', message: expect.stringContaining(source.id) },
   })
-  expect((await client.ask({ op: 'migration', migration: migration.id })).migration.status).toBe('failed')
 })
 
 test('a source that crashes just after final loses nothing: the claim is on its way', async () => {
@@ -212,10 +215,8 @@ test('an agent that comes back finds its workload running, and its leftovers kil
   await client.steps(1)
   await again.close()
   while (!(await disconnected())) {}
-  await FakeAgent.registered(port, 'a')
-  expect(await client.workload(({ status }) => status === 'failed')).toMatchObject({
-    error: { kind: 'worker-crashed' },
-  })
+  const third = await FakeAgent.registered(port, 'a')
+  expect((await third.launched()).launch).toMatchObject({ mode: 'restored', epoch: 1 })
 })
 
 test('what a worker said before it crashed is heard although its agent was away', async () => {

@@ -94,7 +94,9 @@ test('without a host the one with most memory left is taken, and a used id is re
   const two = await small.launched()
   two.say({ type: 'failed', error: { kind: 'data-missing', message: 'no such file' } })
   await expect(second).rejects.toMatchObject({ kind: 'data-missing', message: 'no such file' })
-  await expect(client.ask({ ...RUN, id: 'one' })).rejects.toMatchObject({ kind: 'bad-arguments' })
+  await expect(client.ask({ ...RUN, id: 'one', steps: 7 })).rejects.toMatchObject({ kind: 'bad-arguments' })
+  // The very same request again, by somebody who didn't get the answer.
+  expect((await client.ask({ ...RUN, id: 'one' })).workload).toMatchObject({ id: 'one', status: 'running' })
   await expect(client.ask({ ...RUN, id: 'x'.repeat(199) })).rejects.toMatchObject({ kind: 'bad-arguments' })
   // Nothing of the second ever counted: its name is free.
   const again = client.ask({ ...RUN, id: 'two', host: 'small' })
@@ -119,14 +121,18 @@ test('what is unknown or impossible is said by kind', async () => {
     [{ op: 'migrate', workload: 'job', to: 'c', options: {} }, 'unknown-host'],
     [{ op: 'migrate', workload: 'job', to: 'a', options: {} }, 'already-there'],
     [{ ...RUN, host: 'c' }, 'unknown-host'],
+    [{ op: 'checkpoint', workload: 'none' }, 'unknown-workload'],
   ] as const
   for (const [request, kind] of asks) {
     await expect(client.ask<never>(request as never), JSON.stringify(request)).rejects.toMatchObject({ kind })
   }
-  await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
-  await expect(client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })).rejects.toMatchObject({
+  await FakeAgent.registered(port, 'c')
+  const { migration } = await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+  await expect(client.ask({ op: 'migrate', workload: 'job', to: 'c', options: {} })).rejects.toMatchObject({
     kind: 'already-migrating',
   })
+  const again = await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+  expect(again.migration.id).toBe(migration.id)
   await a.close()
   await expect(client.ask({ ...RUN, host: 'a' })).rejects.toMatchObject({ kind: 'host-disconnected' })
 })
@@ -247,10 +253,11 @@ test('a cancel in setup is immediate; once the source is engaged it has the last
   const target = await b.launched()
   target.prepared()
   await source.told('openOutgoing')
-  expect((await client.ask({ op: 'cancel', workload: 'job' })).migration.status).toBe('cancelling')
+  const cancelled = client.ask({ op: 'cancel', workload: 'job' })
   await target.killed()
   await source.told('cancelMigration')
   source.say({ type: 'migrationEnded', migrationId: migration.id, status: 'cancelled' })
+  expect((await cancelled).migration).toMatchObject({ id: migration.id, status: 'cancelled' })
   expect(await client.migration(({ status }) => status === 'cancelled')).toMatchObject({
     id: migration.id,
     error: { kind: 'cancelled' },
@@ -261,7 +268,7 @@ test('after final a cancel becomes an abort: the source goes on under a newer ep
   const { source, target, migration } = await moving()
   source.steps(1, 3, 5)
   await client.steps(2)
-  await client.ask({ op: 'cancel', workload: 'job' })
+  const cancelled = client.ask({ op: 'cancel', workload: 'job' })
   await source.told('cancelMigration')
   target.say({ type: 'claim', migrationId: migration.id, fromStep: 5 })
   source.say({
@@ -271,7 +278,7 @@ test('after final a cancel becomes an abort: the source goes on under a newer ep
   })
   expect(await source.told('recoverResult')).toMatchObject({ granted: true, epoch: 2 })
   source.say({ type: 'migrationEnded', migrationId: migration.id, status: 'cancelled' })
-  await client.migration(({ status }) => status === 'cancelled')
+  expect((await cancelled).migration.status).toBe('cancelled')
   source.steps(2, 5, 7)
   expect((await client.steps(2)).map(({ epoch }) => epoch)).toEqual([2, 2])
 })

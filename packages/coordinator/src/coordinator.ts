@@ -1,5 +1,6 @@
 /** The coordinator's door: agents dial `/agent`, clients `/client`, and all that they say goes to the registry. */
 import { type Listener, listen } from '@godwit/channel'
+import type { GodwitError } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
 import { acceptAgent } from './agent-connection.ts'
 import { acceptClient } from './client-connection.ts'
@@ -12,8 +13,10 @@ export interface CoordinatorOptions {
   /** 0: any free one. */
   port?: number
   log?: Logger
-  /** In this process unless it is given. */
+  /** In this process unless it is given. It is not closed here. */
   store?: KeyValueStore
+  /** The store can't be used any more: this coordinator must end. */
+  fatal?: (error: GodwitError) => void
 }
 
 export interface Coordinator {
@@ -25,10 +28,12 @@ export interface Coordinator {
 export const DEFAULT_HOST = '127.0.0.1'
 export const DEFAULT_PORT = 7070
 
-/** Settles once it listens. Errors: `port-in-use`, `bad-arguments`. */
+/** Settles once it listens. Errors: `port-in-use`, `bad-arguments`, `store-unusable`. */
 export async function startCoordinator(options: CoordinatorOptions = {}): Promise<Coordinator> {
   const log = options.log ?? pino({ level: 'silent' })
-  const registry = new Registry(options.store ?? new MemoryStore(), log)
+  const { fatal } = options
+  const store = options.store ?? new MemoryStore()
+  const registry = await Registry.open({ store, log, ...(fatal === undefined ? {} : { fatal }) })
   const listener: Listener = await listen({
     at: { host: options.host ?? DEFAULT_HOST, ports: [options.port ?? DEFAULT_PORT] },
     connected: (socket, url) => {

@@ -5,4 +5,4 @@ export { type Coordinator, type CoordinatorOptions, startCoordinator } from './c
 export { ABSENT, type Change, type Entry, type KeyValueStore, type Write } from './key-value.ts'
 export { LmdbStore } from './lmdb-store.ts'
 export { MemoryStore } from './memory-store.ts'
-export { Registry } from './registry.ts'
+export { Registry, type RegistryOptions } from './registry.ts'

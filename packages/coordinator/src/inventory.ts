@@ -14,6 +14,8 @@ type Registration = Extract<FromAgent, { type: 'register' }>
 /** The connection to an agent. */
 export interface AgentLink {
   send(message: ToAgent): void
+  /** Ends the connection, so that the agent connects anew and everything unanswered is said again. */
+  end?(error: GodwitError): void
 }
 
 export interface Host {
@@ -52,6 +54,11 @@ export class Inventory {
     const host = { name, address, faultDomain, memoryBytes, cores, agent }
     this.#hosts.set(name, host)
     return host
+  }
+
+  /** A host that an earlier coordinator knew: its agent is expected. */
+  expect(host: Omit<Host, 'agent'>): void {
+    this.#hosts.set(host.name, { ...host, agent: undefined })
   }
 
   /** `agent` has gone. False when another has taken its place already. */

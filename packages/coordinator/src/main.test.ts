@@ -29,12 +29,12 @@ function start(...args: string[]): { child: ChildProcess; output: { out: string;
 }
 
 test('one line once it listens, a clear word on a port in use, an orderly end', SLOW, async () => {
-  const { child, output } = start('--port', '0', '--log-level', 'warn')
+  const { child, output } = start('--port', '0', '--log-level', 'error')
   if (child.stdout !== null) await once(child.stdout, 'data')
   const { listening } = JSON.parse(output.out)
   expect(listening).toEqual({ host: '127.0.0.1', port: expect.any(Number) })
 
-  const second = start('--port', String(listening.port))
+  const second = start('--port', String(listening.port), '--log-level', 'error')
   expect((await once(second.child, 'close'))[0]).toBe(1)
   expect(second.output.err).toMatch(
     /^godwit coordinator: port \d+ on 127\.0\.0\.1 is in use: choose another\n$/,

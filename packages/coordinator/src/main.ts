@@ -1,6 +1,8 @@
 /**
  * The coordinator's process: flags in, one line on stdout once it listens, the log on stderr, and an orderly end on
- * SIGINT and SIGTERM. Agents and workers go on without it.
+ * SIGINT and SIGTERM. Agents and workers go on without it, and one that is started again on the same folder goes on with them.
+ *
+ * Without a folder nothing of it stays, so that two of them never meet by accident.
  *
  * Exit codes: 0 after a signal, 1 with one line on stderr that says what is wrong and what to do.
  */
@@ -9,13 +11,16 @@ import { armCrashPoints } from '@godwit/channel'
 import { GodwitError } from '@godwit/protocol'
 import { pino } from 'pino'
 import { type Coordinator, DEFAULT_HOST, DEFAULT_PORT, startCoordinator } from './coordinator.ts'
+import type { KeyValueStore } from './key-value.ts'
+import { LmdbStore } from './lmdb-store.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
-const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--log-level info]`
+const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--log-level info]`
 
 interface Flags {
   host: string
   port: number
+  dataDir: string | undefined
   logLevel: string
 }
 
@@ -31,15 +36,29 @@ function parseFlags(args: string[]): Flags | undefined {
   if (!LOG_LEVELS.includes(logLevel)) {
     throw new GodwitError('bad-arguments', `--log-level ${logLevel} is none of ${LOG_LEVELS.join(', ')}`)
   }
-  return { host: values.host ?? DEFAULT_HOST, port, logLevel }
+  return { host: values.host ?? DEFAULT_HOST, port, dataDir: values['data-dir'], logLevel }
 }
 
-function parsed(args: string[]): { host?: string; port?: string; 'log-level'?: string; help?: boolean } {
+interface Values {
+  host?: string
+  port?: string
+  'data-dir'?: string
+  'log-level'?: string
+  help?: boolean
+}
+
+function parsed(args: string[]): Values {
   const string = { type: 'string' } as const
   try {
     return parseArgs({
       args,
-      options: { host: string, port: string, 'log-level': string, help: { type: 'boolean' } },
+      options: {
+        host: string,
+        port: string,
+        'data-dir': string,
+        'log-level': string,
+        help: { type: 'boolean' },
+      },
     }).values
   } catch (error) {
     throw new GodwitError('bad-arguments', `${(error as Error).message.split('\n')[0]} (${USAGE})`)
@@ -60,22 +79,34 @@ async function main(): Promise<void> {
   const log = pino({ name: 'coordinator', level: flags.logLevel }, destination)
 
   let coordinator: Coordinator | undefined
+  let store: KeyValueStore | undefined
   let stopping = false
+  const close = async (): Promise<void> => {
+    await coordinator?.close()
+    await store?.close()
+    process.exit(0)
+  }
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) return
     stopping = true
     log.info({ signal }, 'stopping')
-    coordinator?.close().then(() => process.exit(0), fail)
+    if (coordinator !== undefined) close().catch(fail)
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 
-  coordinator = await startCoordinator({ host: flags.host, port: flags.port, log })
-  if (stopping) {
-    await coordinator.close()
-    process.exit(0)
-  }
-  const { host } = flags
+  const { host, dataDir } = flags
+  if (dataDir === undefined)
+    log.warn('nothing of this coordinator survives it: give it a folder of its own with --data-dir')
+  else store = await LmdbStore.open(dataDir)
+  coordinator = await startCoordinator({
+    host,
+    port: flags.port,
+    log,
+    fatal: fail,
+    ...(store === undefined ? {} : { store }),
+  })
+  if (stopping) await close()
   const { port } = coordinator
   log.info({ host, port }, 'listening')
   console.log(JSON.stringify({ listening: { host, port } }))

@@ -48,7 +48,7 @@ const REPORT = reportOf(PLAN, 5, 2)
 const STATES: { readonly [Name in StateName]: Extract<MigrationState, { name: Name }> } = {
   preparing: { name: 'preparing', plan: PLAN },
   opening: { name: 'opening', plan: PLAN },
-  moving: { name: 'moving', status: 'active', plan: PLAN },
+  moving: { name: 'moving', status: 'active', port: 4711, plan: PLAN },
   claimed: { name: 'claimed', epoch: 2, sourceGone: false, plan: PLAN },
   accepted: { name: 'accepted', epoch: 2, sinceMs: 2000, plan: PLAN },
   cancelling: { name: 'cancelling', outcome: OUTCOME, sinceMs: 2000, plan: PLAN },

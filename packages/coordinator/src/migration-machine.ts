@@ -32,6 +32,7 @@ import {
   claimResult,
   complete,
   completedUnclaimed,
+  dial,
   during,
   end,
   failure,
@@ -39,6 +40,7 @@ import {
   isDue,
   known,
   notAsked,
+  openOutgoing,
   overdue,
   recovered,
   recoveredLate,
@@ -79,17 +81,7 @@ export function stepMigration(state: MigrationState, event: MigrationEvent, nowM
 const preparing: Row<'preparing'> = {
   targetPrepared(state, { difference }, nowMs) {
     if (difference !== undefined) return end(state, failure(state, difference))
-    const { id, from, to, secret, options, startedAtMs } = state.plan
-    const message = {
-      type: 'openOutgoing',
-      migrationId: id,
-      from,
-      to,
-      secret,
-      options,
-      elapsedMs: nowMs - startedAtMs,
-    } as const
-    return { state: { ...state, name: 'opening' }, effects: [{ type: 'toSource', message }] }
+    return { state: { ...state, name: 'opening' }, effects: [openOutgoing(state, nowMs)] }
   },
   targetFailed: (state, { error }) => end(state, failure(state, error)),
   targetExited: (state, { error }) => end(state, failure(state, error)),
@@ -116,12 +108,12 @@ const opening: Row<'opening'> = {
   targetExited: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
   targetHostLost: (state, _event, nowMs) => winDown(state, targetHostLost(state), nowMs),
   targetHostBack: ignore,
-  sourceHostBack: ignore,
-  outgoingOpened(state, { port }) {
-    const { id, sourceAddress, secret } = state.plan
-    const message = { type: 'dial', migrationId: id, host: sourceAddress, port, secret } as const
-    return { state: { ...state, name: 'moving', status: 'setup' }, effects: [{ type: 'toTarget', message }] }
-  },
+  // The question or its answer may have been lost with the connection. Whoever hears it twice answers twice.
+  sourceHostBack: (state, _event, nowMs) => ({ state, effects: [openOutgoing(state, nowMs)] }),
+  outgoingOpened: (state, { port }) => ({
+    state: { ...state, name: 'moving', status: 'setup', port },
+    effects: [dial(state, port)],
+  }),
   progress: (state, { progress }) => ({ state: { ...state, progress }, effects: [] }),
   claim: (state) => ({ state, effects: [claimResult(state, false, state.plan.epoch)] }),
   claimDecided: notAsked,
@@ -152,7 +144,8 @@ const moving: Row<'moving'> = {
     state.status === 'switchover' || state.sourceGone !== undefined
       ? ignore(state)
       : winDown(state, targetHostLost(state), nowMs),
-  targetHostBack: ignore,
+  // Said again to one that may not have heard it; one that has dialled hears it no more.
+  targetHostBack: (state) => ({ state, effects: [dial(state, state.port)] }),
   // It may have given up, and said so into the connection that was lost: it is heard again soon, or has nothing to say.
   sourceHostBack: (state, _event, nowMs) => ({ state: { ...state, sourceBackMs: nowMs }, effects: [] }),
   outgoingOpened: ignore,

@@ -43,8 +43,8 @@ class Ledger {
   workloadOver = false
   /** The source has ended, and the target neither ended nor had its time. */
   targetMayHoldAll = false
-  opened = 0
-  dialled = 0
+  opened = false
+  port: number | undefined
 
   effect(effect: MigrationEffect, record: OwnershipRecord): void {
     switch (effect.type) {
@@ -94,9 +94,15 @@ class Ledger {
   ): void {
     const { message } = effect
     const newest = newestRange(record)
-    if (message.type === 'openOutgoing') this.opened += 1
-    if (message.type === 'dial') this.dialled += 1
-    if (this.opened > 1 || this.dialled > this.opened) fail('opened twice, or dialled before')
+    // Said again, it says the same; and nobody is asked to open what was dialled.
+    if (message.type === 'openOutgoing') {
+      if (this.port !== undefined) fail('opened after it was dialled')
+      this.opened = true
+    }
+    if (message.type === 'dial') {
+      if (!this.opened || (this.port ?? message.port) !== message.port) fail('dialled before, or elsewhere')
+      this.port = message.port
+    }
     if (
       message.type === 'claimResult' &&
       message.granted &&

@@ -76,6 +76,8 @@ export type MigrationState = Known &
     | {
         readonly name: 'moving'
         readonly status: 'setup' | 'active' | 'switchover'
+        /** Where the source listens. */
+        readonly port: number
         /** The source's worker has ended: only the target's claim can save the workload. */
         readonly sourceGone?: { readonly error: ErrorReport; readonly sinceMs: number } | undefined
         /** When the source's agent came back, until the source is heard again. */

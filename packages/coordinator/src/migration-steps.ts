@@ -61,6 +61,20 @@ function cancelSource(state: MigrationState, error: ErrorReport): MigrationEffec
   return { type: 'toSource', message: { type: 'cancelMigration', migrationId, error } }
 }
 
+/** Asks the source to listen. */
+export function openOutgoing({ plan }: MigrationState, nowMs: number): MigrationEffect {
+  const { id: migrationId, from, to, secret, options, startedAtMs } = plan
+  const elapsedMs = nowMs - startedAtMs
+  const message = { type: 'openOutgoing', migrationId, from, to, secret, options, elapsedMs } as const
+  return { type: 'toSource', message }
+}
+
+/** Tells the target where. */
+export function dial({ plan }: MigrationState, port: number): MigrationEffect {
+  const { id: migrationId, sourceAddress: host, secret } = plan
+  return { type: 'toTarget', message: { type: 'dial', migrationId, host, port, secret } }
+}
+
 export function claimResult(state: MigrationState, granted: boolean, epoch: number): MigrationEffect {
   const migrationId = state.plan.id
   return { type: 'toTarget', message: { type: 'claimResult', migrationId, granted, epoch } }

@@ -4,10 +4,22 @@
  * Everything here runs inside the workload's queue, so that the machine's questions are answered before anything
  * else happens to it. What is added to the machine's view is what only the coordinator has seen: the time that the
  * job lost.
+ *
+ * A state is written down before its effects go out, so that a coordinator that starts anew knows of everything that may have
+ * happened. The exception is what follows from the ownership record, which is written already: a claim is answered first and
+ * written down after, because the job stands still meanwhile. `resume` makes up for it.
  */
 import type { ErrorReport, MigrationView, Output, ToWorker } from '@godwit/protocol'
 import type { Clock } from './clock.ts'
-import { beginLostTime, countStep, type LostTime, lostTimeMs } from './lost-time.ts'
+import { Deferred } from './deferred.ts'
+import {
+  beginLostTime,
+  countStep,
+  type LostTime,
+  lostTimeMs,
+  SETTLING_STEPS,
+  USUAL_STEPS,
+} from './lost-time.ts'
 import { beginMigration, stepMigration } from './migration-machine.ts'
 import {
   deadlineMs,
@@ -21,11 +33,16 @@ import {
   type MigrationStep,
   viewOf,
 } from './migration-state.ts'
-import { claim, type Decision, type OwnershipRecord, recover } from './ownership.ts'
+import type { OutputHistory } from './output-history.ts'
+import { claim, type Decision, newestRange, type OwnershipRecord, recover } from './ownership.ts'
+import { durable, isNews, type MigrationRecord, shifted } from './records.ts'
 
 /** What a migration needs of its workload. */
 export interface MoveEdge {
   readonly clock: Clock
+  isConnected(host: string): boolean
+  /** Writes the record down, with the workload's. */
+  save(record: MigrationRecord): Promise<void>
   launchTarget(plan: MigrationPlan): void
   toWorker(workerId: string, message: ToWorker): void
   kill(workerId: string): void
@@ -48,17 +65,47 @@ export class Move {
   #lostTime: LostTime
   /** First step at the target, once it owns the workload. */
   #fromStep: number | undefined
-  #acceptedSteps = 0
+  readonly #over = new Deferred()
+  readonly #order: number
+  /** Accepted steps as it began. */
+  readonly #startStep: number
+  #acceptedSteps: number
   #workloadEnded = false
   #toldLostTime = false
   #cancelTimer: () => void = () => {}
 
-  /** `latestStepMs`: the times of the steps before, see lost-time.ts. Nothing happens before `begin`. */
-  constructor(plan: MigrationPlan, latestStepMs: readonly number[], edge: MoveEdge) {
-    this.plan = plan
+  private constructor(record: Omit<MigrationRecord, 'savedAtMs'>, history: OutputHistory, edge: MoveEdge) {
+    const { state, order, startStep, fromStep } = record
+    this.plan = state.plan
     this.#edge = edge
-    this.#lostTime = beginLostTime(latestStepMs)
-    this.#state = beginMigration(plan).state
+    this.#state = state
+    this.#order = order
+    this.#startStep = startStep
+    this.#acceptedSteps = history.nextStep
+    this.#fromStep = fromStep
+    const before = history.read(Math.max(0, startStep - USUAL_STEPS), Math.min(startStep, USUAL_STEPS))
+    this.#lostTime = beginLostTime(before.filter(({ step }) => step < startStep).map(({ stepMs }) => stepMs))
+    const last = fromStep === undefined ? history.nextStep : fromStep + SETTLING_STEPS
+    for (const output of history.read(startStep, Math.max(0, last - startStep)))
+      this.#lostTime = countStep(this.#lostTime, output, fromStep)
+    this.#toldLostTime = record.lostTimeMs !== null
+  }
+
+  /** Nothing happens before `begin`. */
+  static create(plan: MigrationPlan, order: number, history: OutputHistory, edge: MoveEdge): Move {
+    const { state } = beginMigration(plan)
+    return new Move({ state, order, startStep: history.nextStep, lostTimeMs: null }, history, edge)
+  }
+
+  /** One that an earlier coordinator wrote down. Nothing happens before `resume`. */
+  static restore(record: MigrationRecord, history: OutputHistory, edge: MoveEdge): Move {
+    const state = shifted(record.state, edge.clock.nowMs() - record.savedAtMs)
+    return new Move({ ...record, state }, history, edge)
+  }
+
+  /** Settles when it is over. */
+  get over(): Promise<void> {
+    return this.#over.promise
   }
 
   get isOver(): boolean {
@@ -79,15 +126,52 @@ export class Move {
   }
 
   view(): MigrationView {
-    return viewOf(this.#state, this.#lostTimeMs())
+    const view = viewOf(this.#state, this.#lostTimeMs())
+    if (view.status !== 'cancelling') return view
+    const { from } = this.plan
+    const waitingFor = this.#edge.isConnected(from)
+      ? `the worker on ${from} to say that it trains on`
+      : `the agent of ${from} to connect again`
+    return { ...view, waitingFor }
   }
 
   async begin(): Promise<void> {
+    await this.#edge.save(this.#record(this.#state))
     await this.#enter(beginMigration(this.plan))
   }
 
+  /**
+   * Goes on where an earlier coordinator ended. What the ownership record says and the state does not know yet had been decided and
+   * not been written down; that its answer may not have been sent either is made up for when the agents are back.
+   */
+  async resume(record: OwnershipRecord): Promise<void> {
+    const { by, epoch, fromStep } = newestRange(record)
+    const { id, to } = this.plan
+    const { name } = this.#state
+    if (by?.migration === id && by.operation === 'claim') {
+      this.#fromStep = fromStep
+      if (name === 'moving') await this.handle({ type: 'claimDecided', granted: true, epoch })
+    } else if (by?.migration === id && this.#state.plan.epoch < epoch) {
+      const known = 'recoveredEpoch' in this.#state ? this.#state.recoveredEpoch : undefined
+      const error = { kind: 'cancelled', message: `the job stayed on ${this.plan.from}` } as const
+      const isAsked =
+        name !== 'preparing' && name !== 'opening' && name !== 'accepted' && name !== 'completed'
+      if (isAsked && known !== epoch)
+        await this.handle({ type: 'recoverDecided', granted: true, epoch, error })
+    }
+    await this.accepted([], record)
+    // If it never comes back, the source has everything.
+    if (this.#state.name === 'claimed' && !this.#edge.isConnected(to))
+      await this.handle({ type: 'targetHostLost' })
+    await this.#enter({ state: this.#state, effects: [] })
+  }
+
   async handle(event: MigrationEvent): Promise<void> {
-    await this.#enter(stepMigration(this.#state, event, this.#edge.clock.nowMs()))
+    const isDecided = event.type === 'claimDecided' || event.type === 'recoverDecided'
+    await this.#enter(
+      stepMigration(this.#state, event, this.#edge.clock.nowMs()),
+      isDecided ? 'after' : 'before',
+    )
   }
 
   /** Outputs of the workload were accepted while the migration ran or after it. */
@@ -97,24 +181,28 @@ export class Move {
     if (!this.isOver && this.#fromStep !== undefined && record.acceptedSteps > this.#fromStep) {
       await this.handle({ type: 'stepAccepted' })
     }
-    this.#tellLostTime()
+    await this.#tellLostTime()
   }
 
   /** The workload finished, was stopped or failed: no further step will come. */
   async workloadEnded(): Promise<void> {
     this.#workloadEnded = true
     await this.handle({ type: this.isSourceOwner ? 'workloadEnded' : 'stepAccepted' })
-    this.#tellLostTime()
+    await this.#tellLostTime()
   }
 
   close(): void {
     this.#cancelTimer()
   }
 
-  async #enter({ state, effects }: MigrationStep): Promise<void> {
+  /** `writeDown`: before or after the effects, see above. */
+  async #enter({ state, effects }: MigrationStep, writeDown: 'before' | 'after' = 'before'): Promise<void> {
     const before = this.#state
+    if (writeDown === 'before' && isNews(before, state)) await this.#edge.save(this.#record(state))
     this.#state = state
     for (const effect of effects) await this.#carryOut(effect)
+    if (writeDown === 'after' && isNews(before, state)) await this.#edge.save(this.#record(this.#state))
+    if (this.isOver) this.#over.resolve()
     this.#cancelTimer()
     const dueMs = deadlineMs(this.#state)
     if (dueMs !== undefined) {
@@ -179,9 +267,21 @@ export class Move {
     })
   }
 
-  #tellLostTime(): void {
+  async #tellLostTime(): Promise<void> {
     if (this.#toldLostTime || this.#lostTimeMs() === null) return
     this.#toldLostTime = true
+    await this.#edge.save(this.#record(this.#state))
     this.#edge.changed(this.view())
+  }
+
+  #record(state: MigrationState): MigrationRecord {
+    return {
+      order: this.#order,
+      savedAtMs: this.#edge.clock.nowMs(),
+      state: durable(state),
+      startStep: this.#startStep,
+      fromStep: this.#fromStep,
+      lostTimeMs: this.#lostTimeMs(),
+    }
   }
 }

@@ -38,6 +38,14 @@ export function makeMigrationId(): string {
   return `m-${randomText(8)}`
 }
 
+export function makeRestartId(): string {
+  return `r-${randomText(8)}`
+}
+
+export function makeCheckpointId(): string {
+  return `c-${randomText(8)}`
+}
+
 export function makeProbeId(): string {
   return `p-${randomText(8)}`
 }

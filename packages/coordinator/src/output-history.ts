@@ -22,10 +22,14 @@ export class OutputHistory {
   #firstStep = 0
   #nextStep = 0
 
-  constructor(maxSteps: number = LIMITS.maxKeptSteps) {
+  /** `startStep`: of those before nothing is known any more. */
+  constructor(maxSteps: number = LIMITS.maxKeptSteps, startStep = 0) {
     this.#maxSteps = maxSteps
-    this.#losses = new Float64Array(Math.min(FIRST_CAPACITY, maxSteps))
+    // With steps missing at the beginning none would lie at its own number while the rings grow.
+    this.#losses = new Float64Array(startStep > 0 ? maxSteps : Math.min(FIRST_CAPACITY, maxSteps))
     this.#stepMs = new Float64Array(this.#losses.length)
+    this.#firstStep = startStep
+    this.#nextStep = startStep
   }
 
   /** The first step that is kept. */
@@ -52,7 +56,7 @@ export class OutputHistory {
     }
     if (output.metrics !== undefined) this.#keepMetrics(output.step, output.metrics)
     this.#nextStep += 1
-    this.#firstStep = Math.max(0, this.#nextStep - this.#losses.length)
+    this.#firstStep = Math.max(this.#firstStep, this.#nextStep - this.#losses.length)
     while ((this.#epochs[1]?.fromStep ?? this.#nextStep) <= this.#firstStep) this.#epochs.shift()
   }
 
@@ -72,7 +76,7 @@ export class OutputHistory {
 
   /** The last accepted output. */
   get latest(): Output | undefined {
-    return this.#nextStep === 0 ? undefined : this.#at(this.#nextStep - 1)
+    return this.#nextStep === this.#firstStep ? undefined : this.#at(this.#nextStep - 1)
   }
 
   #at(step: number): Output {

@@ -42,6 +42,6 @@ test('an unknown workload and a record that never rests are errors', async () =>
   await expect(updateOwnership(store, 'job', change)).rejects.toMatchObject({ kind: 'unknown-workload' })
   expect(await readOwnership(store, 'job')).toBeUndefined()
   await createOwnership(store, 'job', firstOwner('a'))
-  store.compareAndSet = async () => undefined
+  store.commit = async () => undefined
   await expect(updateOwnership(store, 'job', change)).rejects.toThrow('under our hands')
 })

@@ -18,6 +18,7 @@ import {
   newestRange,
   type OwnershipRecord,
   recover,
+  restart,
 } from './ownership.ts'
 import { outputOf } from './support/fakes.ts'
 import { type Happening, judgeOwnership } from './support/ownership-oracle.ts'
@@ -189,11 +190,45 @@ test('the oracle sees violations', () => {
   judgeOwnership([granted, accepted(0, 1), giveBack, accepted(1, 3)])
 })
 
+test('a restart owns what is neither accepted nor in the checkpoint, and a spool keeps its stamps', () => {
+  const ask = { restart: 'r', epoch: 1, host: 'a', checkpointStep: 1 }
+  const behind = restart(THREE, ask)
+  expect(behind).toMatchObject({ granted: true, epoch: 2 })
+  expect(newestRange(behind.record)).toMatchObject({ host: 'a', fromStep: 3 })
+  // What was recomputed is not published, and what the lost owner may still have said is not either.
+  expect(accept(behind.record, [...outputs(2, 1, 3), ...outputs(1, 3, 5)]).accepted).toEqual([])
+  expect(accept(behind.record, outputs(2, 1, 5)).accepted.map(({ step }) => step)).toEqual([3, 4])
+  // The checkpoint is further than what had arrived.
+  const ahead = restart(THREE, { ...ask, checkpointStep: 6 }).record
+  const { accepted } = accept(ahead, [...outputs(1, 2, 8), ...outputs(2, 5, 8)])
+  expect(accepted.map(({ step, epoch }) => [step, epoch])).toEqual(
+    [3, 4, 5, 6, 7].map((step) => [step, step < 6 ? 1 : 2]),
+  )
+})
+
+test('a restart is granted once, repeated while it is the newest, and ends whatever was to be', () => {
+  const ask = { restart: 'r', epoch: 1, host: 'a', checkpointStep: 0 }
+  const restarted = restart(THREE, ask).record
+  expect(restart(restarted, ask)).toEqual({ record: restarted, granted: true, epoch: 2 })
+  expect(restart(restarted, { ...ask, restart: 's' })).toMatchObject({ granted: false, epoch: 2 })
+  expect(claim(restarted, CLAIM).granted).toBe(false)
+  expect(abort(restarted, SOURCE).granted).toBe(false)
+  const moved = claim(restarted, { migration: 'n', epoch: 2, host: 'b', fromStep: 4 }).record
+  expect(restart(moved, ask).granted).toBe(false)
+})
+
+test('a target that is lost before its own first step, with its source, leaves no step to nobody', () => {
+  const claimed = claim(THREE, { ...CLAIM, fromStep: 9 }).record
+  const { record } = restart(claimed, { restart: 'r', epoch: 2, host: 'b', checkpointStep: 0 })
+  expect(record.ranges.map(({ fromStep }) => fromStep)).toEqual([0, 3, 3])
+  expect(accept(record, outputs(3, 0, 12)).record.acceptedSteps).toBe(12)
+})
+
 /** What anybody could ask for, mostly sensible: numbers are relative to where the record stands. */
 const near = (reach: number) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: -reach, max: reach }))
 const request = fc.record({
-  kind: fc.constantFrom('claim', 'abort', 'return', 'recover', 'outputs', 'outputs'),
+  kind: fc.constantFrom('claim', 'abort', 'return', 'recover', 'restart', 'outputs', 'outputs'),
   migration: fc.constantFrom('m1', 'm2'),
   host: fc.constantFrom('a', 'b'),
   epochsBack: near(2),
@@ -216,7 +251,14 @@ test('I1, I2 and I4 hold whatever is asked in whatever order', () => {
           continue
         }
         const ask = { migration, epoch, host, fromStep: step }
-        const decisions = { claim, abort, return: giveBack, recover }
+        const decisions = {
+          claim,
+          abort,
+          return: giveBack,
+          recover,
+          restart: (record: OwnershipRecord) =>
+            restart(record, { restart: migration, epoch, host, checkpointStep: step }),
+        }
         const decision: Decision = decisions[kind](record, ask)
         if (decision.granted) {
           const operation = newestRange(decision.record).by?.operation ?? 'claim'

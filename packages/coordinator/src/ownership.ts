@@ -9,13 +9,15 @@
  * - `claim`: the target, holding everything, becomes the owner from the step at which the source parked.
  * - `abort`: the source gets a newer epoch, so that a claim that comes late finds its epoch gone.
  * - `giveBack` (the design's *return*): a claim is undone as long as no step of it has been accepted.
+ * - `restart`: the owner is lost, and a worker with the job as its checkpoint had it becomes the owner, from the first step
+ *   that is neither accepted nor in the checkpoint. What the checkpoint's spool holds beyond the accepted steps keeps its stamps.
  *
  * An abort's border is the one thing that only the source knows: outputs of the old epoch, computed before it froze,
  * may still be on their way. So the range that an abort makes *floats*: until its first step is accepted, the next
  * step may also come from the epoch before, and pushes the border on. The two belong to the same process, which
  * changes its stamp once, so the border comes to rest exactly where the source stood.
  *
- * Each change is idempotent by (migration, operation), which the range it made remembers: a repeat is granted only
+ * Each change is idempotent by (migration or restart, operation), which the range it made remembers: a repeat is granted only
  * while that range is the newest.
  *
  * A job that moves every hour for years has a range for each move. Nothing that is decided looks further back than the
@@ -29,14 +31,14 @@
  */
 import type { Output } from '@godwit/protocol'
 
-export type OwnershipOperation = 'claim' | 'abort' | 'return'
+export type OwnershipOperation = 'claim' | 'abort' | 'return' | 'restart'
 
 export interface EpochRange {
   readonly epoch: number
   readonly host: string
   /** First step that the epoch owns; provisional while an aborted range floats. */
   readonly fromStep: number
-  /** What made it; the first range was made by the start of the workload. */
+  /** What made it, by the id of a migration or of a restart; the first range was made by the start of the workload. */
   readonly by?: { readonly migration: string; readonly operation: OwnershipOperation }
 }
 
@@ -123,6 +125,23 @@ export function recover(
   const newest = newestRange(record)
   const claimed = madeBy(newest, request.migration, 'claim') || madeBy(newest, request.migration, 'return')
   return claimed ? giveBack(record, request) : abort(record, request)
+}
+
+/**
+ * (host, `epoch`) to (`host`, `epoch` + 1): a worker goes on from a checkpoint in which `checkpointStep` steps are applied. What the
+ * lost owner had been given and did not live to report falls to the new one, and is never accepted from the old.
+ */
+export function restart(
+  record: OwnershipRecord,
+  request: { restart: string; epoch: number; host: string; checkpointStep: number },
+): Decision {
+  const { restart: id, epoch, host, checkpointStep } = request
+  if (wasMade(record, id, 'restart')) return repeated(record, id, 'restart')
+  if (newestRange(record).epoch !== epoch) return refused(record)
+  const fromStep = Math.max(checkpointStep, record.acceptedSteps)
+  // An owner may have been lost before it came as far as its own first step.
+  const ranges = record.ranges.map((range) => (range.fromStep > fromStep ? { ...range, fromStep } : range))
+  return appended({ ...record, ranges }, { host, fromStep, by: { migration: id, operation: 'restart' } })
 }
 
 /** Takes the outputs that count, whoever carries them. */

@@ -4,8 +4,10 @@
  * What belongs to one workload is done by it (workload.ts); here messages find their workload, and requests that
  * concern several of them are answered. No socket is known here, so that a simulation runs the very same code.
  *
- * Invariant: a worker is heard only through the agent of the host it was launched on, and not after it was killed.
+ * Invariants: a worker is heard only through the agent of the host it was launched on, and not after it was killed; nothing is heard
+ * before all that an earlier coordinator wrote down is known (`open`).
  */
+import { isDeepStrictEqual } from 'node:util'
 import { GodwitError, LIMITS, type MigrationView } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentHandlers } from './agent-connection.ts'
@@ -15,22 +17,36 @@ import { Estimates } from './estimates.ts'
 import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
+import { type HostRecord, KEYS, writeOf } from './records.ts'
+import { type Known, knownFrom } from './recovery.ts'
 import { type Services, Workload } from './workload.ts'
+import type { WorkloadSpec } from './workload-view.ts'
 
 /** Migrations that can be asked for; the oldest is forgotten first. A migration in progress is never that old. */
 const MAX_MIGRATIONS = LIMITS.maxWorkers
 
+export interface RegistryOptions {
+  store: KeyValueStore
+  log: Logger
+  clock?: Clock
+  /** The store can't be used any more, or is another's now: this coordinator must end. */
+  fatal?: (error: GodwitError) => void
+}
+
 export class Registry {
   /** Which agents belong to it. */
-  readonly clusterId = makeWorkloadId('cluster')
+  readonly clusterId: string
   readonly #inventory = new Inventory()
   readonly #workloads = new Map<string, Workload>()
   readonly #migrations = new Map<string, MigrationView>()
   readonly #estimates: Estimates
   readonly #services: Services
   readonly #log: Logger
+  #order: number
 
-  constructor(store: KeyValueStore, log: Logger, clock: Clock = systemClock) {
+  private constructor(known: Known, { store, log, clock = systemClock, fatal }: RegistryOptions) {
+    this.clusterId = known.clusterId
+    this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
     this.#log = log
     this.#services = {
@@ -38,8 +54,24 @@ export class Registry {
       inventory: this.#inventory,
       log,
       clock,
+      nextOrder: () => {
+        this.#order += 1
+        return this.#order
+      },
       migrationChanged: (view) => this.#keepMigration(view),
+      storeFailed: (error) => this.#storeFailed(error, fatal),
     }
+    for (const host of known.hosts) this.#inventory.expect(host)
+    for (const view of known.migrations) this.#migrations.set(view.id, view)
+    for (const { record, ledger, migration } of known.workloads) {
+      this.#workloads.set(record.spec.id, Workload.restore(record, ledger, this.#services, migration))
+    }
+    for (const workload of this.#workloads.values()) workload.resume()
+  }
+
+  /** With all that an earlier coordinator wrote down in `store`. Errors: those of the store. */
+  static async open(options: RegistryOptions): Promise<Registry> {
+    return new Registry(await knownFrom(options.store), options)
   }
 
   close(): void {
@@ -48,9 +80,10 @@ export class Registry {
 
   readonly agents: AgentHandlers = {
     registered: (registration, agent) => {
-      this.#inventory.connect(registration, agent)
+      const { agent: _, ...record } = this.#inventory.connect(registration, agent)
+      this.#keepHost(record)
     },
-    reconcile: (host, workers) => {
+    reconcile: (host, workers, checkpoints = []) => {
       const present = new Set(workers)
       for (const workerId of present) {
         if (this.#inventory.worker(workerId)?.host === host) continue
@@ -64,6 +97,12 @@ export class Registry {
           this.#workloads.get(workload)?.workerExited(workerId, { kind: 'worker-crashed', message })
         }
       }
+      for (const id of checkpoints) {
+        const workload = this.#workloads.get(id)
+        if (workload === undefined) this.#inventory.send(host, { type: 'deleteCheckpoint', workloadId: id })
+        else workload.checkpointFound(host)
+      }
+      for (const workload of this.#workloads.values()) workload.hostBack(host)
     },
     fromWorker: (host, { workerId, message }) => {
       const worker = this.#workerOn(host, workerId, message.type)
@@ -93,13 +132,17 @@ export class Registry {
     }),
     workloads: () => ({ workloads: [...this.#workloads.values()].map((workload) => workload.view()) }),
     workload: ({ workload }) => ({ workload: this.#workload(workload).view() }),
-    run: async ({ program, parameters, steps, tracker, host, id }) => {
+    run: async ({ op: _, host, id, ...asked }) => {
+      const known = id === undefined ? undefined : this.#workloads.get(id)
+      // Asked for by somebody whose connection broke before the answer came.
+      if (known !== undefined && isSameJob(known, { id: known.id, ...asked }))
+        return { workload: await known.started() }
       const place =
         host === undefined
           ? roomiestHost(this.#inventory.hosts(), (name) => this.#usage(name))
           : this.#inventory.connectedHost(host)
-      const spec = { id: this.#freeId(program, id), program, parameters, steps, tracker }
-      const workload = new Workload(spec, place.name, this.#services)
+      const spec: WorkloadSpec = { id: this.#freeId(asked.program, id), ...asked }
+      const workload = Workload.create(spec, place.name, this.#services)
       this.#workloads.get(spec.id)?.close()
       this.#workloads.set(spec.id, workload)
       return { workload: await workload.start() }
@@ -126,9 +169,7 @@ export class Registry {
       if (migration === undefined) throw new GodwitError('unknown-migration', `there is no migration ${id}`)
       return { migration }
     },
-    checkpoint: ({ workload }) => {
-      throw new GodwitError('checkpoint-failed', `${this.#workload(workload).id} can't be checkpointed yet`)
-    },
+    checkpoint: async ({ workload }) => ({ checkpoint: await this.#workload(workload).checkpoint() }),
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
   }
@@ -185,6 +226,37 @@ export class Registry {
     this.#migrations.set(view.id, view)
     if (this.#migrations.size <= MAX_MIGRATIONS) return
     const oldest = this.#migrations.keys().next()
-    if (!oldest.done) this.#migrations.delete(oldest.value)
+    if (oldest.done) return
+    this.#migrations.delete(oldest.value)
+    this.#written(this.#services.store.delete(KEYS.migration(oldest.value)))
   }
+
+  /** Nothing waits for it: an agent that is not heard of again says who it is again. */
+  #keepHost(record: HostRecord): void {
+    const { key, value } = writeOf(KEYS.host(record.name), record)
+    if (value !== undefined) this.#written(this.#services.store.put(key, value))
+  }
+
+  #written(write: Promise<unknown>): void {
+    write.catch((error: unknown) => {
+      if (error instanceof GodwitError) this.#services.storeFailed(error)
+      else this.#log.error({ err: error }, 'a bug in the coordinator')
+    })
+  }
+
+  /**
+   * What could not be written down did not happen, and whoever said it thinks it was heard. So the agents are made to connect anew,
+   * which makes them and their workers say again what was not answered; by then the disk may have room.
+   */
+  #storeFailed(error: GodwitError, fatal: RegistryOptions['fatal']): void {
+    this.#log.error({ kind: error.kind, error: error.message }, 'not written down')
+    if (error.kind === 'store-unusable' || error.kind === 'folder-in-use') fatal?.(error)
+    for (const { agent } of this.#inventory.hosts()) agent?.end?.(error)
+  }
+}
+
+/** The same request again, unless what it asked for came to nothing: then it is a new one. */
+function isSameJob(workload: Workload, asked: WorkloadSpec): boolean {
+  const never = !workload.isActive && workload.view().acceptedSteps === 0
+  return !never && isDeepStrictEqual({ ...workload.spec }, { ...asked })
 }

@@ -1,11 +1,23 @@
 /** A workload as clients see it, from what the coordinator knows of it. */
-import type { ErrorReport, FromWorker, Launch, WorkloadView } from '@godwit/protocol'
+import type {
+  CheckpointView,
+  Divergence,
+  ErrorReport,
+  FromWorker,
+  Launch,
+  RestartPolicy,
+  WorkloadView,
+} from '@godwit/protocol'
 import type { OutputHistory } from './output-history.ts'
 import { MAX_KEPT_RANGES, newestRange, type OwnershipRecord } from './ownership.ts'
 
 /** What was asked for. */
-export type WorkloadSpec = Pick<Launch, 'program' | 'parameters' | 'steps' | 'tracker'> & {
+export type WorkloadSpec = Pick<
+  Launch,
+  'program' | 'parameters' | 'steps' | 'tracker' | 'checkpointEveryMs'
+> & {
   readonly id: string
+  readonly restartPolicy: RestartPolicy
 }
 
 /** Steps over which the speed is averaged. */
@@ -22,11 +34,14 @@ export interface WorkloadFacts {
   /** Under way. */
   readonly migration: string | undefined
   readonly stateDigest: string | undefined
+  readonly restarts: number
+  readonly checkpoint: CheckpointView | undefined
+  readonly diverged: Divergence | undefined
   readonly error: ErrorReport | undefined
 }
 
 export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
-  const { spec, record, prepared, migration, stateDigest, error } = facts
+  const { spec, record, prepared, migration, stateDigest, checkpoint, diverged, error } = facts
   const latest = facts.history.latest
   const stepsPerSecond = speedOf(facts.history.latestStepMs(SPEED_STEPS))
   return {
@@ -41,8 +56,10 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
       .slice(-MAX_KEPT_RANGES)
       .map(({ epoch, host, fromStep }) => ({ epoch, host, fromStep })),
     acceptedSteps: record.acceptedSteps,
-    restartPolicy: 'never',
-    restarts: 0,
+    restartPolicy: spec.restartPolicy,
+    restarts: facts.restarts,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(diverged === undefined ? {} : { diverged }),
     ...(latest === undefined ? {} : { loss: latest.loss }),
     ...(latest?.metrics === undefined ? {} : { metrics: latest.metrics }),
     ...(stepsPerSecond === undefined ? {} : { stepsPerSecond }),

@@ -51,13 +51,26 @@ export class WorkloadWorkers {
   }
 
   launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>): void {
-    const { id, program, parameters, steps, tracker } = this.#spec
+    const { id, program, parameters, steps, tracker, checkpointEveryMs } = this.#spec
     const { inventory } = this.#edge
     inventory.launched({ workerId: launch.workerId, host, workload: id })
     inventory.send(host, {
       type: 'launch',
-      launch: { ...launch, workloadId: id, program, parameters, steps, tracker },
+      launch: {
+        ...launch,
+        workloadId: id,
+        program,
+        parameters,
+        steps,
+        tracker,
+        ...(checkpointEveryMs === undefined ? {} : { checkpointEveryMs }),
+      },
     })
+  }
+
+  /** Launched by an earlier coordinator: heard, and told, once its agent is back. */
+  isKnown(workerId: string, host: string): void {
+    this.#edge.inventory.launched({ workerId, host, workload: this.#spec.id })
   }
 
   tell(workerId: string, message: ToWorker): void {

@@ -9,7 +9,7 @@ import type { Output } from '@godwit/protocol'
 export type Happening =
   | {
       readonly type: 'granted'
-      readonly operation: 'claim' | 'abort' | 'return'
+      readonly operation: 'claim' | 'abort' | 'return' | 'restart'
       readonly migration: string
       /** What the operation made. */
       readonly epoch: number

@@ -48,7 +48,7 @@ export default defineConfig({
           ...processes,
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: ALONE,
+          exclude: [...ALONE, 'test/faults/**'],
           sequence: { groupOrder: 1 },
         },
       },

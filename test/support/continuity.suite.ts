@@ -49,7 +49,7 @@ async function moveManyTimes(
 /** The test of one program. Parameters make its steps short enough for a test, never its state smaller. */
 export function moveManyTimesTest(journey: Journey): void {
   const spec = { ...journey, steps: (MIGRATIONS + 1) * journey.stepsPerMigration }
-  test(`${spec.program}: ${MIGRATIONS} migrations change no bit`, { timeout: 300_000 }, async () => {
+  test(`${spec.program}: ${MIGRATIONS} migrations change no bit`, { timeout: 600_000 }, async () => {
     const rig = new Rig()
     rigs.push(rig)
     const { random, replay } = seededSteps(`continuity ${spec.program}`)

@@ -1,0 +1,145 @@
+/**
+ * What a job goes through while something is made to die or freeze: it starts, is checkpointed, moves and is verified, a second move is
+ * cancelled, a third takes it back, its worker is lost, and it ends.
+ *
+ * Whoever tells it wants what an operator wants: each command is given again until it did its work, or was made needless.
+ * At the end the invariants of the design are looked at from outside: each step accepted once and in order (I1, I2), losses and
+ * memory as in a job that nothing happened to, to the bit (I4), somebody had the job all the time, since it ended by itself
+ * (I5), and nothing is left of any of it (I6).
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { LIMITS } from '@godwit/protocol'
+import { Fleet } from './fleet.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
+
+/** Steps of some milliseconds until the story is told, then as fast as they go. */
+const STEPS = 3000
+const SHAPE = ['--param', 'pages=300', '--param', 'dirtyPages=40']
+const PACE = ['--param', 'stepMs=4']
+
+/** A process that stands still for so long has been given up by everybody. */
+const STOPPED_MS = LIMITS.handoverTimeoutMs + LIMITS.heartbeatTimeoutMs / 2
+
+export interface Told extends Outcome {
+  /** Points of the story that were armed and where nobody came by. */
+  readonly notReached: readonly string[]
+  /** Every point that was passed. */
+  readonly passed: readonly string[]
+}
+
+/** A job that nothing happens to. */
+export async function uneventful(): Promise<Outcome> {
+  const fleet = await Fleet.start({ hosts: ['a'] })
+  return inFleet(fleet, async () => {
+    await fleet.must('run', 'mixer', '--id', 'job', '--steps', String(STEPS), ...SHAPE, '--param', 'stepMs=0')
+    return ended(fleet)
+  })
+}
+
+/** `points`: as in GODWIT_CRASH_POINTS. */
+export async function tell(points: readonly string[]): Promise<Told> {
+  const folder = mkdtempSync(join(tmpdir(), 'gws-'))
+  const [once, trace, hurry] = [join(folder, 'once'), join(folder, 'trace'), join(folder, 'hurry')]
+  try {
+    const armed = points.length === 0 ? {} : { GODWIT_CRASH_POINTS: points.join(',') }
+    const env = { ...armed, GODWIT_CRASH_ONCE: once, GODWIT_CRASH_TRACE: trace }
+    const waking = wakeUpLater(points, once)
+    try {
+      const fleet = await Fleet.start({ hosts: ['a', 'b'], env })
+      const outcome = await inFleet(fleet, () => story(fleet, hurry))
+      return {
+        ...outcome,
+        notReached: points.filter((_, index) => !existsSync(`${once}.${index}`)),
+        passed: [...new Set(readFileSync(trace, 'utf8').trim().split('\n'))].sort(),
+      }
+    } finally {
+      waking.abort()
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function story(fleet: Fleet, hurryFile: string): Promise<Outcome> {
+  await fleet.must(
+    ...['run', 'mixer', '--host', 'a', '--id', 'job', '--steps', String(STEPS), '--checkpoint-every', '2s'],
+    ...[...SHAPE, ...PACE, '--param', `hurryFile=${hurryFile}`],
+  )
+  await fleet.must('checkpoint', 'job')
+  await move(fleet, 'b')
+  await moveAndThinkBetter(fleet)
+  await move(fleet, 'a')
+  await loseTheWorker(fleet)
+  writeFileSync(hurryFile, '')
+  return ended(fleet)
+}
+
+/** Until it is there, or has ended before. */
+async function move(fleet: Fleet, to: string): Promise<void> {
+  await fleet.until(`the job is on ${to}`, async () => {
+    const job = await fleet.workload('job')
+    if (job?.status === 'finished' || (job?.host === to && job.status === 'running')) return true
+    const { err, said } = await fleet.try('migrate', 'job', '--to', to, '--verify')
+    return err || JSON.stringify(said)
+  })
+}
+
+/** Whether the cancel is in time is not known, nor whether the job was to be moved at all. */
+async function moveAndThinkBetter(fleet: Fleet): Promise<void> {
+  const moving = fleet.try('migrate', 'job', '--to', 'a')
+  await fleet.until('there is something to cancel, or not any more', async () => {
+    const { code, said } = await fleet.try('cancel', 'job')
+    const ended = await Promise.race([moving.then(() => true), delay(0, false)])
+    return code === 0 || ended || JSON.stringify(said)
+  })
+  await moving
+}
+
+async function loseTheWorker(fleet: Fleet): Promise<void> {
+  const restarts = (await fleet.workload('job'))?.restarts ?? 0
+  await fleet.until('its worker is lost, and there is another', async () => {
+    const job = await fleet.workload('job')
+    if (job === undefined || job.status === 'finished' || job.restarts > restarts) return true
+    const owner = fleet.workers('job').find(({ host }) => host === job.host)
+    if (owner !== undefined && job.status === 'running') process.kill(owner.pid, 'SIGKILL')
+    return `it is ${job.status}, restarted ${job.restarts} times`
+  })
+}
+
+async function ended(fleet: Fleet): Promise<Outcome> {
+  const outcome = await outcomeOf(fleet, 'job', STEPS)
+  await fleet.nothingRuns()
+  return outcome
+}
+
+/** The fleet ends in any case; why a story went wrong is worth more than what it left behind. */
+async function inFleet<T>(fleet: Fleet, task: () => Promise<T>): Promise<T> {
+  let result: T
+  try {
+    result = await task()
+  } catch (error) {
+    const logs = fleet.logs()
+    await fleet.end().catch(() => {})
+    throw new Error(`${(error as Error).message}\n${logs}`, { cause: error })
+  }
+  await fleet.end()
+  return result
+}
+
+/** Lets a process that stopped itself go on once everybody has given it up. */
+function wakeUpLater(points: readonly string[], once: string): AbortController {
+  const told = new AbortController()
+  for (const [index, point] of points.entries()) {
+    if (point.endsWith('=SIGSTOP')) void wakeUp(`${once}.${index}`, told.signal).catch(() => {})
+  }
+  return told
+}
+
+async function wakeUp(file: string, signal: AbortSignal): Promise<void> {
+  while (!existsSync(file)) await delay(50, undefined, { signal })
+  await delay(STOPPED_MS, undefined, { signal })
+  process.kill(Number(readFileSync(file, 'utf8')), 'SIGCONT')
+}

@@ -1,0 +1,13 @@
+/** `npm run test:faults`: by itself, because all of it takes hours. GODWIT_TEST_REPORT as in vitest.config.ts. */
+import { defineConfig } from 'vitest/config'
+
+const report = process.env.GODWIT_TEST_REPORT
+
+export default defineConfig({
+  test: {
+    include: ['test/faults/*.test.ts'],
+    pool: 'forks',
+    fileParallelism: false,
+    reporters: report === undefined ? ['verbose'] : ['verbose', ['json', { outputFile: report }]],
+  },
+})

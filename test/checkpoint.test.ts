@@ -3,24 +3,20 @@
  * the same memory at the end, wherever the kill fell. Method: real workers under a scripted coordinator, killed by SIGKILL at
  * steps drawn from a seed and at named points of the code, against a worker that runs through.
  */
-import {
-  appendFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CheckpointReport, TrackerKind } from '@godwit/protocol'
-import { type JobSpec, lossBits, Rig, type RigWorker } from '@godwit/testkit'
+import { type JobSpec, lossBits, Rig, type RigWorker, seededSteps } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
-import { trackersHere } from './support/needs.ts'
+import { mountSmallDisk, trackersHere, whyNoMount } from './support/needs.ts'
 
 const program = fileURLToPath(new URL('./support/programs/mixer.ts', import.meta.url))
-const shape = { pages: 3000, dirtyPages: 60, stepMs: 3 }
+const shape = { pages: 1200, dirtyPages: 30, stepMs: 3 }
+
+/** Enough for what is done to it; what is left of them at the end takes no time. */
+const STEPS = 2000
 
 const rigs: Rig[] = []
 afterEach(async () => {
@@ -35,18 +31,28 @@ interface Job {
 }
 
 /** A job whose steps take no time once nothing is to happen to it any more. */
-function newJob(steps: number, tracker: TrackerKind | 'auto' = 'auto'): Job {
+function newJob(tracker: TrackerKind | 'auto' = 'auto'): Job {
   const rig = new Rig()
   rigs.push(rig)
   const hurryFile = join(rig.folder, 'hurry')
-  const spec = { program, parameters: { ...shape, hurryFile }, steps, tracker }
+  const spec = { program, parameters: { ...shape, hurryFile }, steps: STEPS, tracker }
   return { rig, spec, hurryFile, folder: join(rig.folder, 'checkpoint') }
+}
+
+const controls = new Map<unknown, ReturnType<Rig['control']>>()
+
+/** The same job in one piece. It is the same for all tests that have as many pages. */
+function controlOf(rig: Rig, spec: JobSpec): ReturnType<Rig['control']> {
+  const { pages } = spec.parameters as { pages: number }
+  const control = controls.get(pages) ?? rig.control(spec)
+  controls.set(pages, control)
+  return control
 }
 
 async function expectAsNeverLost({ rig, spec, hurryFile }: Job, worker: RigWorker): Promise<void> {
   writeFileSync(hurryFile, '')
   const restored = await rig.finish(worker)
-  const control = await rig.control(spec)
+  const control = await controlOf(rig, spec)
   expect(lossBits(restored.outputs)).toBe(lossBits(control.outputs))
   expect(restored.stateDigest).toBe(control.stateDigest)
 }
@@ -66,7 +72,7 @@ async function written(rig: Rig, worker: RigWorker): Promise<CheckpointReport> {
 
 for (const tracker of trackersHere()) {
   test(`a chain of checkpoints, with ${tracker}: killed and restored it is the same job`, async () => {
-    const job = newJob(900, tracker)
+    const job = newJob(tracker)
     const { rig, spec, folder } = job
     // Not due before the test ends, but what was dirtied since the last is known.
     const launch = { checkpointEveryMs: 3_600_000 }
@@ -98,8 +104,194 @@ for (const tracker of trackersHere()) {
     const { report } = await restored.next('checkpointed')
     expect(report?.incremental).toBe(false)
     expect(readdirSync(folder).sort()).toEqual(['checkpoint.bin', 'pages-4.bin'])
-    await rig.reached(restored, rig.ledger.outputs.length + 5)
-    await rig.kill(restored)
-    await expectAsNeverLost(job, await restore(job))
+    await expectAsNeverLost(job, restored)
   })
 }
+
+test('killed at any moment, again and again, and restored each time', async () => {
+  const job = newJob()
+  const { rig, spec } = job
+  const { random, replay } = seededSteps('kills of a job with checkpoints')
+  let worker = await rig.start(spec)
+  try {
+    for (let kills = 0; kills < 3; kills++) {
+      const from = rig.ledger.outputs.length
+      await rig.reached(worker, from + 1 + random(30))
+      const asked = rig.checkpoint(worker).catch(() => {})
+      // While it is being written, or after it.
+      if (random(2) === 0) await asked
+      await rig.reached(worker, rig.ledger.outputs.length + random(10))
+      await rig.kill(worker)
+      worker = await restore(job)
+    }
+    await expectAsNeverLost(job, worker)
+  } catch (error) {
+    throw new Error(replay, { cause: error })
+  }
+})
+
+const points: readonly [string, 'before' | 'new'][] = [
+  ['after-park:checkpoint', 'before'],
+  ['before-rename:checkpoint-manifest', 'before'],
+  ['after-rename:checkpoint-manifest', 'new'],
+]
+test('killed at any point of the writing, the checkpoint before is there until the new one is', async () => {
+  const job = newJob()
+  const { rig, spec } = job
+  const begun = await rig.start(spec)
+  let before = (await written(rig, begun)).step
+  await rig.kill(begun)
+  for (const [point, found] of points) {
+    const worker = await rig.start(spec, {
+      mode: 'restored',
+      env: { GODWIT_CRASH_POINTS: `worker/${point}` },
+    })
+    const { restored } = await worker.next('prepared')
+    expect([point, restored]).toEqual([point, { step: before }])
+    rig.resume(worker)
+    await rig.reached(worker, rig.ledger.outputs.length + 3)
+    worker.send({ type: 'checkpoint', checkpointId: 'killed' })
+    await worker.exited
+    await worker.silent()
+    if (found === 'new') {
+      const next = await rig.start(spec, { mode: 'restored' })
+      const { restored: newer } = await next.next('prepared')
+      expect(newer?.step).toBeGreaterThan(before)
+      before = newer?.step as number
+      rig.resume(next)
+      await expectAsNeverLost(job, next)
+    }
+  }
+})
+
+test('without a checkpoint, or with one that is torn, the job begins again, and says why', async () => {
+  const job = newJob()
+  const { rig, spec, folder } = job
+  const first = await rig.start(spec)
+  await rig.reached(first, 10)
+  await rig.kill(first)
+  const second = await rig.start(spec, { mode: 'restored' })
+  expect((await second.next('prepared')).restored).toMatchObject({
+    step: 0,
+    error: { kind: 'checkpoint-unusable', message: expect.stringContaining('there is none') },
+  })
+  // Nothing happens before it is told to, and then once.
+  second.send({ type: 'checkpoint', checkpointId: 'too-early' })
+  expect(await second.next('checkpointed')).toMatchObject({ error: { kind: 'not-running' } })
+  expect(second.received.some(({ type }) => type === 'outputs')).toBe(false)
+  rig.resume(second)
+  rig.resume(second)
+  await rig.reached(second, rig.ledger.outputs.length + 5)
+  expect(rig.ledger.outputs.at(-1)?.epoch).toBe(2)
+  await written(rig, second)
+  await rig.kill(second)
+
+  const file = join(folder, 'pages-1.bin')
+  truncateSync(file, statSync(file).size - 1)
+  const third = await rig.start(spec, { mode: 'restored' })
+  expect((await third.next('prepared')).restored).toMatchObject({
+    step: 0,
+    error: { message: expect.stringContaining('pages-1.bin has') },
+  })
+  rig.resume(third)
+  await expectAsNeverLost(job, third)
+})
+
+test('outputs that nobody acknowledged are in the checkpoint, and go out first', async () => {
+  const job = newJob()
+  const { rig, spec } = job
+  rig.acknowledges = false
+  const first = await rig.start(spec)
+  await rig.reached(first, 20)
+  const { step } = await written(rig, first)
+  await rig.kill(first)
+  rig.acknowledges = true
+  const worker = await restore(job)
+  const { outputs } = await worker.next('outputs')
+  expect(outputs[0]).toEqual(rig.ledger.outputs[0])
+  expect(outputs.slice(0, step).map(({ epoch }) => epoch)).toEqual(new Array(step).fill(1))
+  await expectAsNeverLost(job, worker)
+})
+
+test('a checkpoint and a migration at once lose nothing of each other', async () => {
+  const job = newJob()
+  const { rig, spec } = job
+  const launch = { checkpointEveryMs: 1000 }
+  let source = await rig.start(spec, { launch })
+  for (const parkPoint of ['boundary', 'preApply'] as const) {
+    const target = await rig.start(spec, { mode: 'incoming', launch })
+    const asked = rig.checkpoint(source).catch(() => undefined)
+    const report = await rig.migrate(source, target, { parkPoint })
+    expect(report.parkPoint).toBe(parkPoint)
+    const answer = await asked
+    if (answer?.report === undefined && answer?.error !== undefined)
+      expect(answer.error.kind).toBe('checkpoint-failed')
+    source = target
+    // One that has moved has one on its new host before long.
+    await source.next('checkpointed')
+  }
+  const { step } = await written(rig, source)
+  await rig.kill(source)
+  const restored = await rig.start(spec, { mode: 'restored' })
+  expect((await restored.next('prepared')).restored?.step).toBeGreaterThanOrEqual(step)
+  rig.resume(restored)
+  // And moves like any other.
+  const target = await rig.start(spec, { mode: 'incoming' })
+  await rig.migrate(restored, target)
+  await expectAsNeverLost(job, target)
+})
+
+test('a checkpoint that is asked for while the switchover is taken back waits for it', async () => {
+  const job = newJob()
+  const { rig, spec } = job
+  const source = await rig.start(spec)
+  rig.grantClaims = false
+  const target = await rig.start(spec, { mode: 'incoming' })
+  const migrationId = await rig.open(source, target)
+  await target.next('claim')
+  const asked = rig.checkpoint(source)
+  target.process.kill('SIGKILL')
+  await source.next('recover')
+  expect(source.received.some(({ type }) => type === 'checkpointed')).toBe(false)
+  rig.takeBack(source, migrationId)
+  const { report } = await asked
+  expect(report?.step).toBeGreaterThan(0)
+  await expectAsNeverLost(job, source)
+})
+
+const noMount = whyNoMount()
+test.skipIf(noMount !== undefined)(
+  `a full disk ends the checkpoint, not the job, and the next one has its pages ${noMount ?? ''}`,
+  async () => {
+    const job = newJob()
+    const { rig, hurryFile } = job
+    const spec = { ...job.spec, parameters: { ...shape, pages: 24, dirtyPages: 2, hurryFile } }
+    const disk = join(rig.folder, 'disk')
+    mkdirSync(disk)
+    mountSmallDisk(disk)
+    try {
+      const launch = { checkpointEveryMs: 3_600_000, checkpointFolder: join(disk, 'checkpoint') }
+      const worker = await rig.start(spec, { launch })
+      const { report } = await worker.next('checkpointed')
+      expect(report?.pages).toBe(24)
+      const ballast = join(disk, 'ballast')
+      writeFileSync(ballast, Buffer.alloc(256 * 1024 - (report?.fileBytes ?? 0) - 16_384))
+      await rig.reached(worker, rig.ledger.outputs.length + 30)
+      const { error } = await rig.checkpoint(worker)
+      expect(error).toMatchObject({ kind: 'disk-full' })
+      rmSync(ballast)
+      const next = await written(rig, worker)
+      expect(next.incremental).toBe(true)
+      await rig.reached(worker, next.step + 5)
+      await rig.kill(worker)
+      const restored = await rig.start(spec, { mode: 'restored', launch })
+      expect((await restored.next('prepared')).restored).toEqual({ step: next.step })
+      rig.resume(restored)
+      await expectAsNeverLost({ ...job, spec }, restored)
+    } finally {
+      for (const worker of rig.workers) worker.process.kill('SIGKILL')
+      await Promise.all(rig.workers.map(({ exited }) => exited))
+      execFileSync('umount', [disk])
+    }
+  },
+)

@@ -8,6 +8,7 @@
  * Invariants: whoever takes a park back takes back its own and nobody else's; a checkpoint's copy is made of a thread that stands for
  * that very park; while a migration has the thread, or waits for it, no checkpoint asks.
  */
+import { crashPoint } from '@godwit/channel'
 import { type ErrorReport, fromErrorReport, type GodwitError, type ParkPoint } from '@godwit/protocol'
 import type { Parked } from './job.ts'
 import type { ControlWords } from './thread-messages.ts'
@@ -85,6 +86,7 @@ export class Parks {
   /** Whether this was a checkpoint's park; one that was taken over by a migration meanwhile is nobody's any more. */
   parked(parked: Parked): boolean {
     if (!this.#isCheckpoints(parked.park)) return false
+    crashPoint('after-park:checkpoint')
     try {
       this.#checkpoint?.copy(parked)
     } finally {
@@ -105,6 +107,7 @@ export class Parks {
 
   #askForCheckpoint(): void {
     if (this.#checkpoint === undefined || this.#checkpoint.park !== undefined || this.#isSwitchingOver) return
+    crashPoint('before-park:checkpoint')
     this.#checkpoint.park = this.#control.park('boundary')
   }
 

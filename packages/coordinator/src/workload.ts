@@ -112,7 +112,10 @@ export class Workload {
         clock,
         record: () => ledger.record,
         isConnected: () => inventory.isConnected(this.#host),
-        save: () => this.#save(),
+        save: async () => {
+          await this.#save()
+          this.feed.workloadChanged()
+        },
         launch: ({ workerId, epoch }) =>
           this.#workers.launch(this.#host, { workerId, mode: 'restored', epoch }),
         kill: (workerId) => this.#workers.kill(workerId),
@@ -155,12 +158,12 @@ export class Workload {
     migration: MigrationRecord | undefined,
   ): Workload {
     const workload = new Workload(record, ledger, services)
-    if (!workload.isActive) return workload
     const { owner, host, prepared, attempt } = record
+    if (prepared !== undefined) workload.#workers.isPrepared(owner, prepared)
+    if (!workload.isActive) return workload
     // During a restart the old owner is no more.
     if (attempt === undefined) workload.#workers.isKnown(owner, host)
     else workload.#workers.isKnown(attempt.workerId, host)
-    if (prepared !== undefined) workload.#workers.isPrepared(owner, prepared)
     if (migration === undefined) return workload
     const move = Move.restore(
       migration,
@@ -170,7 +173,8 @@ export class Workload {
     workload.#move = move
     const { sourceWorker, from, targetWorker, to } = move.plan
     if (!move.isOver && attempt === undefined) workload.#workers.isKnown(sourceWorker, from)
-    if (!move.isOver) workload.#workers.isKnown(targetWorker, to)
+    // One that was to be killed may live: its agent is told that nobody knows it.
+    if (!move.isOver && move.status !== 'cancelling') workload.#workers.isKnown(targetWorker, to)
     if (move.status === 'completed') workload.#workers.isKnown(sourceWorker, from)
     return workload
   }
@@ -593,7 +597,6 @@ export class Workload {
     this.#checkpoints.gone(this.#owner)
     if (!(await this.#restarts.begin(error))) return this.#lost(error)
     this.#log.warn({ error, attempt: this.#restarts.attempt?.id }, 'worker lost: the job is restarted')
-    this.feed.workloadChanged()
   }
 
   async #restarted({ id, workerId }: Attempt, epoch: number, checkpointStep: number): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { Channel, dial } from '@godwit/channel'
 import {
+  type CheckpointReport,
   type ClientEvent,
   type ClientOp,
   type ClientRequestInput,
@@ -90,7 +91,7 @@ export class FakeAgent {
   static async registered(
     port: number,
     name: string,
-    options: { workers?: string[]; memoryBytes?: number } = {},
+    options: { workers?: string[]; memoryBytes?: number; checkpoints?: string[] } = {},
   ): Promise<FakeAgent> {
     const agent = await FakeAgent.connect(port, name)
     agent.register(options)
@@ -98,7 +99,14 @@ export class FakeAgent {
     return agent
   }
 
-  register(options: { workers?: string[]; memoryBytes?: number; versions?: typeof OUR_VERSIONS } = {}): void {
+  register(
+    options: {
+      workers?: string[]
+      memoryBytes?: number
+      versions?: typeof OUR_VERSIONS
+      checkpoints?: string[]
+    } = {},
+  ): void {
     this.send({
       type: 'register',
       versions: options.versions ?? OUR_VERSIONS,
@@ -108,7 +116,7 @@ export class FakeAgent {
       memoryBytes: options.memoryBytes ?? 2 ** 30,
       cores: 2,
       workers: options.workers ?? [],
-      checkpoints: [],
+      checkpoints: options.checkpoints ?? [],
     })
   }
 
@@ -156,6 +164,11 @@ export class FakeWorker {
 
   prepared(changes: Partial<Identity> = {}): void {
     this.say({ type: 'prepared', identity: { ...IDENTITY, ...changes } })
+  }
+
+  /** Of one that was restored: so many steps are applied in what it loaded. */
+  restored(step: number): void {
+    this.say({ type: 'prepared', identity: IDENTITY, restored: { step } })
   }
 
   /** Outputs of the steps from `from` to before `to`, under `epoch`. */
@@ -320,5 +333,18 @@ export function reportOf(
     parks: 1,
     claimRoundTripMs: 1,
     lostTimeMs: null,
+  }
+}
+
+export function checkpointOf(step: number): CheckpointReport {
+  return {
+    step,
+    rounds: 1,
+    incremental: false,
+    pages: 1,
+    writtenBytes: 4096,
+    fileBytes: 4096,
+    stallMs: 1,
+    totalMs: 2,
   }
 }

@@ -1,9 +1,14 @@
 /**
  * A real coordinator on a loopback socket and the scenes that its tests begin with, played message by message by agents, workers and a client.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { MigrationView } from '@godwit/protocol'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { type Coordinator, startCoordinator } from '../coordinator.ts'
+import type { KeyValueStore } from '../key-value.ts'
+import { LmdbStore } from '../lmdb-store.ts'
 import { FakeAgent, FakeClient, type FakeWorker } from './fakes.ts'
 
 /** Of the test that runs. */
@@ -11,14 +16,34 @@ export let coordinator: Coordinator
 export let port: number
 export let client: FakeClient
 
-/** Gives each test of a file a coordinator of its own. */
-export function useCoordinator(): void {
+let folder: string | undefined
+let store: KeyValueStore | undefined
+
+/** Gives each test of a file a coordinator of its own; `onDisk` with a store that outlives it. */
+export function useCoordinator({ onDisk = false } = {}): void {
   beforeEach(async () => {
-    coordinator = await startCoordinator({ port: 0 })
-    port = coordinator.port
-    client = await FakeClient.connect(port)
+    folder = onDisk ? mkdtempSync(join(tmpdir(), 'godwit-coordinator-')) : undefined
+    await start()
   })
-  afterEach(() => coordinator.close())
+  afterEach(async () => {
+    await coordinator.close()
+    await store?.close()
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  })
+}
+
+async function start(): Promise<void> {
+  store = folder === undefined ? undefined : await LmdbStore.open(folder)
+  coordinator = await startCoordinator({ port: 0, ...(store === undefined ? {} : { store }) })
+  port = coordinator.port
+  client = await FakeClient.connect(port)
+}
+
+/** Another coordinator on the same folder, at a new port and with a new client. What was not written down is gone. */
+export async function restarted(): Promise<void> {
+  await coordinator.close()
+  await store?.close()
+  await start()
 }
 
 export const RUN = {

@@ -1,0 +1,226 @@
+/**
+ * Goal: a job that loses its worker goes on from its checkpoint, and whoever looks is told the truth about it. Method: as in
+ * coordinator.test.ts; agents say what a restored worker would.
+ */
+import { expect, test } from 'vitest'
+import { checkpointOf, FakeAgent, type FakeWorker, outputOf } from './support/fakes.ts'
+import {
+  claimed,
+  client,
+  moving,
+  port,
+  RUN,
+  type Scene,
+  training,
+  useCoordinator,
+} from './support/scene.suite.ts'
+
+useCoordinator()
+
+/** The owner is lost with three steps accepted; the worker in its place loaded a checkpoint of `step` steps. */
+async function restored(step: number): Promise<Scene & { worker: FakeWorker }> {
+  const scene = await training()
+  scene.source.exited()
+  const worker = await scene.a.launched()
+  worker.restored(step)
+  expect(await worker.told('resume')).toEqual({ type: 'resume', epoch: 2 })
+  return { ...scene, worker }
+}
+
+const job = async () => (await client.ask({ op: 'workload', workload: 'job' })).workload
+
+test('a lost worker is replaced on its host, and only new steps are published', async () => {
+  const { worker, source } = await restored(1)
+  expect(worker.launch).toMatchObject({ mode: 'restored', epoch: 1, steps: 100, tracker: 'compare' })
+  expect(worker.id).not.toBe(source.id)
+  await expect(client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })).rejects.toMatchObject({
+    kind: 'not-running',
+    message: expect.stringContaining('caught up'),
+  })
+  worker.steps(2, 1, 2)
+  // The last that was seen again: what comes after it is still to be compared.
+  expect(await worker.told('acknowledge')).toEqual({ type: 'acknowledge', step: 1 })
+  worker.steps(2, 2, 6)
+  expect(await client.steps(3)).toEqual([3, 4, 5].map((step) => outputOf(step, 2)))
+  expect(await worker.told('acknowledge')).toEqual({ type: 'acknowledge', step: 5 })
+  const view = await job()
+  expect(view).toMatchObject({ status: 'running', restarts: 1, restartPolicy: 'on-failure', epoch: 2 })
+  expect(view.diverged).toBeUndefined()
+  await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+})
+
+test('what the checkpoint holds beyond the accepted steps counts with its old stamps', async () => {
+  const { worker } = await restored(5)
+  worker.steps(1, 3, 5)
+  worker.steps(2, 5, 7)
+  expect((await client.steps(4)).map(({ step, epoch }) => [step, epoch])).toEqual([
+    [3, 1],
+    [4, 1],
+    [5, 2],
+    [6, 2],
+  ])
+})
+
+test('a step with other bits marks the job, which goes on', async () => {
+  const { worker } = await restored(0)
+  const outputs = [0, 1, 2, 3].map((step) => ({
+    ...outputOf(step, 2),
+    ...(step === 1 ? { loss: 0.25 } : {}),
+  }))
+  worker.say({ type: 'outputs', outputs })
+  expect((await client.steps(1))[0]?.step).toBe(3)
+  const { diverged } = await client.workload((view) => view.diverged !== undefined)
+  expect(diverged).toEqual({ step: 1, acceptedLoss: 0.5, recomputedLoss: 0.25 })
+  expect((await job()).status).toBe('running')
+})
+
+test('a restored worker that is lost is one more restart, until a step is new', async () => {
+  const { a, worker } = await restored(3)
+  worker.steps(2, 3, 4)
+  await client.steps(1)
+  worker.exited()
+  const next = await a.launched()
+  expect(next.launch).toMatchObject({ mode: 'restored', epoch: 2 })
+  next.restored(4)
+  expect(await next.told('resume')).toEqual({ type: 'resume', epoch: 3 })
+  expect((await job()).restarts).toBe(2)
+})
+
+test('one that fails while it is restored is tried again, after a while', async () => {
+  const { a, source } = await training()
+  source.exited()
+  const first = await a.launched()
+  first.say({ type: 'failed', error: { kind: 'data-missing', message: 'not mounted yet' } })
+  await first.killed()
+  expect(await client.workload(({ restarts }) => restarts === 2)).toMatchObject({ status: 'restarting' })
+  const second = await a.launched()
+  expect(second.id).not.toBe(first.id)
+  second.restored(0)
+  await second.told('resume')
+})
+
+test('what a program did itself, or a policy forbids, is not restarted', async () => {
+  const { a, b } = await training()
+  const running = client.ask({ ...RUN, id: 'once', host: 'b', restartPolicy: 'never' })
+  const once = await b.launched()
+  once.prepared()
+  await running
+  await client.ask({ op: 'follow', workload: 'once' })
+  once.exited()
+  expect(await client.workload(({ id, status }) => id === 'once' && status === 'failed')).toMatchObject({
+    restartPolicy: 'never',
+    error: { kind: 'worker-crashed' },
+  })
+  a.send({
+    type: 'workerExited',
+    workerId: (a.orders.all.find(({ type }) => type === 'launch') as { launch: { workerId: string } }).launch
+      .workerId,
+    error: { kind: 'out-of-memory', message: 'too big' },
+  })
+  expect(await client.workload(({ id, status }) => id === 'job' && status === 'failed')).toMatchObject({
+    error: { kind: 'out-of-memory' },
+    restarts: 0,
+  })
+})
+
+test('a job whose host is away waits for it, and can be stopped', async () => {
+  const { a, source } = await training()
+  source.exited()
+  const first = await a.launched()
+  await a.close()
+  const back = await FakeAgent.registered(port, 'a')
+  // It was lost with its agent: again, and not at once.
+  expect((await client.workload(({ restarts }) => restarts === 2)).status).toBe('restarting')
+  const second = await back.launched()
+  expect(second.id).not.toBe(first.id)
+  expect((await client.ask({ op: 'stop', workload: 'job' })).workload).toMatchObject({ status: 'stopped' })
+  await second.killed()
+})
+
+test('a target that is lost after its first step is restarted where it was', async () => {
+  const { b, target } = await claimed()
+  target.steps(2, 5, 7)
+  await client.steps(2)
+  target.exited()
+  const worker = await b.launched()
+  expect(worker.launch).toMatchObject({ mode: 'restored', epoch: 2 })
+  worker.restored(0)
+  expect(await worker.told('resume')).toEqual({ type: 'resume', epoch: 3 })
+  worker.steps(3, 0, 8)
+  expect((await client.steps(1))[0]).toMatchObject({ step: 7, epoch: 3 })
+})
+
+test('a checkpoint is asked for, told, and the older one elsewhere deleted', async () => {
+  const { a, b, source, target } = await claimed()
+  source.exited()
+  target.steps(2, 5, 6)
+  await client.migration(({ status }) => status === 'completed')
+  const asked = client.ask({ op: 'checkpoint', workload: 'job' })
+  const { checkpointId } = await target.told('checkpoint')
+  target.say({ type: 'checkpointed', checkpointId, report: checkpointOf(6) })
+  expect((await asked).checkpoint).toMatchObject({ step: 6, host: 'b' })
+  expect((await job()).checkpoint).toMatchObject({ step: 6, host: 'b' })
+
+  const refused = client.ask({ op: 'checkpoint', workload: 'job' })
+  const second = await target.told('checkpoint')
+  const error = { kind: 'disk-full', message: 'no room for a checkpoint' } as const
+  target.say({ type: 'checkpointed', checkpointId: second.checkpointId, error })
+  await expect(refused).rejects.toMatchObject(error)
+
+  const lost = client.ask({ op: 'checkpoint', workload: 'job' })
+  await target.told('checkpoint')
+  target.exited()
+  await expect(lost).rejects.toMatchObject({ kind: 'checkpoint-failed' })
+  await expect(client.ask({ op: 'checkpoint', workload: 'job' })).rejects.toMatchObject({
+    kind: 'not-running',
+  })
+  expect((await client.ask({ op: 'stop', workload: 'job' })).workload.status).toBe('stopped')
+  expect(await b.order('deleteCheckpoint')).toEqual({ type: 'deleteCheckpoint', workloadId: 'job' })
+  expect(a.orders.all.some(({ type }) => type === 'deleteCheckpoint')).toBe(false)
+})
+
+test('checkpoints move with the job: that of the host before goes once there is a newer one', async () => {
+  const { a, source } = await training()
+  source.say({ type: 'checkpointed', report: checkpointOf(2) })
+  await client.workload((view) => view.checkpoint?.step === 2)
+  const b2 = await FakeAgent.registered(port, 'c')
+  await client.ask({ op: 'migrate', workload: 'job', to: 'c', options: {} })
+  const target = await b2.launched()
+  target.prepared()
+  const { migrationId } = await source.told('openOutgoing')
+  source.say({ type: 'outgoingOpened', migrationId, port: 1 })
+  await target.told('dial')
+  target.say({ type: 'claim', migrationId, fromStep: 3 })
+  await target.told('claimResult')
+  target.steps(2, 3, 4)
+  await client.steps(1)
+  target.say({ type: 'checkpointed', report: checkpointOf(4) })
+  expect(await a.order('deleteCheckpoint')).toEqual({ type: 'deleteCheckpoint', workloadId: 'job' })
+  expect(b2.orders.all.some(({ type }) => type === 'deleteCheckpoint')).toBe(false)
+})
+
+test('the interval of checkpoints reaches every worker of a job', async () => {
+  const a = await FakeAgent.registered(port, 'a')
+  const running = client.ask({ ...RUN, id: 'job', checkpointEveryMs: 5000 })
+  const worker = await a.launched()
+  expect(worker.launch.checkpointEveryMs).toBe(5000)
+  worker.prepared()
+  await running
+  worker.exited()
+  expect((await a.launched()).launch).toMatchObject({ checkpointEveryMs: 5000, mode: 'restored' })
+})
+
+test('a cancel that takes too long says what it waits for', async () => {
+  const { a, source, target } = await moving()
+  const asked = client.ask({ op: 'cancel', workload: 'job' })
+  await target.killed()
+  await source.told('cancelMigration')
+  const { migration } = await asked
+  expect(migration).toMatchObject({
+    status: 'cancelling',
+    waitingFor: expect.stringContaining('worker on a'),
+  })
+  await a.close()
+  const { workload } = await client.ask({ op: 'workload', workload: 'job' })
+  expect(workload.status).toBe('running')
+})

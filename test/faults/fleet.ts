@@ -15,11 +15,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { WorkerLaunch, WorkloadView } from '@godwit/protocol'
-import { Follower, finished, PROGRAMS, REPOSITORY, type Said } from '../support/cluster.ts'
-import { filesLeft, isAlive, killAll, makeTemporary, processesLeft, Running } from '../support/processes.ts'
+import {
+  type ClientOp,
+  type ClientRequestInput,
+  GodwitError,
+  type MigrationOptions,
+  type MigrationView,
+  type Output,
+  type Reply,
+  type WorkerLaunch,
+  type WorkloadView,
+} from '@godwit/protocol'
+import { PROGRAMS } from '../support/cluster.ts'
+import { filesLeft, isAlive, killAll, makeTemporary, processesLeft } from '../support/processes.ts'
+import { ask, followToEnd } from './client.ts'
 
-const GODWIT = join(REPOSITORY, 'packages/cli/bin/godwit.mjs')
 const LOOK_EVERY_MS = 25
 /** As long as a person would wait for a cluster that was kicked: longer than any timeout of Godwit's, several times over. */
 const PATIENCE_MS = 150_000
@@ -42,7 +52,6 @@ export class Fleet {
   readonly temporary = join(this.folder, 'tmp')
   readonly #env: NodeJS.ProcessEnv
   readonly #members = new Map<string, Member>()
-  readonly #commands = new Set<Running>()
   #url = ''
   #ending = false
 
@@ -67,8 +76,8 @@ export class Fleet {
     }
     try {
       await fleet.until('all hosts are connected', async () => {
-        const { said } = await fleet.try('hosts')
-        return said.hosts?.filter(({ state }) => state === 'connected').length === hosts.length
+        const { reply } = await fleet.try({ op: 'hosts' })
+        return reply?.hosts.filter(({ state }) => state === 'connected').length === hosts.length
       })
       return fleet
     } catch (error) {
@@ -86,41 +95,56 @@ export class Fleet {
     return [...this.#members.values()].reduce((sum, { starts }) => sum + starts - 1, 0)
   }
 
-  /** Runs a command once; its exit code says whether it did what it was asked. */
-  async try(...args: string[]): Promise<{ code: number; said: Said; err: string }> {
-    const running = new Running(process.execPath, [GODWIT, '--json', '--coordinator', this.#url, ...args], {
-      env: this.#env,
-    })
-    this.#commands.add(running)
-    const { code, said, err } = await finished(running)
-    this.#commands.delete(running)
-    return { code, said, err }
+  /** Asks the coordinator once: what came of it, or why nothing. */
+  async try<Request extends ClientRequestInput>(
+    request: Request,
+  ): Promise<{ reply?: Reply<Request['op'] & ClientOp>; error?: GodwitError }> {
+    try {
+      return { reply: await ask(this.#url, request) }
+    } catch (error) {
+      if (error instanceof GodwitError) return { error }
+      throw error
+    }
   }
 
-  /** Runs a command until it does what it was asked: what is in the way passes, as long as the fleet heals. */
-  async must(...args: string[]): Promise<Said> {
-    let answer: Said = {}
-    await this.until(`godwit ${args.join(' ')} succeeds`, async () => {
-      const { code, said, err } = await this.try(...args)
-      answer = said
-      return code === 0 || err
+  /** Asks until it is done: what is in the way passes, as long as the fleet heals. */
+  async must<Request extends ClientRequestInput>(request: Request): Promise<Reply<Request['op'] & ClientOp>> {
+    let done: Reply<Request['op'] & ClientOp> | undefined
+    await this.until(`${request.op} is done`, async () => {
+      const { reply, error } = await this.try(request)
+      done = reply
+      return error === undefined || `${error.kind}: ${error.message}`
     })
-    return answer
+    if (done === undefined) throw new Error('bug: done without a reply')
+    return done
   }
 
   async workload(id: string): Promise<WorkloadView | undefined> {
-    const { said } = await this.try('ps')
-    return said.workloads?.find((workload) => workload.id === id)
+    return (await this.try({ op: 'workload', workload: id })).reply?.workload
   }
 
-  /** All that follow printed until the workload ended. */
-  async outputsOf(id: string): Promise<Follower> {
-    const args = [GODWIT, '--json', '--coordinator', this.#url, 'follow', id, '--from-step', '0']
-    const follower = new Follower(process.execPath, args, { env: this.#env })
-    this.#commands.add(follower)
-    await follower.exited
-    this.#commands.delete(follower)
-    return follower
+  /** Moves a workload and waits for what comes of it; undefined where that can't be known any more. */
+  async migrate(
+    workload: string,
+    to: string,
+    options: Partial<MigrationOptions> = {},
+  ): Promise<MigrationView['status'] | GodwitError> {
+    const { reply, error } = await this.try({ op: 'migrate', workload, to, options })
+    if (reply === undefined) return error as GodwitError
+    let status = reply.migration.status
+    await this.until(`migration ${reply.migration.id} has ended`, async () => {
+      const asked = await this.try({ op: 'migration', migration: reply.migration.id })
+      status = asked.reply?.migration.status ?? status
+      return (
+        ['completed', 'cancelled', 'failed'].includes(status) || asked.error?.kind === 'unknown-migration'
+      )
+    })
+    return status
+  }
+
+  /** Every step of a workload, and how it ended. Errors: those of the connection, after which it can be asked again. */
+  async outputsOf(id: string): Promise<{ outputs: readonly Output[]; ended: WorkloadView }> {
+    return followToEnd(this.#url, id)
   }
 
   /** Asks again and again; `holds` may say why not. */
@@ -164,7 +188,6 @@ export class Fleet {
     this.#ending = true
     const wrong: string[] = []
     try {
-      for (const command of this.#commands) await command.end('SIGTERM')
       for (const name of [...this.#members.keys()].reverse()) await this.#endMember(name, wrong)
       wrong.push(...(await processesLeft(this.temporary)))
       wrong.push(...filesLeft(this.temporary).map((file) => `temporary file ${file}`))

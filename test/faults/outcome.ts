@@ -1,5 +1,5 @@
 /** What came of a job, as a client sees it: the same for one that was moved about and for one that was left alone, or something is wrong. */
-import type { Output } from '@godwit/protocol'
+import { GodwitError, type Output } from '@godwit/protocol'
 import type { Fleet } from './fleet.ts'
 
 export interface Outcome {
@@ -13,13 +13,18 @@ export async function outcomeOf(fleet: Fleet, job: string, steps: number): Promi
   let outputs: readonly Output[] = []
   let stateDigest: string | undefined
   await fleet.until(`${job} has ended, and says all of its steps`, async () => {
-    const follower = await fleet.outputsOf(job)
-    outputs = follower.outputs
-    if (follower.ended?.status !== 'finished') return `${follower.ended?.status} ${follower.err.slice(-500)}`
-    if (follower.ended.diverged !== undefined)
-      throw new Error(`${job} diverged: ${JSON.stringify(follower.ended.diverged)}`)
-    stateDigest = follower.ended.stateDigest
-    return true
+    try {
+      const { outputs: all, ended } = await fleet.outputsOf(job)
+      outputs = all
+      if (ended.status !== 'finished')
+        throw new Error(`${job} is ${ended.status}: ${JSON.stringify(ended.error)}`)
+      if (ended.diverged !== undefined) throw new Error(`${job} diverged: ${JSON.stringify(ended.diverged)}`)
+      stateDigest = ended.stateDigest
+      return true
+    } catch (error) {
+      if (error instanceof GodwitError) return error.message
+      throw error
+    }
   })
   const wrong = outputs.findIndex(({ step }, index) => step !== index)
   if (wrong >= 0) throw new Error(`${job} has step ${outputs[wrong]?.step} where ${wrong} belongs`)

@@ -17,8 +17,8 @@ import { type Outcome, outcomeOf } from './outcome.ts'
 
 /** Steps of some milliseconds until the story is told, then as fast as they go. */
 const STEPS = 3000
-const SHAPE = ['--param', 'pages=300', '--param', 'dirtyPages=40']
-const PACE = ['--param', 'stepMs=4']
+const JOB = { op: 'run', program: 'mixer', id: 'job', steps: STEPS, tracker: 'auto' } as const
+const SHAPE = { pages: 300, dirtyPages: 40 }
 
 /** A process that stands still for so long has been given up by everybody. */
 const STOPPED_MS = LIMITS.handoverTimeoutMs + LIMITS.heartbeatTimeoutMs / 2
@@ -34,7 +34,7 @@ export interface Told extends Outcome {
 export async function uneventful(): Promise<Outcome> {
   const fleet = await Fleet.start({ hosts: ['a'] })
   return inFleet(fleet, async () => {
-    await fleet.must('run', 'mixer', '--id', 'job', '--steps', String(STEPS), ...SHAPE, '--param', 'stepMs=0')
+    await fleet.must({ ...JOB, parameters: { ...SHAPE, stepMs: 0 } })
     return ended(fleet)
   })
 }
@@ -64,11 +64,11 @@ export async function tell(points: readonly string[]): Promise<Told> {
 }
 
 async function story(fleet: Fleet, hurryFile: string): Promise<Outcome> {
-  await fleet.must(
-    ...['run', 'mixer', '--host', 'a', '--id', 'job', '--steps', String(STEPS), '--checkpoint-every', '2s'],
-    ...[...SHAPE, ...PACE, '--param', `hurryFile=${hurryFile}`],
-  )
-  await fleet.must('checkpoint', 'job')
+  await fleet.must({
+    ...{ ...JOB, host: 'a', checkpointEveryMs: 1500 },
+    parameters: { ...SHAPE, stepMs: 4, hurryFile },
+  })
+  await fleet.must({ op: 'checkpoint', workload: 'job' })
   await move(fleet, 'b')
   await moveAndThinkBetter(fleet)
   await move(fleet, 'a')
@@ -82,18 +82,19 @@ async function move(fleet: Fleet, to: string): Promise<void> {
   await fleet.until(`the job is on ${to}`, async () => {
     const job = await fleet.workload('job')
     if (job?.status === 'finished' || (job?.host === to && job.status === 'running')) return true
-    const { err, said } = await fleet.try('migrate', 'job', '--to', to, '--verify')
-    return err || JSON.stringify(said)
+    return String(await fleet.migrate('job', to, { verify: true }))
   })
 }
 
 /** Whether the cancel is in time is not known, nor whether the job was to be moved at all. */
 async function moveAndThinkBetter(fleet: Fleet): Promise<void> {
-  const moving = fleet.try('migrate', 'job', '--to', 'a')
+  let ended = false
+  const moving = fleet.migrate('job', 'a').finally(() => {
+    ended = true
+  })
   await fleet.until('there is something to cancel, or not any more', async () => {
-    const { code, said } = await fleet.try('cancel', 'job')
-    const ended = await Promise.race([moving.then(() => true), delay(0, false)])
-    return code === 0 || ended || JSON.stringify(said)
+    const { error } = await fleet.try({ op: 'cancel', workload: 'job' })
+    return ended || error === undefined || error.message
   })
   await moving
 }

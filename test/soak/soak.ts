@@ -12,6 +12,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { ClientRequestInput, MigrationOptions } from '@godwit/protocol'
 import { seededSteps } from '@godwit/testkit'
 import { Fleet } from '../faults/fleet.ts'
 import { type Outcome, outcomeOf } from '../faults/outcome.ts'
@@ -25,6 +26,7 @@ const QUIET_MS = 1500
 const FROZEN_MS = 25_000
 
 type Counts = Record<string, number>
+type JobRequest = Extract<ClientRequestInput, { op: 'run' }>
 
 interface Soak {
   readonly fleet: Fleet
@@ -45,13 +47,10 @@ function parsed(): { minutes: number; json: boolean } {
 }
 
 /** Each of another size and pace, none of them large: what is tested is what happens to them. */
-function jobArguments(index: number, steps: number): string[] {
-  const parameters = { seed: index + 1, pages: 64 << (index % 4), dirtyPages: 8 + 12 * index }
-  return [
-    '--steps',
-    String(steps),
-    ...Object.entries(parameters).flatMap(([key, value]) => ['--param', `${key}=${value}`]),
-  ]
+function jobOf(index: number, steps: number, parameters: Record<string, number | string>): JobRequest {
+  const shape = { seed: index + 1, pages: 64 << (index % 4), dirtyPages: 8 + 12 * index }
+  const id = JOBS[index] as string
+  return { op: 'run', program: 'mixer', id, steps, tracker: 'auto', parameters: { ...shape, ...parameters } }
 }
 
 function later(soak: Soak, task: Promise<unknown>): void {
@@ -69,22 +68,20 @@ function count(counts: Counts, what: string): void {
 
 const TROUBLE: Record<string, (soak: Soak) => void> = {
   migrate: (soak) => {
-    const options = [
-      ...(soak.random(2) === 0 ? ['--verify'] : []),
-      ...['--streams', pick(soak, ['1', '1', '3'])],
-      ...['--codec', pick(soak, ['auto', 'raw', 'xor'])],
-      ...['--park-point', pick(soak, ['auto', 'boundary', 'pre-apply'])],
-    ]
-    const moving = soak.fleet.try('migrate', pick(soak, JOBS), '--to', pick(soak, HOSTS), ...options)
+    const options: Partial<MigrationOptions> = {
+      verify: soak.random(2) === 0,
+      streams: pick(soak, [1, 1, 3]),
+      codec: pick(soak, ['auto', 'raw', 'xor']),
+      parkPoint: pick(soak, ['auto', 'boundary', 'preApply']),
+    }
+    const moving = soak.fleet.migrate(pick(soak, JOBS), pick(soak, HOSTS), options)
     later(
       soak,
-      moving.then(({ said }) =>
-        count(soak.migrations, said.migration?.status ?? `refused: ${said.error?.kind}`),
-      ),
+      moving.then((end) => count(soak.migrations, typeof end === 'string' ? end : `refused: ${end.kind}`)),
     )
   },
-  cancel: (soak) => later(soak, soak.fleet.try('cancel', pick(soak, JOBS))),
-  checkpoint: (soak) => later(soak, soak.fleet.try('checkpoint', pick(soak, JOBS))),
+  cancel: (soak) => later(soak, soak.fleet.try({ op: 'cancel', workload: pick(soak, JOBS) })),
+  checkpoint: (soak) => later(soak, soak.fleet.try({ op: 'checkpoint', workload: pick(soak, JOBS) })),
   'kill a worker': (soak) => withWorker(soak, 'worker killed', (pid) => process.kill(pid, 'SIGKILL')),
   'freeze a worker': (soak) => withWorker(soak, 'worker frozen', (pid) => freeze(soak, pid)),
   'kill an agent': (soak) =>
@@ -138,26 +135,10 @@ async function soakFor(minutes: number): Promise<{ soak: Soak; outcomes: Map<str
   const hurryFile = join(fleet.folder, 'hurry')
   const steps = stepsFor(minutes)
   try {
-    for (const [index, job] of JOBS.entries()) {
-      await fleet.must(
-        ...[
-          'run',
-          'mixer',
-          '--id',
-          job,
-          '--host',
-          HOSTS[index % HOSTS.length] as string,
-          '--checkpoint-every',
-          '5s',
-        ],
-        ...[
-          ...jobArguments(index, steps),
-          '--param',
-          `stepMs=${4 + 3 * index}`,
-          '--param',
-          `hurryFile=${hurryFile}`,
-        ],
-      )
+    for (const index of JOBS.keys()) {
+      const host = HOSTS[index % HOSTS.length] as string
+      const parameters = { stepMs: 4 + 3 * index, hurryFile }
+      await fleet.must({ ...jobOf(index, steps, parameters), host, checkpointEveryMs: 5000 })
     }
     const [beganMs, untilMs] = [performance.now(), performance.now() + minutes * 60_000]
     for (let toldMs = beganMs; performance.now() < untilMs; ) {
@@ -192,7 +173,7 @@ async function controls(steps: number): Promise<Map<string, Outcome>> {
   try {
     const outcomes = new Map<string, Outcome>()
     for (const [index, job] of JOBS.entries()) {
-      await fleet.must('run', 'mixer', '--id', job, ...jobArguments(index, steps), '--param', 'stepMs=0')
+      await fleet.must(jobOf(index, steps, { stepMs: 0 }))
       outcomes.set(job, await outcomeOf(fleet, job, steps))
     }
     return outcomes

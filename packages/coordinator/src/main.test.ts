@@ -1,8 +1,12 @@
 /** Goal: the process says when it is ready, what is wrong, and ends in order. Method: the real process with its pipes. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
+import { FakeAgent } from './support/fakes.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 /** Loading takes seconds on a busy machine. */
@@ -44,6 +48,38 @@ test('one line once it listens, a clear word on a port in use, an orderly end', 
   child.kill('SIGTERM')
   expect((await once(child, 'close'))[0]).toBe(0)
   expect(output.err).toBe('')
+})
+
+test('with a folder it is the same cluster each time, and alone in it', SLOW, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'godwit-main-'))
+  try {
+    const registered: unknown[] = []
+    for (let time = 0; time < 2; time++) {
+      const { child, output } = start('--port', '0', '--log-level', 'warn', '--data-dir', folder)
+      if (child.stdout !== null) await once(child.stdout, 'data')
+      const { port } = JSON.parse(output.out).listening
+      const agent = await FakeAgent.connect(port, 'a')
+      agent.register()
+      registered.push(await agent.order('registered'))
+      const second = start('--port', '0', '--data-dir', folder)
+      expect((await once(second.child, 'close'))[0]).toBe(1)
+      expect(second.output.err).toContain('another coordinator runs on')
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      // Only without a folder there is something to warn of.
+      expect(output.err).not.toContain('survives')
+    }
+    expect(registered[1]).toEqual(registered[0])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('without a folder it says that nothing stays', SLOW, async () => {
+  const { child, output } = start('--port', '0', '--log-level', 'warn')
+  if (child.stdout !== null) await once(child.stdout, 'data')
+  expect(output.err.trim().split('\n')).toHaveLength(1)
+  expect(output.err).toContain('--data-dir')
 })
 
 test('flags that make no sense are named', SLOW, async () => {

@@ -8,9 +8,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Follower, finished } from './support/cluster.ts'
 import { isAlive, type Running } from './support/processes.ts'
 
-const FOREVER = ['--steps', '1000000', '--param', 'stepMs=5']
-/** No switchover is ever forecast within it: time enough to kill somebody, before it is forced. */
-const STAYS_ACTIVE = ['--downtime-limit-ms', '0.001', '--timeout-ms', '4000', '--on-timeout', 'force']
+const FOREVER = [
+  '--steps',
+  '1000000',
+  '--param',
+  'stepMs=10',
+  '--param',
+  'pages=2048',
+  '--param',
+  'dirtyPages=1',
+]
+/** Its memory alone takes four seconds: time enough to kill somebody. */
+const SLOWLY = ['--max-bandwidth', '2MiB', '--downtime-limit-ms', '1000']
 
 let cluster: Cluster
 let job: Follower
@@ -39,12 +48,15 @@ function hostOfJob(): string {
 
 async function activeMigration(to: string): Promise<Running> {
   const known = job.migrations.length
-  const migrate = cluster.start('migrate', 'job', '--to', to, ...STAYS_ACTIVE)
-  await job.until(
-    () => job.migrations.slice(known).some(({ status }) => status === 'active'),
-    'a migration was active',
-  )
+  const migrate = cluster.start('migrate', 'job', '--to', to, ...SLOWLY)
+  const isActive = () => job.migrations.slice(known).some(({ status }) => status === 'active')
+  await Promise.race([job.until(isActive, 'a migration was active'), endedTooSoon(migrate)])
   return migrate
+}
+
+async function endedTooSoon(migrate: Running): Promise<never> {
+  const { said, err } = await finished(migrate)
+  throw new Error(`the migration ended before it was seen to be active: ${JSON.stringify(said)} ${err}`)
 }
 
 test('kill -9 of the agent of a job that trains: the next one takes over the same process', async () => {

@@ -1,15 +1,14 @@
 /**
  * Writes one checkpoint: a migration to a file.
  *
- * Rounds are written while training runs, like those of a migration, until what is left is small or no longer shrinks. Then the thread stands
- * at a boundary for as long as it takes to *copy* the last pages into memory of our own, and goes on; what is slow, checksums and the
- * disk, comes after. The copy is a second image of the arena of which only the pages that are in it were ever touched: address
- * space costs nothing.
+ * Rounds are written while training runs, like those of a migration, until what is left is small or no longer shrinks. What is left is *copied* into
+ * memory (state-copy.ts), for the end of which the thread stands; what is slow, checksums and the disk, comes after.
  *
  * Invariants: pages are taken from what the tracker names as its image, never from behind its back (dirty-tracker.ts); small state, spool and the last
  * pages are of one instant, at which the thread stood; `taken` names every page that was taken from the subscription, so that a checkpoint that
  * fails can put them back; nothing is published before all of it is on disk.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { copyBytes, type Subscription } from '@godwit/memory'
 import {
   type CheckpointManifest,
@@ -17,7 +16,7 @@ import {
   type CheckpointSegment,
   type EncodedRun,
   encodePagesFrame,
-  GodwitError,
+  type GodwitError,
   LIMITS,
   MAX_FRAME_BYTES,
   PAGE_BYTES,
@@ -27,7 +26,8 @@ import { FRAME_VERSION } from './checkpoint-file.ts'
 import type { CheckpointFolder, SegmentWriter } from './checkpoint-folder.ts'
 import { nowMs } from './clock.ts'
 import { planFrames } from './frame-plan.ts'
-import type { Job, Parked } from './job.ts'
+import type { Job } from './job.ts'
+import { StateCopy } from './state-copy.ts'
 
 export interface CheckpointPlan {
   readonly job: Job
@@ -37,6 +37,8 @@ export interface CheckpointPlan {
   readonly before: readonly CheckpointSegment[]
   /** Every page, or those dirtied since the checkpoint before. Grows by what is taken on the way. */
   readonly taken: PageSet
+  /** What the last round of the checkpoint before had: so much may be dirty whatever is done. */
+  readonly usualRest: number
   /** Passes when work may go on; rejects when it must end. */
   readonly mayGoOn: () => Promise<void>
   /** Called as soon as the state that is being written is fixed. */
@@ -46,16 +48,22 @@ export interface CheckpointPlan {
 export interface WrittenCheckpoint {
   readonly segments: readonly CheckpointSegment[]
   readonly report: CheckpointReport
+  /** Of the last round. */
+  readonly copiedPages: number
 }
 
 /** Bytes that are encoded and written in one go: a millisecond of the pager's time. */
 const BATCH_BYTES = 4 * MAX_FRAME_BYTES
+/** How often it is looked whether a step has written. */
+const POLL_MS = 1
 /** A round that leaves more than this share of what it wrote was no use. */
 const SHRINKS_BELOW = 0.8
 
-/** Whether `pages` are worth a round while training runs, or are copied while it stands. `before`: of the rounds so far. */
-export function isWorthRound(pages: number, before: readonly number[]): boolean {
+/** Whether `pages` are worth a round on disk, or are copied for the last one. `before`: of the rounds so far. */
+export function isWorthRound(pages: number, before: readonly number[], usualRest = 0): boolean {
   if (pages * PAGE_BYTES <= LIMITS.checkpointCopyBytes) return false
+  // It would leave what there is now.
+  if (usualRest > pages * SHRINKS_BELOW) return false
   if (before.length >= LIMITS.maxCheckpointRounds) return false
   const last = before.at(-1)
   return last === undefined || pages < last * SHRINKS_BELOW
@@ -70,25 +78,23 @@ export async function writeCheckpoint(plan: CheckpointPlan): Promise<WrittenChec
     const writer = new RoundWriter(segment, plan.mayGoOn)
     const rounds: number[] = []
     let rest = taken.copy()
-    while (isWorthRound(rest.size, rounds)) {
+    while (isWorthRound(rest.size, rounds, plan.usualRest)) {
       rounds.push(rest.size)
       await writer.write(rest, subscription.image())
       rest = take(subscription, taken)
     }
-    const image = await roomFor(rest, plan)
-    const last = await job.parks.forCheckpoint((parked) => {
-      for (const run of take(subscription, taken).runs()) rest.addRun(run)
-      return copyState(rest, { image, parked, plan })
-    })
+    await plan.mayGoOn()
+    const copy = new StateCopy(subscription, { pages: rest, taken, mostBytes: job.spareBytes })
+    const last = await copyState(copy, plan)
     const stallMs = nowMs() - last.parkedMs
     plan.copied()
-    await writer.write(rest, image)
+    await writer.write(copy.pages, copy.image)
     const segments = [...before, await segment.finish()]
     await plan.mayGoOn()
     const manifest: CheckpointManifest = { ...last.state, segments }
     const manifestBytes = await folder.publish(manifest)
     await folder.clean(manifest)
-    const pages = rounds.reduce((sum, round) => sum + round, rest.size)
+    const pages = rounds.reduce((sum, round) => sum + round, copy.pages.size)
     const report: CheckpointReport = {
       step: manifest.step,
       rounds: rounds.length + 1,
@@ -99,7 +105,7 @@ export async function writeCheckpoint(plan: CheckpointPlan): Promise<WrittenChec
       stallMs,
       totalMs: nowMs() - beganMs,
     }
-    return { segments, report }
+    return { segments, report, copiedPages: copy.pages.size }
   } catch (error) {
     await segment.close().catch(() => {})
     await folder.discard(segment).catch(() => {})
@@ -114,49 +120,47 @@ function take(subscription: Subscription, taken: PageSet): PageSet {
   return pages
 }
 
-/** An image of the arena that takes in the last pages; those that are likely to be among them are there already. */
-async function roomFor(likely: PageSet, { job, mayGoOn }: CheckpointPlan): Promise<Buffer> {
-  await mayGoOn()
-  const image = Buffer.allocUnsafeSlow(job.paged.length)
-  for (const { firstPage, pageCount } of likely.runs()) {
-    for (let page = firstPage; page < firstPage + pageCount; page++) {
-      image[page * PAGE_BYTES] = 0
-      if (page % TOUCHED_AT_ONCE === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+/** Copies the last pages, some before the thread stands and the rest while it does, with what belongs to them. */
+async function copyState(
+  copy: StateCopy,
+  { job }: CheckpointPlan,
+): Promise<{ parkedMs: number; state: Omit<CheckpointManifest, 'segments'> }> {
+  let isOver = false
+  const point = job.maxDeltaBytes === undefined ? 'boundary' : 'quiet'
+  const parked = job.parks.forCheckpoint(point, ({ step, parkedMs, smallState }) => {
+    copy.finish()
+    const { identity, epoch, launch, outputs } = job
+    const state = {
+      workload: launch.workloadId,
+      identity,
+      step,
+      epoch,
+      smallState,
+      spool: [...outputs.spooled],
     }
+    return { parkedMs, state }
+  })
+  const over = parked.then(
+    () => {
+      isOver = true
+    },
+    () => {
+      isOver = true
+    },
+  )
+  try {
+    for (let step = -1; !isOver; ) {
+      if (job.parks.isSwitchingOver) await Promise.race([over, job.parks.free()])
+      // What a step has written stays as it is until the next one's `apply`.
+      if (step !== job.control.step) copy.collect()
+      step = job.control.step
+      while (!isOver && copy.copySome()) await new Promise<void>((resolve) => setImmediate(resolve))
+      await Promise.race([over, delay(POLL_MS)])
+    }
+  } catch (error) {
+    job.parks.giveUp(error as GodwitError)
   }
-  return image
-}
-
-const TOUCHED_AT_ONCE = 4096
-
-/** While the thread stands. */
-function copyState(
-  pages: PageSet,
-  { image, parked, plan }: { image: Buffer; parked: Parked; plan: CheckpointPlan },
-): { parkedMs: number; state: Omit<CheckpointManifest, 'segments'> } {
-  const { job, subscription } = plan
-  const neededBytes = pages.size * PAGE_BYTES
-  if (neededBytes > job.spareBytes)
-    throw new GodwitError(
-      'out-of-memory',
-      `a checkpoint copies what a step writes, ${neededBytes} bytes here, and the host has ${job.spareBytes} to give besides the job: give it more`,
-    )
-  const from = subscription.image()
-  for (const { firstPage, pageCount } of pages.runs()) {
-    const [start, end] = [firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES]
-    copyBytes(image.subarray(start), from.subarray(start, end))
-  }
-  const { step, parkedMs, smallState } = parked
-  const { identity, epoch, launch, outputs } = job
-  const state = {
-    workload: launch.workloadId,
-    identity,
-    step,
-    epoch,
-    smallState,
-    spool: [...outputs.spooled],
-  }
-  return { parkedMs, state }
+  return parked
 }
 
 function bytesOf(segments: readonly CheckpointSegment[]): number {

@@ -51,6 +51,7 @@ export class Checkpoints {
   #subscription: Subscription | undefined
   /** What the checkpoint on disk consists of, for as long as pages dirtied since are known. */
   #segments: readonly CheckpointSegment[] = []
+  #usualRest = 0
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
@@ -157,10 +158,12 @@ export class Checkpoints {
         subscription,
         before,
         taken,
+        usualRest: this.#usualRest,
         mayGoOn,
         copied,
       })
       this.#segments = written.segments
+      this.#usualRest = written.copiedPages
       return written
     } catch (error) {
       subscription.putBack(taken)

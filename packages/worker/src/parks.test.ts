@@ -16,13 +16,13 @@ function rig(): { control: ControlWords; parks: Parks; announce: () => Parked; i
     return { type: 'parked', park, step: 1, parkedMs: 0, smallState: new Uint8Array() }
   }
   const isAsked = (): boolean =>
-    (control.requested.bits & (REQUEST.parkAtBoundary | REQUEST.parkBeforeApply)) !== 0
+    (control.requested.bits & (REQUEST.parkAtBoundary | REQUEST.parkBeforeApply | REQUEST.parkQuietly)) !== 0
   return { control, parks, announce, isAsked }
 }
 
 test('a checkpoint copies while the thread stands, and lets it go in the same turn', async () => {
   const { parks, announce, isAsked } = rig()
-  const copied = parks.forCheckpoint((parked) => [parked.step, isAsked()])
+  const copied = parks.forCheckpoint('boundary', (parked) => [parked.step, isAsked()])
   expect(isAsked()).toBe(true)
   expect(parks.parked(announce())).toBe(true)
   expect(isAsked()).toBe(false)
@@ -32,7 +32,7 @@ test('a checkpoint copies while the thread stands, and lets it go in the same tu
 
 test('a switchover takes a park over, and the checkpoint has its own afterwards', async () => {
   const { parks, announce, isAsked } = rig()
-  const copied = parks.forCheckpoint((parked) => parked.park)
+  const copied = parks.forCheckpoint('boundary', (parked) => parked.park)
   const late = announce()
   const park = parks.forSwitchover('preApply')
   // It was announced before the migration asked: by now the thread may be on its way to the other place.
@@ -48,7 +48,7 @@ test('a switchover takes a park over, and the checkpoint has its own afterwards'
 
 test('a migration that ends without having parked leaves the park of a checkpoint alone', async () => {
   const { parks, announce, isAsked } = rig()
-  const copied = parks.forCheckpoint(() => 'copied')
+  const copied = parks.forCheckpoint('boundary', () => 'copied')
   const asked = announce()
   parks.switchoverIsOff(0)
   expect(isAsked()).toBe(true)
@@ -60,7 +60,7 @@ test('a migration that ends without having parked leaves the park of a checkpoin
 test('a checkpoint that begins during a switchover waits, and one that is given up takes its park back', async () => {
   const { parks, isAsked, announce } = rig()
   const park = parks.forSwitchover('boundary')
-  const waiting = parks.forCheckpoint(() => 'copied')
+  const waiting = parks.forCheckpoint('boundary', () => 'copied')
   expect(announce().park).toBe(park)
   expect(parks.isSwitchingOver).toBe(true)
   const free = parks.free()
@@ -74,14 +74,14 @@ test('a checkpoint that begins during a switchover waits, and one that is given 
 
 test('what the copy throws, or the thread says, ends the checkpoint, and the thread goes on', async () => {
   const { parks, announce, isAsked } = rig()
-  const throwing = parks.forCheckpoint(() => {
+  const throwing = parks.forCheckpoint('boundary', () => {
     throw new Error('no memory')
   })
   parks.parked(announce())
   await expect(throwing).rejects.toThrow('no memory')
   expect(isAsked()).toBe(false)
 
-  const refused = parks.forCheckpoint(() => 'copied')
+  const refused = parks.forCheckpoint('boundary', () => 'copied')
   const { park } = announce()
   expect(parks.parkFailed({ park, error: { kind: 'too-large', message: 'a state of 1 GB' } })).toBe(true)
   await expect(refused).rejects.toThrow('a state of 1 GB')

@@ -16,6 +16,7 @@ import type { ControlWords } from './thread-messages.ts'
 interface Waiting {
   /** The number of its park; undefined while a migration has the thread. */
   park: number | undefined
+  readonly point: 'boundary' | 'quiet'
   readonly copy: (parked: Parked) => void
   readonly refuse: (error: unknown) => void
 }
@@ -56,14 +57,15 @@ export class Parks {
   }
 
   /**
-   * For a checkpoint: runs `copy` once while the thread stands at a boundary, lets the thread go on at once, and resolves with what it
+   * For a checkpoint: runs `copy` once while the thread stands, lets the thread go on at once, and resolves with what it
    * returned. Rejects with what it threw, with why the thread can't hand its state over, or with what `giveUp` was given.
    */
-  forCheckpoint<T>(copy: (parked: Parked) => T): Promise<T> {
+  forCheckpoint<T>(point: Waiting['point'], copy: (parked: Parked) => T): Promise<T> {
     if (this.#checkpoint !== undefined) throw new Error('bug: two checkpoints want the thread parked')
     return new Promise<T>((resolve, reject) => {
       this.#checkpoint = {
         park: undefined,
+        point,
         copy: (parked) => {
           try {
             resolve(copy(parked))
@@ -108,7 +110,7 @@ export class Parks {
   #askForCheckpoint(): void {
     if (this.#checkpoint === undefined || this.#checkpoint.park !== undefined || this.#isSwitchingOver) return
     crashPoint('before-park:checkpoint')
-    this.#checkpoint.park = this.#control.park('boundary')
+    this.#checkpoint.park = this.#control.park(this.#checkpoint.point)
   }
 
   /** The checkpoint is done with the thread. */

@@ -29,6 +29,11 @@ export const REQUEST = {
   await: 16,
   /** Park after the next `compute` that begins, before its `apply`, and say so. */
   parkBeforeApply: 32,
+  /**
+   * Park there too, but keep the delta: the state is that of the boundary before, and `compute` may be run again. Or at a boundary where the
+   * thread holds.
+   */
+  parkQuietly: 64,
 } as const
 
 const WORDS = {
@@ -42,7 +47,13 @@ const WORDS = {
   count: 7,
 } as const
 
-const ANY_PARK = REQUEST.parkAtBoundary | REQUEST.parkBeforeApply
+const ANY_PARK = REQUEST.parkAtBoundary | REQUEST.parkBeforeApply | REQUEST.parkQuietly
+
+const PARK_BITS: { readonly [Point in ParkPoint | 'quiet']: number } = {
+  boundary: REQUEST.parkAtBoundary,
+  preApply: REQUEST.parkBeforeApply,
+  quiet: REQUEST.parkQuietly,
+}
 
 const REQUEST_BITS = 8
 const REQUEST_MASK = (1 << REQUEST_BITS) - 1
@@ -89,8 +100,8 @@ export class ControlWords {
   }
 
   /** Pager: asks for a park and returns its number, which no park of this worker had before. */
-  park(point: ParkPoint): number {
-    const bit = point === 'boundary' ? REQUEST.parkAtBoundary : REQUEST.parkBeforeApply
+  park(point: ParkPoint | 'quiet'): number {
+    const bit = PARK_BITS[point]
     for (;;) {
       const before = Atomics.load(this.#words, WORDS.request)
       const number = ((before >>> REQUEST_BITS) + 1) & (0xffffffff >>> REQUEST_BITS)

@@ -212,7 +212,9 @@ class Training {
       this.#holdWhileSpoolIsFull()
       const { bits, park, word } = control.requested
       if (bits & REQUEST.stop) throw new Stopped()
-      if (bits & REQUEST.parkAtBoundary && park !== this.#announcedPark) this.#announcePark(park)
+      const parksHere =
+        bits & REQUEST.hold ? REQUEST.parkAtBoundary | REQUEST.parkQuietly : REQUEST.parkAtBoundary
+      if (bits & parksHere && park !== this.#announcedPark) this.#announcePark(park)
       else if (bits & (REQUEST.parkAtBoundary | REQUEST.hold)) control.waitForChange(word)
       else return
     }
@@ -223,8 +225,9 @@ class Training {
     for (;;) {
       const { bits, park, word } = control.requested
       if (bits & REQUEST.stop) throw new Stopped()
-      if (!(bits & REQUEST.parkBeforeApply) || park !== askedPark) return
-      if (park !== this.#announcedPark) this.#announcePark(park, computed)
+      if (!(bits & (REQUEST.parkBeforeApply | REQUEST.parkQuietly)) || park !== askedPark) return
+      if (park !== this.#announcedPark)
+        this.#announcePark(park, bits & REQUEST.parkBeforeApply ? computed : undefined)
       else control.waitForChange(word)
     }
   }
@@ -283,7 +286,7 @@ class Training {
     for (let leftMs = untilMs - nowMs(); leftMs > 0; leftMs = untilMs - nowMs()) {
       const { bits, word } = control.requested
       if (
-        bits & (REQUEST.stop | REQUEST.parkAtBoundary | REQUEST.parkBeforeApply) ||
+        bits & (REQUEST.stop | REQUEST.parkAtBoundary | REQUEST.parkBeforeApply | REQUEST.parkQuietly) ||
         control.throttlePercent === 0
       )
         return

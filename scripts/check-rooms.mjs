@@ -33,7 +33,7 @@ export const ROOMS = {
   agent: { imports: ['protocol', 'channel'], packages: ['pino'] },
   coordinator: { imports: ['protocol', 'channel'], packages: ['lmdb', 'pino'] },
   cli: { imports: ['protocol', 'channel'], packages: ['commander', 'tsx'] },
-  testkit: { imports: ['protocol', 'channel', 'engine'], packages: [] },
+  testkit: { imports: ['protocol', 'channel', 'engine', 'agent', 'coordinator'], packages: [] },
 }
 
 /**

@@ -1,0 +1,172 @@
+/** Carries out what a plan says goes wrong, and takes all of it back in the end. */
+import type { Connection } from './connection.ts'
+import type { Kind } from './network.ts'
+import type { Fault } from './plan.ts'
+import { HOSTS } from './plan.ts'
+import type { Process } from './process.ts'
+import type { World } from './world.ts'
+
+interface Armed {
+  readonly fault: Fault
+  passed: number
+}
+
+export class Faults {
+  readonly #world: World
+  readonly #undo = new Set<() => void>()
+  #armed: Armed[] = []
+  /** So many faults make messages to the coordinator come twice. */
+  doubles = 0
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  happen(fault: Fault): void {
+    if (this.#world.isHealing) return
+    if (fault.kind === 'point') {
+      this.#armed.push({ fault, passed: 0 })
+      return
+    }
+    if (this.#carryOut(fault)) {
+      this.#world.coverage.fault(fault.kind)
+      this.#world.note(`fault: ${fault.kind} at ${fault.at} for ${Math.round(fault.forMs)} ms`)
+    }
+  }
+
+  reached(process: Process, point: string): void {
+    for (const armed of this.#armed) {
+      const { fault } = armed
+      if (fault.point !== point) continue
+      armed.passed += 1
+      if (armed.passed !== fault.nth) continue
+      this.#armed = this.#armed.filter((each) => each !== armed)
+      this.#world.coverage.fault('point')
+      this.#world.coverage.point(point)
+      this.#world.note(`fault: ${process.name} ${fault.action}s at ${point}`)
+      if (fault.action === 'pause') this.#for(fault.forMs, process.stop())
+      else process.die()
+      return
+    }
+  }
+
+  heal(): void {
+    this.#armed = []
+    for (const undo of [...this.#undo]) undo()
+  }
+
+  #carryOut(fault: Fault): boolean {
+    const { network, disk } = this.#world
+    switch (fault.kind) {
+      case 'crash agent':
+      case 'crash worker':
+      case 'crash coordinator':
+        return this.#kill(this.#processOf(fault))
+      case 'crash machine':
+        return this.#powerCut(fault)
+      case 'pause agent':
+      case 'pause worker':
+      case 'pause coordinator': {
+        const process = this.#processOf(fault)
+        if (process?.isAlive !== true) return false
+        this.#for(fault.forMs, process.stop())
+        return true
+      }
+      case 'break agent':
+      case 'break worker':
+      case 'break control':
+      case 'break bulk':
+        return this.#break(fault, fault.kind.slice('break '.length) as Kind)
+      case 'flap agent':
+        return this.#flap(fault)
+      case 'cut one way':
+        this.#for(fault.forMs, network.cut(fault.at, fault.to))
+        return fault.at !== fault.to
+      case 'cut both ways':
+        this.#for(fault.forMs, network.cut(fault.at, fault.to))
+        this.#for(fault.forMs, network.cut(fault.to, fault.at))
+        return fault.at !== fault.to
+      case 'slow network':
+        network.slowness *= 20
+        this.#for(fault.forMs, () => {
+          network.slowness /= 20
+        })
+        return true
+      case 'doubles':
+        this.doubles += 1
+        this.#for(fault.forMs, () => {
+          this.doubles -= 1
+        })
+        return true
+      case 'slow disk':
+        disk.slowness *= 100
+        this.#for(fault.forMs, () => {
+          disk.slowness /= 100
+        })
+        return true
+      case 'full disk':
+        disk.full += 1
+        this.#for(fault.forMs, () => {
+          disk.full -= 1
+        })
+        return true
+      case 'point':
+        return false
+    }
+  }
+
+  /** Takes `undo` back after so long, or when everything heals. */
+  #for(forMs: number, undo: () => void): void {
+    const once = (): void => {
+      if (this.#undo.delete(once)) undo()
+    }
+    this.#undo.add(once)
+    this.#world.timeline.after(forMs, once)
+  }
+
+  #processOf({ kind, at, which }: Fault): Process | undefined {
+    if (kind.endsWith('coordinator')) return this.#world.coordinator?.process
+    const host = HOSTS.find((each) => each === at) ?? HOSTS[Math.floor(which * HOSTS.length)]
+    if (kind.endsWith('agent')) return this.#world.agents.get(host as string)?.process
+    const workers = this.#world.workersOn()
+    return workers[Math.floor(which * workers.length)]?.process
+  }
+
+  #kill(process: Process | undefined): boolean {
+    if (process?.isAlive !== true) return false
+    process.die()
+    return true
+  }
+
+  /** The machine goes down with all that runs there; its agent is started again by and by. */
+  #powerCut({ at }: Fault): boolean {
+    if (at === 'coordinator') return false
+    for (const worker of this.#world.workersOn(at)) worker.process.die(true)
+    this.#world.agents.get(at)?.process.die(true)
+    return true
+  }
+
+  #break({ which, forMs }: Fault, kind: Kind): boolean {
+    const open = [...this.#world.network.connections].filter((each) => each.kind === kind)
+    const connection = open[Math.floor(which * open.length)]
+    if (connection === undefined) return false
+    // One side knows at once, the other later, or only from the silence.
+    const later = forMs > 2_000 ? undefined : forMs
+    connection.break(which * 1000 - Math.floor(which * 1000) < 0.5 ? [1, later] : [later, 1])
+    return true
+  }
+
+  #flap({ at, forMs }: Fault): boolean {
+    const connectionsOf = (): Connection[] =>
+      [...this.#world.network.connections].filter(
+        ({ kind, ends }) => kind === 'agent' && ends.some(({ process }) => process.node === at),
+      )
+    for (let delayMs = 0; delayMs < Math.min(forMs, 6_000); delayMs += 700) {
+      this.#world.timeline.after(delayMs, () => {
+        if (this.#world.isHealing) return
+        for (const connection of connectionsOf()) connection.break([1, 20])
+      })
+    }
+    return connectionsOf().length > 0
+  }
+}

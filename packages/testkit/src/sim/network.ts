@@ -1,0 +1,125 @@
+/**
+ * The simulated network: which machines hear each other, how long that takes, and who listens where.
+ *
+ * Connections are as TCP has them: nothing is lost or overtaken within one. What is lost, is lost with the
+ * connection; a direction that is cut holds back what was sent until it is whole again, or somebody gives up.
+ */
+import { LIMITS } from '@godwit/protocol'
+import { Connection, type End } from './connection.ts'
+import type { Process } from './process.ts'
+import type { Random } from './random.ts'
+import type { Timeline } from './timeline.ts'
+
+export interface Dialling {
+  open(end: End): void
+  failed(): void
+}
+
+interface Listener {
+  readonly process: Process
+  accept(end: End): void
+}
+
+/** What a connection is for: faults name it, and its speed depends on it. */
+export type Kind = 'agent' | 'worker' | 'control' | 'bulk'
+
+export class Network {
+  readonly timeline: Timeline
+  readonly #random: Random
+  readonly #listeners = new Map<string, Listener>()
+  readonly connections = new Set<Connection>()
+  /** `from>to`, with how many faults cut it. */
+  readonly #cuts = new Map<string, number>()
+  readonly #waiting: (() => void)[] = []
+  /** Everything between machines takes so many times longer. */
+  slowness = 1
+  readonly #baseDelayMs: number
+  readonly #bytesPerMs: number
+
+  constructor(timeline: Timeline, random: Random, speed: { delayMs: number; bytesPerMs: number }) {
+    this.timeline = timeline
+    this.#random = random
+    this.#baseDelayMs = speed.delayMs
+    this.#bytesPerMs = speed.bytesPerMs
+  }
+
+  /** One message's way. */
+  delayMs(from: Process, to: Process): number {
+    if (from.node === to.node) return this.#random.between(0.02, 0.3)
+    const tail = this.#random.chance(0.02) ? this.#random.between(1, 20) : 1
+    return this.#baseDelayMs * this.#random.between(0.8, 1.5) * tail * this.slowness
+  }
+
+  /** A frame's time on the wire. */
+  sendingMs(bytes: number): number {
+    return (bytes / this.#bytesPerMs) * this.slowness
+  }
+
+  isCut(from: Process, to: Process): boolean {
+    return from.node !== to.node && (this.#cuts.get(`${from.node}>${to.node}`) ?? 0) > 0
+  }
+
+  /** Lets nothing pass from one machine to the other until it is mended. Returns what mends it. */
+  cut(from: string, to: string): () => void {
+    const key = `${from}>${to}`
+    this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1)
+    return () => {
+      this.#cuts.set(key, (this.#cuts.get(key) ?? 1) - 1)
+      for (const send of this.#waiting.splice(0)) send()
+    }
+  }
+
+  /** Tried again whenever something was mended. */
+  whenMended(send: () => void): void {
+    this.#waiting.push(send)
+  }
+
+  listen(process: Process, address: string, accept: (end: End) => void): () => void {
+    if (this.#listeners.get(address)?.process.isAlive) throw new Error(`${address} is taken`)
+    const listener = { process, accept }
+    this.#listeners.set(address, listener)
+    return () => {
+      if (this.#listeners.get(address) === listener) this.#listeners.delete(address)
+    }
+  }
+
+  /** Addresses at which somebody who lives listens. */
+  listening(): string[] {
+    return [...this.#listeners].filter(([, { process }]) => process.isAlive).map(([address]) => address)
+  }
+
+  dial(from: Process, address: string, kind: Kind, dialling: Dialling): void {
+    let isOver = false
+    const fail = (): void => {
+      if (isOver) return
+      isOver = true
+      from.hear(() => dialling.failed())
+    }
+    from.after(LIMITS.connectTimeoutMs, fail)
+    const listener = this.#listeners.get(address)
+    if (listener?.process.isAlive !== true) {
+      from.after(this.#random.between(0.1, 2), fail)
+      return
+    }
+    const { process } = listener
+    if (this.isCut(from, process) || this.isCut(process, from)) return
+    this.timeline.after(this.delayMs(from, process), () => {
+      if (this.#listeners.get(address) !== listener || !process.isAlive) {
+        this.timeline.after(this.delayMs(process, from), fail)
+        return
+      }
+      process.hear(() => {
+        if (isOver || !from.isAlive) return
+        isOver = true
+        const connection = new Connection(this, [from, process], kind)
+        const [near, far] = connection.ends
+        // Lost before it was open.
+        near.listen({ message: () => {}, closed: () => dialling.failed() })
+        connection.arrive(near, () => {
+          if (near.isOpen) dialling.open(near)
+        })
+        listener.accept(far)
+      })
+    })
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * A person at the command line: asks for runs, moves, cancels and stops, and follows every workload. What is asked for
+ * reaches the registry as a client's requests do; a coordinator that is away, or says no, is asked again a few times.
+ */
+import {
+  type ClientEvent,
+  type ClientOp,
+  type ClientRequest,
+  GodwitError,
+  type MigrationView,
+  type WorkloadView,
+} from '@godwit/protocol'
+import type { SimCoordinator } from './coordinator.ts'
+import type { Command } from './plan.ts'
+import type { World } from './world.ts'
+
+type Handler = (request: ClientRequest, client: unknown) => unknown
+interface Follower {
+  start(): void
+  stop(): void
+}
+
+const OVER = new Set(['completed', 'cancelled', 'failed'])
+const TRIES = 8
+const RETRY_MS = 1_000
+/** What another try may be answered otherwise. */
+const WORTH_ANOTHER = new Set([
+  'unreachable',
+  'not-running',
+  'host-disconnected',
+  'unknown-host',
+  'unknown-workload',
+  'disk-full',
+])
+
+export class Person {
+  readonly #world: World
+  readonly #seen = new Map<string, number>()
+  /** By workload: the latest attempt to follow it. */
+  readonly #following = new Map<string, object>()
+  readonly workloads = new Map<string, WorkloadView>()
+  readonly migrations = new Map<string, MigrationView>()
+  /** Asked for, with success. */
+  readonly wanted = new Set<string>()
+  readonly stopped = new Set<string>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  do(command: Command, tries = TRIES): void {
+    const request = requestOf(command, this.#world)
+    if (command.op === 'stop') {
+      this.stopped.add(command.workload)
+      this.#world.happened({ type: 'stopAsked', workload: command.workload })
+    }
+    this.#ask(request).then(
+      () => {},
+      (error: unknown) => {
+        if (!(error instanceof GodwitError)) return this.#world.bug(undefined, error)
+        this.#world.note(`${command.op} ${command.workload}: ${error.message}`)
+        if (tries === 1 || !WORTH_ANOTHER.has(error.kind)) return
+        if (command.op === 'run' || command.op === 'migrate')
+          this.#world.timeline.after(RETRY_MS, () => this.do(command, tries - 1))
+      },
+    )
+    if (command.op !== 'run') return
+    this.wanted.add(command.workload)
+    this.#world.happened({ type: 'ran', workload: command.workload })
+    this.#follow(command.workload)
+  }
+
+  /** A coordinator has come back: what it knows is followed again. */
+  followAll(): void {
+    for (const workload of this.wanted) this.#follow(workload)
+  }
+
+  /** Gives up waiting for moves that go on for ever. */
+  cancelAll(): void {
+    for (const { status, workload } of this.migrations.values()) {
+      if (!OVER.has(status)) this.do({ op: 'cancel', workload, atMs: this.#world.timeline.nowMs })
+    }
+  }
+
+  async views(): Promise<readonly WorkloadView[]> {
+    const reply = (await this.#ask({ op: 'workloads' })) as { workloads: WorkloadView[] }
+    return reply.workloads
+  }
+
+  async #ask(request: ClientRequest): Promise<unknown> {
+    const coordinator = this.#coordinator()
+    return this.#handler(coordinator, request.op)(request, this.#client(coordinator))
+  }
+
+  #follow(workload: string, attempt: object = {}): void {
+    const coordinator = this.#world.coordinator
+    this.#following.set(workload, attempt)
+    if (coordinator?.process.isAlive !== true || coordinator.registry === undefined) return
+    this.#world.touched()
+    let follower: Follower | undefined
+    const client = {
+      ...this.#client(coordinator),
+      follow: (_: string, made: Follower) => {
+        follower = made
+      },
+    }
+    const request = { op: 'follow', workload, fromStep: this.#seen.get(workload) ?? 0 } as const
+    Promise.resolve()
+      .then(() => this.#handler(coordinator, 'follow')(request, client))
+      .then(
+        () => follower?.start(),
+        () =>
+          this.#world.timeline.after(RETRY_MS, () => {
+            if (this.#following.get(workload) === attempt) this.#follow(workload, attempt)
+          }),
+      )
+  }
+
+  #coordinator(): SimCoordinator {
+    const { coordinator } = this.#world
+    this.#world.touched()
+    if (coordinator?.process.runs !== true || coordinator.registry === undefined)
+      throw new GodwitError('unreachable', 'the coordinator is away')
+    return coordinator
+  }
+
+  #handler(coordinator: SimCoordinator, op: ClientOp): Handler {
+    return coordinator.registry?.requests[op] as Handler
+  }
+
+  #client(coordinator: SimCoordinator): object {
+    return {
+      sink: (workload: string) => ({
+        send: (event: ClientEvent) => {
+          if (coordinator.process.isAlive) this.#hear(workload, event)
+        },
+        bufferedBytes: () => 0,
+      }),
+      follow: () => {},
+      unfollow: () => {},
+    }
+  }
+
+  #hear(workload: string, event: ClientEvent): void {
+    const world = this.#world
+    if (event.kind === 'steps') {
+      for (const { step, epoch, loss } of event.outputs) {
+        this.#seen.set(workload, Math.max(this.#seen.get(workload) ?? 0, step + 1))
+        world.happened({ type: 'accepted', workload, step, epoch, loss })
+      }
+    } else if (event.kind === 'workload') {
+      this.workloads.set(workload, event.workload)
+      world.happened({ type: 'workload', view: event.workload })
+    } else {
+      const before = this.migrations.get(event.migration.id)
+      this.migrations.set(event.migration.id, event.migration)
+      if (before?.status !== event.migration.status)
+        world.happened({ type: 'migration', view: event.migration })
+    }
+  }
+}
+
+function requestOf(command: Command, world: World): ClientRequest {
+  const { workload } = command
+  switch (command.op) {
+    case 'run': {
+      const { steps } = world.shapeOf(workload)
+      const { host } = command
+      return {
+        op: 'run',
+        program: 'simulated',
+        parameters: {},
+        steps,
+        host,
+        id: workload,
+        tracker: 'auto',
+        restartPolicy: command.restartPolicy,
+        ...(command.checkpointEveryMs !== undefined && { checkpointEveryMs: command.checkpointEveryMs }),
+      }
+    }
+    case 'migrate':
+      return { op: 'migrate', workload, to: command.to, options: command.options }
+    case 'cancel':
+    case 'checkpoint':
+    case 'stop':
+      return { op: command.op, workload }
+  }
+}

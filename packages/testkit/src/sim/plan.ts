@@ -1,0 +1,186 @@
+/**
+ * What happens in one run: who runs what, what is asked for when, and what goes wrong. All of it follows from the
+ * seed, and all of it is a list, so that a failure can be made smaller by leaving parts of it out.
+ */
+import { type MigrationOptions, migrationOptions, type RestartPolicy } from '@godwit/protocol'
+import { POINTS } from './points.ts'
+import type { ProgramShape } from './program.ts'
+import { Random } from './random.ts'
+
+export const HOSTS = ['a', 'b', 'c'] as const
+/** Runs and moves when everything else is over. */
+export const LAST_JOB = 'last'
+export const MACHINES = ['coordinator', ...HOSTS] as const
+
+export type Command = { readonly atMs: number; readonly workload: string } & (
+  | {
+      readonly op: 'run'
+      readonly host: string
+      readonly restartPolicy: RestartPolicy
+      readonly checkpointEveryMs?: number
+    }
+  | { readonly op: 'migrate'; readonly to: string; readonly options: MigrationOptions }
+  | { readonly op: 'cancel' }
+  | { readonly op: 'checkpoint' }
+  | { readonly op: 'stop' }
+)
+
+export const FAULT_KINDS = [
+  'crash agent',
+  'crash worker',
+  'crash coordinator',
+  'crash machine',
+  'pause agent',
+  'pause worker',
+  'pause coordinator',
+  'break agent',
+  'break worker',
+  'break control',
+  'break bulk',
+  'flap agent',
+  'cut one way',
+  'cut both ways',
+  'slow network',
+  'doubles',
+  'slow disk',
+  'full disk',
+  'point',
+] as const
+export type FaultKind = (typeof FAULT_KINDS)[number]
+
+export interface Fault {
+  readonly kind: FaultKind
+  readonly atMs: number
+  /** The machine that it happens to, or begins at. */
+  readonly at: string
+  /** The other machine of a cut. */
+  readonly to: string
+  readonly forMs: number
+  /** Which of several, in share. */
+  readonly which: number
+  /** `<role>/<point>`, the how manieth time it is reached after `atMs`, and what happens then. */
+  readonly point?: string
+  readonly nth?: number
+  readonly action?: 'crash' | 'pause'
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly shapes: Readonly<Record<string, ProgramShape>>
+  readonly network: { readonly delayMs: number; readonly bytesPerMs: number }
+  /** So different are clocks at most, as a share of time. */
+  readonly drift: number
+  readonly faultsUntilMs: number
+  readonly commands: readonly Command[]
+  readonly faults: readonly Fault[]
+}
+
+/** Which faults may be drawn: those whose answer is not built yet are left out by name. */
+export interface PlanFlags {
+  readonly leaveOut: ReadonlySet<FaultKind>
+}
+
+export function planOf(seed: number, { leaveOut }: PlanFlags): Plan {
+  const random = new Random(seed, 'plan')
+  const faultsUntilMs = random.between(12_000, 35_000)
+  const names = ['job', 'other', 'third'].slice(0, 1 + random.integer(3))
+  const shapes = Object.fromEntries(
+    names.map((name) => [name, shapeOf(random, faultsUntilMs / names.length)]),
+  )
+  const lastShape = { ...shapeOf(random, 0), pages: 16, writes: 4, computeMs: 50, applyMs: 5, steps: 150 }
+  const kinds = FAULT_KINDS.filter((kind) => !leaveOut.has(kind))
+  const level = random.pick([0, 2, 4, 8, 8, 16, 30])
+  const faults = Array.from({ length: level }, () => faultOf(random, kinds, faultsUntilMs))
+  return {
+    seed,
+    shapes: { ...shapes, [LAST_JOB]: lastShape },
+    network: {
+      delayMs: random.pick([0.3, 1, 1, 5, 40]),
+      bytesPerMs: random.pick([100, 400, 2_000, 20_000]),
+    },
+    drift: random.pick([0, 0.0001, 0.01, 0.1]),
+    faultsUntilMs,
+    commands: names.flatMap((name) => commandsOf(random, name, faultsUntilMs)),
+    faults: faults.sort((a, b) => a.atMs - b.atMs),
+  }
+}
+
+function shapeOf(random: Random, forMs: number): ProgramShape {
+  const pages = random.pick([8, 16, 48, 96])
+  const computeMs = random.pick([20, 60, 150, 300])
+  const applyMs = computeMs * random.pick([0.05, 0.3])
+  const splits = random.chance(0.7)
+  const usualSteps = forMs / (computeMs + applyMs)
+  return {
+    seed: random.integer(2 ** 31),
+    pages,
+    writes: Math.max(1, Math.floor(pages * random.pick([0.1, 0.5, 1]))),
+    splits,
+    deltaBytes: splits ? random.pick([8, 1_024, 65_536]) : 0,
+    computeMs,
+    applyMs,
+    steps: Math.max(5, Math.floor(usualSteps * random.pick([0.5, 1, 4, 4, 4]))),
+  }
+}
+
+function commandsOf(random: Random, workload: string, untilMs: number): Command[] {
+  const commands: Command[] = [
+    {
+      op: 'run',
+      workload,
+      host: random.pick(HOSTS),
+      atMs: random.between(200, 1_500),
+      restartPolicy: random.chance(0.9) ? 'on-failure' : 'never',
+      ...(random.chance(0.7) && { checkpointEveryMs: random.pick([1_000, 3_000, 10_000]) }),
+    },
+  ]
+  const moves = 1 + random.integer(4)
+  for (let move = 0; move < moves; move++) {
+    const atMs = random.between(1_800, untilMs)
+    commands.push({ op: 'migrate', workload, to: random.pick(HOSTS), options: optionsOf(random), atMs })
+    if (random.chance(0.2)) commands.push({ op: 'cancel', workload, atMs: atMs + random.between(0, 4_000) })
+  }
+  if (random.chance(0.3)) commands.push({ op: 'checkpoint', workload, atMs: random.between(2_000, untilMs) })
+  if (random.chance(0.08)) commands.push({ op: 'stop', workload, atMs: random.between(3_000, untilMs) })
+  return commands.sort((a, b) => a.atMs - b.atMs)
+}
+
+function optionsOf(random: Random): MigrationOptions {
+  return migrationOptions.parse({
+    downtimeLimitMs: random.pick([5, 50, 300, 300, 2_000]),
+    ...(random.chance(0.2) && { maxDowntimeMs: random.pick([5, 100, 1_000]) }),
+    method: random.chance(0.1) ? 'stopcopy' : 'precopy',
+    parkPoint: random.pick(['auto', 'auto', 'boundary', 'preApply']),
+    streams: random.pick([1, 1, 2, 3]),
+    onStall: random.pick(['wait', 'raiseLimit', 'throttle', 'giveUp']),
+    timeoutMs: random.pick([1_500, 5_000, 30_000, 600_000]),
+    verify: random.chance(0.15),
+    onTimeout: random.pick(['cancel', 'force']),
+  })
+}
+
+function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): Fault {
+  const usual = kinds.filter((kind) => kind !== 'point')
+  const kind = random.chance(0.4) ? 'point' : random.pick(usual)
+  const fault: Fault = {
+    kind,
+    atMs: random.between(300, untilMs),
+    at: random.pick(MACHINES),
+    to: random.pick(MACHINES),
+    // Mostly short; now and then past every heartbeat.
+    forMs: random.chance(0.7) ? random.between(50, 3_000) : random.between(3_000, 20_000),
+    which: random.next(),
+  }
+  if (kind !== 'point') return fault
+  const points = kinds.includes('crash coordinator')
+    ? POINTS
+    : POINTS.filter((point) => !point.startsWith('coordinator/'))
+  return {
+    ...fault,
+    // Points of a switchover come late by themselves.
+    atMs: random.between(0, untilMs * 0.6),
+    point: random.pick(points),
+    nth: random.pick([1, 1, 1, 2, 3]),
+    action: random.chance(0.6) ? 'crash' : 'pause',
+  }
+}

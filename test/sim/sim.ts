@@ -1,0 +1,166 @@
+/**
+ * `npm run sim`: simulated clusters by the thousand.
+ *
+ *     npm run sim -- --seeds N --from S [--json]      so many runs, beginning with seed S
+ *     npm run sim -- --seed K [--trace]               one of them, with all that happens
+ *     npm run sim -- --replay FILE                    a plan as it was printed
+ *
+ * Seeds are shared out over processes. A failure is made smaller and printed with what replays it. A large run must
+ * also have reached every point, fault and cell that can be reached: one that did not has proved less than it seems.
+ */
+import { fork } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  addCoverage,
+  type Coverage,
+  CoverageOf,
+  type Plan,
+  planOf,
+  type Result,
+  runPlan,
+  sameInvariant,
+  shrink,
+} from '@godwit/testkit/sim'
+import { FLAGS } from './flags.ts'
+import { gapsIn, MIN_SEEDS_FOR_GAPS, summaryOf } from './reached.ts'
+
+/** Seeds that a process is given at a time. */
+const CHUNK = 20
+const PROGRESS_MS = 5_000
+/** A run in which less happened proves nothing. */
+const MIN_HAPPENED = 400
+const MAX_SHOWN = 5
+
+interface Chunk {
+  readonly from: number
+  readonly count: number
+}
+
+interface Done {
+  readonly results: readonly Pick<Result, 'seed' | 'violation' | 'happened'>[]
+  readonly coverage: Coverage
+}
+
+async function runChunk({ from, count }: Chunk): Promise<Done> {
+  const results: Done['results'][number][] = []
+  const { counts } = new CoverageOf()
+  for (let seed = from; seed < from + count; seed++) {
+    const { violation, happened, coverage } = await runPlan(planOf(seed, FLAGS))
+    const moves = Object.values(coverage.migrations).reduce((sum, each) => sum + each, 0)
+    const poor =
+      happened < MIN_HAPPENED || moves === 0 ? `poor: ${happened} events, ${moves} moves` : undefined
+    results.push({ seed, violation: violation ?? poor, happened })
+    addCoverage(counts, coverage)
+  }
+  return { results, coverage: counts }
+}
+
+/** A process that runs what it is sent. */
+function serve(): void {
+  process.on('message', (chunk: Chunk) => {
+    runChunk(chunk).then(
+      (done) => process.send?.(done),
+      (error: unknown) => {
+        console.error(chunk, error)
+        process.exit(1)
+      },
+    )
+  })
+}
+
+async function runMany(from: number, seeds: number, isJson: boolean): Promise<void> {
+  const beganMs = performance.now()
+  const { counts } = new CoverageOf()
+  const failed: { seed: number; violation: string }[] = []
+  let [next, passed, happened] = [from, 0, 0]
+  const minutes = (): number => (performance.now() - beganMs) / 60_000
+  const progress = setInterval(() => {
+    const rate = Math.round(passed / minutes())
+    console.error(`${passed} of ${seeds} seeds, ${rate} a minute, ${failed.length} failed`)
+  }, PROGRESS_MS)
+  const work = async (): Promise<void> => {
+    const child = fork(new URL(import.meta.url), ['--serve'], { execArgv: ['--import', 'tsx'] })
+    while (next < from + seeds) {
+      const chunk = { from: next, count: Math.min(CHUNK, from + seeds - next) }
+      next += chunk.count
+      const done = await new Promise<Done>((resolve, reject) => {
+        child.once('message', (message) => resolve(message as Done))
+        child.once('exit', () =>
+          reject(new Error(`the process that ran seeds from ${chunk.from} on is gone`)),
+        )
+        child.send(chunk)
+      })
+      child.removeAllListeners()
+      addCoverage(counts, done.coverage)
+      for (const { seed, violation, happened: events } of done.results) {
+        passed += 1
+        happened += events
+        if (violation !== undefined) failed.push({ seed, violation })
+      }
+    }
+    child.disconnect()
+  }
+  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+  clearInterval(progress)
+  const gaps = seeds >= MIN_SEEDS_FOR_GAPS ? gapsIn(counts) : []
+  const seedsPerMinute = Math.round(passed / minutes())
+  const totals = { seeds: passed, from, happened, seedsPerMinute, failed: failed.length }
+  if (isJson) console.log(JSON.stringify({ ...totals, failures: failed, gaps, coverage: counts }))
+  else console.log(summaryOf(totals, counts))
+  for (const { seed, violation } of failed.slice(MAX_SHOWN)) console.error(`seed ${seed}: ${violation}`)
+  for (const { seed } of failed.slice(0, MAX_SHOWN)) await explain(planOf(seed, FLAGS))
+  for (const gap of gaps) console.error(`not reached: ${gap}`)
+  if (failed.length > 0 || gaps.length > 0) process.exitCode = 1
+}
+
+/** Says what is wrong with a plan, and with the smallest part of it that is wrong in the same way. */
+async function explain(plan: Plan): Promise<void> {
+  const { violation, lastLines } = await runPlan(plan)
+  if (violation === undefined) return console.error(`seed ${plan.seed} failed, and does not fail again`)
+  const smallest = await shrink(plan, async (smaller) =>
+    sameInvariant((await runPlan(smaller)).violation, violation),
+  )
+  const after = await runPlan(smallest)
+  const file = join(tmpdir(), `godwit-sim-${plan.seed}.json`)
+  writeFileSync(file, JSON.stringify(smallest))
+  console.error(`\nseed ${plan.seed}: ${violation}`)
+  console.error(
+    lastLines
+      .slice(-15)
+      .map((line) => `    ${line}`)
+      .join('\n'),
+  )
+  console.error(`replay: npm run sim -- --seed ${plan.seed} --trace`)
+  console.error(`smaller: ${after.violation}`)
+  for (const part of [...smallest.commands, ...smallest.faults]) console.error(`    ${JSON.stringify(part)}`)
+  console.error(`replay: npm run sim -- --replay ${file} --trace`)
+}
+
+async function runOne(plan: Plan, isTraced: boolean): Promise<void> {
+  const result = await runPlan(plan, isTraced ? console.log : undefined)
+  console.log(`seed ${plan.seed}: ${result.violation ?? 'all is well'}; ${result.happened} events`)
+  if (result.violation === undefined) return
+  process.exitCode = 1
+  if (!isTraced) await explain(plan)
+}
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '100' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    replay: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
+    serve: { type: 'boolean', default: false },
+  },
+})
+if (values.serve) serve()
+else if (values.replay !== undefined) {
+  const text = values.replay.startsWith('{') ? values.replay : readFileSync(values.replay, 'utf8')
+  await runOne(JSON.parse(text) as Plan, values.trace)
+} else if (values.seed !== undefined) await runOne(planOf(Number(values.seed), FLAGS), values.trace)
+else await runMany(Number(values.from), Number(values.seeds), values.json)

@@ -9,7 +9,7 @@
  * happened. The exception is what follows from the ownership record, which is written already: a claim is answered first and
  * written down after, because the job stands still meanwhile. `resume` makes up for it.
  */
-import type { ErrorReport, MigrationView, Output, ToWorker } from '@godwit/protocol'
+import { type ErrorReport, LIMITS, type MigrationView, type Output, type ToWorker } from '@godwit/protocol'
 import type { Clock } from './clock.ts'
 import { Deferred } from './deferred.ts'
 import {
@@ -198,19 +198,30 @@ export class Move {
   /** `writeDown`: before or after the effects, see above. */
   async #enter({ state, effects }: MigrationStep, writeDown: 'before' | 'after' = 'before'): Promise<void> {
     const before = this.#state
-    if (writeDown === 'before' && isNews(before, state)) await this.#edge.save(this.#record(state))
-    this.#state = state
-    for (const effect of effects) await this.#carryOut(effect)
-    if (writeDown === 'after' && isNews(before, state)) await this.#edge.save(this.#record(this.#state))
-    if (this.isOver) this.#over.resolve()
+    const isWritten = isNews(before, state)
     this.#cancelTimer()
-    const dueMs = deadlineMs(this.#state)
-    if (dueMs !== undefined) {
-      const { clock } = this.#edge
-      this.#cancelTimer = clock.after(Math.max(0, dueMs - clock.nowMs()), () => this.#edge.due())
+    try {
+      if (writeDown === 'before' && isWritten) await this.#edge.save(this.#record(state))
+      this.#state = state
+      for (const effect of effects) await this.#carryOut(effect)
+      if (writeDown === 'after' && isWritten) await this.#edge.save(this.#record(this.#state))
+    } catch (error) {
+      // What the store refused is not entered; the time for it comes again.
+      this.#armTimer(LIMITS.repeatMs)
+      throw error
     }
+    if (this.isOver) this.#over.resolve()
+    this.#armTimer(0)
     // An answer to a question of this step has told of it already.
     if (state !== before && state === this.#state) this.#edge.changed(this.view())
+  }
+
+  #armTimer(atLeastMs: number): void {
+    this.#cancelTimer()
+    const dueMs = deadlineMs(this.#state)
+    if (dueMs === undefined) return
+    const { clock } = this.#edge
+    this.#cancelTimer = clock.after(Math.max(atLeastMs, dueMs - clock.nowMs()), () => this.#edge.due())
   }
 
   async #carryOut(effect: MigrationEffect): Promise<void> {

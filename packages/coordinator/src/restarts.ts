@@ -111,7 +111,7 @@ export class Restarts {
       return
     }
     // Written down by a coordinator that ended before it was launched, or before it could be heard.
-    this.#launch()
+    await this.#launch()
   }
 
   /** Its agent came back, with the worker. */
@@ -121,8 +121,8 @@ export class Restarts {
     this.#armSetup()
   }
 
-  hostBack(): void {
-    if (this.#stage === 'waiting' && this.#isDue) this.#launch()
+  async hostBack(): Promise<void> {
+    if (this.#stage === 'waiting' && this.#isDue) await this.#launch()
   }
 
   /** The job is over. */
@@ -149,21 +149,25 @@ export class Restarts {
     this.#attempt = { id: makeRestartId(), workerId: makeWorkerId(workload, epoch + 1), epoch, error }
     this.#stage = 'waiting'
     this.#isDue = false
-    await this.#edge.save()
     const delayMs = restartDelayMs(count)
-    if (delayMs === 0) this.#due()
-    else this.#after(delayMs, async () => this.#due())
+    if (delayMs > 0) {
+      this.#after(delayMs, () => this.#due())
+      await this.#edge.save()
+    } else await this.#due()
     return true
   }
 
-  #due(): void {
+  async #due(): Promise<void> {
     this.#isDue = true
-    if (this.#edge.isConnected()) this.#launch()
+    if (this.#edge.isConnected()) await this.#launch()
+    else await this.#edge.save()
   }
 
-  #launch(): void {
+  /** What can't be written down is tried again when the agents are back: they are sent away then. */
+  async #launch(): Promise<void> {
     const attempt = this.#attempt
     if (attempt === undefined) return
+    await this.#edge.save()
     this.#stage = 'launched'
     this.#edge.launch(attempt)
     this.#armSetup()

@@ -19,6 +19,7 @@ import {
   LIMITS,
   type MigrationOptions,
   type MigrationView,
+  toErrorReport,
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
@@ -28,17 +29,16 @@ import { Deferred } from './deferred.ts'
 import type { Inventory } from './inventory.ts'
 import type { KeyValueStore, Write } from './key-value.ts'
 import { Ledger } from './ledger.ts'
-import type { MigrationPlan } from './migration-state.ts'
-import { Move, type MoveEdge } from './move.ts'
-import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
+import { makeWorkerId } from './names.ts'
 import { OutputFeed } from './output-feed.ts'
 import { OutputHistory } from './output-history.ts'
-import { newestRange, recover } from './ownership.ts'
+import { newestRange } from './ownership.ts'
 import { beginRecomputation } from './recomputation.ts'
 import { KEYS, type MigrationRecord, type WorkloadRecord, writeOf } from './records.ts'
-import { NO_RESTARTS } from './restart-policy.ts'
+import { isRestartable, NO_RESTARTS } from './restart-policy.ts'
 import { type Attempt, Restarts } from './restarts.ts'
 import { SerialQueue } from './serial-queue.ts'
+import { WorkloadMoves } from './workload-moves.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
 import { REAP_MS, WorkloadWorkers } from './workload-workers.ts'
 
@@ -67,6 +67,7 @@ export class Workload {
   readonly #ledger: Ledger
   readonly #restarts: Restarts
   readonly #checkpoints: Checkpoints
+  readonly #moves: WorkloadMoves
   readonly #order: number
   readonly #started = new Deferred()
   readonly #over = new Deferred()
@@ -78,7 +79,6 @@ export class Workload {
   #resumeEpoch: number | undefined
   #error: ErrorReport | undefined
   #end: Said<'ended'> | undefined
-  #move: Move | undefined
   #stop: 'no' | 'wanted' | 'sent'
   #cancelTimer: () => void = () => {}
 
@@ -135,6 +135,22 @@ export class Workload {
       record.checkpoint,
     )
     this.feed = new OutputFeed(ledger.history, () => this.view(), clock)
+    this.#moves = new WorkloadMoves({
+      workload: spec.id,
+      ledger,
+      workers: this.#workers,
+      inventory,
+      clock,
+      log: this.#log,
+      nextOrder: () => services.nextOrder(),
+      owner: () => ({ host: this.#host, workerId: this.#owner, isActive: this.isActive }),
+      mustRun: (what) => this.#mustRun(what),
+      save: (move) => this.#save(writeOf(KEYS.migration(move.state.plan.id), move)),
+      own: (host, workerId, undone) => this.#own(host, workerId, undone),
+      lost: (error) => this.#ownerLost(error),
+      changed: (view) => this.#migrationChanged(view),
+      later: (task) => this.#later(task),
+    })
   }
 
   static create(spec: WorkloadSpec, host: string, services: Services): Workload {
@@ -160,22 +176,20 @@ export class Workload {
     const workload = new Workload(record, ledger, services)
     const { owner, host, prepared, attempt } = record
     if (prepared !== undefined) workload.#workers.isPrepared(owner, prepared)
+    const move = migration && workload.#moves.restore(migration)
+    // Whoever lives of a job that is over is killed as one that nobody knows.
     if (!workload.isActive) return workload
     // During a restart the old owner is no more.
-    if (attempt === undefined) workload.#workers.isKnown(owner, host)
-    else workload.#workers.isKnown(attempt.workerId, host)
-    if (migration === undefined) return workload
-    const move = Move.restore(
-      migration,
-      ledger.history,
-      workload.#moveEdge(() => move),
-    )
-    workload.#move = move
+    workload.#workers.isKnown(attempt?.workerId ?? owner, host)
+    if (move === undefined) return workload
     const { sourceWorker, from, targetWorker, to } = move.plan
-    if (!move.isOver && attempt === undefined) workload.#workers.isKnown(sourceWorker, from)
+    if (move.isOver) {
+      if (move.status === 'completed') workload.#workers.isKnown(sourceWorker, from)
+      return workload
+    }
+    if (attempt === undefined) workload.#workers.isKnown(sourceWorker, from)
     // One that was to be killed may live: its agent is told that nobody knows it.
-    if (!move.isOver && move.status !== 'cancelling') workload.#workers.isKnown(targetWorker, to)
-    if (move.status === 'completed') workload.#workers.isKnown(sourceWorker, from)
+    if (move.status !== 'cancelling') workload.#workers.isKnown(targetWorker, to)
     return workload
   }
 
@@ -201,7 +215,7 @@ export class Workload {
 
   /** Of the migration that is under way or was the latest. */
   get migration(): MigrationView | undefined {
-    return this.#move?.view()
+    return this.#moves.latest?.view()
   }
 
   view(): WorkloadView {
@@ -212,7 +226,7 @@ export class Workload {
       record: this.#ledger.record,
       history: this.feed.history,
       prepared: this.#workers.prepared(this.#owner),
-      migration: this.#move?.isOver === false ? this.#move.plan.id : undefined,
+      migration: this.#moves.open?.plan.id,
       stateDigest: this.#status === 'finished' ? this.#end?.stateDigest : undefined,
       restarts: this.#restarts.count.total,
       checkpoint: this.#checkpoints.latest,
@@ -224,7 +238,14 @@ export class Workload {
   /** Settles when the workload trains. Errors: what kept it from starting, `setup-timeout`, `host-disconnected`. */
   async start(): Promise<WorkloadView> {
     await this.#do(async () => {
-      await this.#ledger.create(this.#writes())
+      try {
+        await this.#ledger.create(this.#writes())
+      } catch (error) {
+        // It was not written down, so it never was: its name is free.
+        this.#status = 'failed'
+        this.#error = toErrorReport(error)
+        throw error
+      }
       this.#launch()
     })
     return this.started()
@@ -239,7 +260,8 @@ export class Workload {
   /** Goes on where an earlier coordinator ended. Called once, before any agent is heard. */
   resume(): void {
     this.#later(async () => {
-      await this.#move?.resume(this.#ledger.record)
+      if (this.isActive) await this.#moves.latest?.resume(this.#ledger.record)
+      else await this.#moves.open?.workloadEnded()
       if (this.#status === 'starting') this.#after(LIMITS.setupTimeoutMs, () => this.#startTooSlow())
       if (this.#stop === 'wanted') this.#limitStop()
     })
@@ -248,52 +270,15 @@ export class Workload {
   /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
   migrate(to: string, options: MigrationOptions): Promise<MigrationView> {
     return this.#do(async () => {
-      // Asked for by somebody whose connection broke before the answer came.
-      if (this.#move?.isOver === false && this.#move.plan.to === to) return this.#move.view()
-      const { epoch } = this.#ledger
-      const plan: MigrationPlan = {
-        id: makeMigrationId(),
-        ...this.wayTo(to),
-        targetWorker: makeWorkerId(this.id, epoch + 1),
-        epoch,
-        secret: makeSecret(),
-        options,
-        startedAtMs: this.#services.clock.nowMs(),
-      }
-      this.#move?.close()
-      const move: Move = Move.create(
-        plan,
-        this.#services.nextOrder(),
-        this.feed.history,
-        this.#moveEdge(() => move),
-      )
-      this.#move = move
-      this.#log.info({ migration: plan.id, from: plan.from, to }, 'migration begins')
-      await move.begin()
+      const view = await this.#moves.begin(to, options)
       this.feed.workloadChanged()
-      return move.view()
+      return view
     })
   }
 
   /** From where and to where a migration would go. Errors: those of `migrate`. */
-  wayTo(to: string): Pick<MigrationPlan, 'workload' | 'from' | 'to' | 'sourceAddress' | 'sourceWorker'> {
-    this.#mustRun('can be moved')
-    // Its state is older than what was accepted: no claim to it would be granted.
-    const { recomputation } = this.#ledger
-    if (recomputation !== undefined) {
-      throw new GodwitError(
-        'not-running',
-        `${this.id} is taking steps again after a restart, ${recomputation.nextStep} of ${recomputation.untilStep}: it can be moved once it has caught up`,
-      )
-    }
-    if (this.#move?.isOver === false) {
-      const { id, to } = this.#move.plan
-      throw new GodwitError('already-migrating', `${this.id} is on its way to ${to} (${id})`)
-    }
-    if (to === this.#host) throw new GodwitError('already-there', `${this.id} runs on ${to} already`)
-    this.#services.inventory.connectedHost(to)
-    const { address: sourceAddress } = this.#services.inventory.connectedHost(this.#host)
-    return { workload: this.id, from: this.#host, to, sourceAddress, sourceWorker: this.#owner }
+  wayTo(to: string): ReturnType<WorkloadMoves['wayTo']> {
+    return this.#moves.wayTo(to)
   }
 
   /**
@@ -301,25 +286,8 @@ export class Workload {
    * Errors: `unknown-migration`, `out-of-order` when the target owns the workload already.
    */
   async cancel(): Promise<MigrationView> {
-    const move = await this.#do(async () => {
-      const move = this.#move
-      if (move === undefined || move.isOver) {
-        throw new GodwitError('unknown-migration', `${this.id} has no migration under way`)
-      }
-      if (!move.isCancellable && move.status !== 'cancelling') {
-        throw new GodwitError(
-          'out-of-order',
-          `${this.id} has just moved to ${move.plan.to}: there is nothing left to cancel`,
-        )
-      }
-      await move.handle({ type: 'cancel', error: { kind: 'cancelled', message: 'cancelled by request' } })
-      return move
-    })
-    const late = new Deferred()
-    const cancelTimer = this.#services.clock.after(LIMITS.cancelWithinMs, () => late.resolve())
-    await Promise.race([move.over, late.promise])
-    cancelTimer()
-    return move.view()
+    const move = await this.#do(() => this.#moves.cancel())
+    return this.#moves.waitForEnd(move)
   }
 
   /** Settles when the checkpoint is written. Errors: `not-running`, `host-disconnected`, `checkpoint-failed`. */
@@ -341,7 +309,7 @@ export class Workload {
       await this.#save()
       this.#limitStop()
       const error: ErrorReport = { kind: 'cancelled', message: 'the workload was stopped' }
-      await this.#move?.handle({ type: 'cancel', error })
+      await this.#moves.latest?.handle({ type: 'cancel', error })
       // Its agent kills the worker when it comes back: it is not known any more.
       if (!this.#services.inventory.isConnected(this.#host)) await this.#stopNow()
     })
@@ -357,18 +325,17 @@ export class Workload {
     this.#later(async () => {
       // Written down by a coordinator that ended before it was launched.
       if (workerId === this.#owner && this.#status === 'starting' && !this.#launched) return this.#launch()
+      const known = this.#services.inventory.worker(workerId)
       this.#workers.forget(workerId)
       this.#checkpoints.gone(workerId)
       const gone = error ?? { kind: 'worker-crashed', message: `worker ${workerId} ended without saying why` }
-      if (workerId === this.#restarts.attempt?.workerId) return this.#restarts.exited(workerId, gone)
-      const move = this.#openMoveOf(workerId)
-      // With a migration under way it decides what the loss of one of its sides means.
-      if (move !== undefined) {
-        await move.handle({
-          type: workerId === move.plan.sourceWorker ? 'sourceExited' : 'targetExited',
-          error: gone,
-        })
-      } else if (workerId === this.#owner) await this.#ownerLost(gone)
+      try {
+        await this.#exited(workerId, gone)
+      } catch (error) {
+        // It is said once: should it not have been written down, it is missed when its agent connects anew.
+        if (known !== undefined) this.#workers.isKnown(workerId, known.host)
+        throw error
+      }
     })
   }
 
@@ -379,14 +346,15 @@ export class Workload {
         this.#workers.kill(this.#owner)
         await this.#lost({ kind: 'host-disconnected', message: `the agent of ${host} disconnected` })
       }
-      if (this.#move?.plan.to === host) await this.#move.handle({ type: 'targetHostLost' })
+      const move = this.#moves.latest
+      if (move?.plan.to === host) await move.handle({ type: 'targetHostLost' })
     })
   }
 
   /** The agent of `host` has come back; its workers are told of one by one, before. */
   hostBack(host: string): void {
     this.#later(async () => {
-      if (host === this.#host) this.#restarts.hostBack()
+      if (host === this.#host) await this.#restarts.hostBack()
     })
   }
 
@@ -396,7 +364,7 @@ export class Workload {
       this.#launched = true
       this.#restarts.back(workerId)
       this.#acknowledge(workerId)
-      const move = this.#move
+      const move = this.#moves.latest
       if (workerId === move?.plan.sourceWorker) await move.handle({ type: 'sourceHostBack' })
       if (workerId === move?.plan.targetWorker) await move.handle({ type: 'targetHostBack' })
       if (workerId !== this.#owner) return
@@ -418,7 +386,7 @@ export class Workload {
     this.#cancelTimer()
     this.#workers.close()
     this.#restarts.close()
-    this.#move?.close()
+    this.#moves.close()
     this.feed.close()
   }
 
@@ -440,7 +408,7 @@ export class Workload {
       case 'hello':
         return
       default:
-        return this.#hearOfMigration(workerId, message)
+        return this.#moves.hear(workerId, message)
     }
   }
 
@@ -456,10 +424,13 @@ export class Workload {
       this.#log.info({ host: this.#host }, 'workload trains')
       this.#started.resolve()
       this.feed.workloadChanged()
-    } else if (workerId === this.#move?.plan.targetWorker) {
-      const source = this.#workers.prepared(this.#move.plan.sourceWorker)
+      return
+    }
+    const move = this.#moves.latest
+    if (workerId === move?.plan.targetWorker) {
+      const source = this.#workers.prepared(move.plan.sourceWorker)
       const differs = source === undefined ? undefined : difference(source.identity, message.identity)
-      await this.#move.handle({ type: 'targetPrepared', difference: differs })
+      await move.handle({ type: 'targetPrepared', difference: differs })
     }
   }
 
@@ -477,7 +448,7 @@ export class Workload {
     this.#acknowledge(workerId)
     if (accepted.length === 0) return
     this.feed.stepsAdded()
-    await this.#move?.accepted(accepted, this.#ledger.record)
+    await this.#moves.latest?.accepted(accepted, this.#ledger.record)
     await this.#finishIfEnded()
   }
 
@@ -502,70 +473,24 @@ export class Workload {
     if (end.epoch !== epoch || end.steps !== record.acceptedSteps) return
     this.#log.info({ steps: end.steps, stateDigest: end.stateDigest }, 'workload finished')
     await this.#ends('finished')
-    await this.#move?.workloadEnded()
+    await this.#moves.latest?.workloadEnded()
   }
 
   async #onFailed(workerId: string, error: ErrorReport): Promise<void> {
     if (workerId === this.#restarts.attempt?.workerId) return this.#restarts.exited(workerId, error)
-    const move = this.#openMoveOf(workerId)
+    const move = this.#moves.openOf(workerId)
     if (workerId === move?.plan.targetWorker) return move.handle({ type: 'targetFailed', error })
+    if (move !== undefined && isRestartable(error.kind)) return move.handle({ type: 'sourceExited', error })
     if (workerId === this.#owner) await this.#ownerLost(error)
   }
 
-  async #hearOfMigration(
-    workerId: string,
-    message: Exclude<
-      FromWorker,
-      { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' | 'hello' | 'checkpointed' }
-    >,
-  ): Promise<void> {
-    const move = this.#move
-    const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker
-    if (move === undefined || message.migrationId !== move.plan.id || workerId !== speaker) {
-      if (message.type === 'recover') return this.#recoverLate(workerId, message.migrationId, message.error)
-      this.#log.warn({ workerId, type: message.type, migration: message.migrationId }, 'not heard')
-      return
-    }
-    switch (message.type) {
-      case 'outgoingOpened':
-        return move.handle({ type: 'outgoingOpened', port: message.port })
-      case 'migrationProgress':
-        return move.handle({ type: 'progress', status: message.status, progress: message.progress })
-      case 'claim':
-        return move.handle({ type: 'claim', fromStep: message.fromStep })
-      case 'recover':
-        return move.handle({ type: 'recover', error: message.error })
-      case 'migrationEnded': {
-        const { status, report, error } = message
-        return move.handle({ type: 'sourceEnded', status, report, error })
-      }
-    }
-  }
-
-  /**
-   * From a source that missed the end of a migration before the latest: frozen as it is, it would train no more and
-   * refuse to move. The newer migration goes first, since its claim rests on the epoch that changes here.
-   */
-  async #recoverLate(workerId: string, migration: string, error: ErrorReport): Promise<void> {
-    const isOwner = workerId === this.#owner && this.isActive
-    if (isOwner && this.#move?.isOver === false) {
-      this.#log.warn({ workerId, migration }, 'the source is frozen by an earlier migration')
-      await this.#move.handle({ type: 'cancel', error })
-      // Asked again, it is answered once the source has refused the newer one.
-      if (!this.#move.isOver) return
-    }
-    const { epoch } = this.#ledger
-    const host = this.#host
-    const decision = isOwner
-      ? await this.#ledger.decide((record) => recover(record, { migration, epoch, host }))
-      : { granted: false, epoch }
-    this.#workers.tell(workerId, {
-      type: 'recoverResult',
-      migrationId: migration,
-      granted: decision.granted,
-      epoch: decision.epoch,
-    })
-    if (decision.granted) this.feed.workloadChanged()
+  async #exited(workerId: string, error: ErrorReport): Promise<void> {
+    if (workerId === this.#restarts.attempt?.workerId) return this.#restarts.exited(workerId, error)
+    const move = this.#moves.openOf(workerId)
+    // With a migration under way it decides what the loss of one of its sides means.
+    if (workerId === move?.plan.targetWorker) return move.handle({ type: 'targetExited', error })
+    if (move !== undefined) return move.handle({ type: 'sourceExited', error })
+    if (workerId === this.#owner) await this.#ownerLost(error)
   }
 
   // ---- starts, restarts and ends
@@ -628,13 +553,20 @@ export class Workload {
     }
     await this.#ends(this.#stop === 'no' ? 'failed' : 'stopped')
     this.#started.reject(fromErrorReport(error))
-    await this.#move?.workloadEnded()
+    await this.#moves.latest?.workloadEnded()
   }
 
   async #ends(status: 'finished' | 'stopped' | 'failed'): Promise<void> {
     this.#status = status
     this.#restarts.cancel()
-    await this.#save()
+    try {
+      await this.#save()
+    } finally {
+      this.#endWorkers(status)
+    }
+  }
+
+  #endWorkers(status: 'finished' | 'stopped' | 'failed'): void {
     this.#cancelTimer()
     this.#workers.tell(this.#owner, { type: 'stop' })
     this.#workers.retire(this.#owner)
@@ -652,7 +584,7 @@ export class Workload {
 
   /** Once no migration needs the worker any more. */
   async #sendStop(): Promise<void> {
-    if (this.#stop !== 'wanted' || !this.isActive || this.#move?.isOver === false) return
+    if (this.#stop !== 'wanted' || !this.isActive || this.#moves.open !== undefined) return
     this.#stop = 'sent'
     if (this.#status === 'restarting') return this.#stopNow()
     this.#workers.tell(this.#owner, { type: 'stop' })
@@ -661,7 +593,7 @@ export class Workload {
 
   async #stopNow(): Promise<void> {
     if (!this.isActive) return
-    const { sourceWorker, targetWorker } = this.#move?.plan ?? {}
+    const { sourceWorker, targetWorker } = this.#moves.latest?.plan ?? {}
     for (const workerId of [this.#owner, sourceWorker, targetWorker]) {
       if (workerId !== undefined) this.#workers.kill(workerId)
     }
@@ -669,7 +601,7 @@ export class Workload {
       kind: 'cancelled',
       message: 'the worker was killed: it did not stop in time',
     }
-    await this.#move?.handle({ type: 'sourceExited', error })
+    await this.#moves.latest?.handle({ type: 'sourceExited', error })
     await this.#lost(error)
   }
 
@@ -713,44 +645,24 @@ export class Workload {
     return [writeOf(KEYS.workload(this.id), record)]
   }
 
-  #moveEdge(move: () => Move): MoveEdge {
-    const { clock, inventory } = this.#services
-    return {
-      clock,
-      isConnected: (host) => inventory.isConnected(host),
-      save: (record) => this.#save(writeOf(KEYS.migration(record.state.plan.id), record)),
-      launchTarget: ({ to, targetWorker, epoch }) =>
-        this.#workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
-      toWorker: (workerId, message) => this.#workers.tell(workerId, message),
-      kill: (workerId) => this.#workers.kill(workerId),
-      retire: (workerId) => this.#workers.retire(workerId),
-      decide: (change) => this.#ledger.decide(change),
-      own: (host, workerId) => {
-        if (workerId !== this.#owner) {
-          this.#end = undefined
-          this.#resumeEpoch = undefined
-          this.#checkpoints.gone(this.#owner)
-          if (host === move().plan.from) this.#checkpoints.undone(move().plan.to)
-        }
-        this.#host = host
-        this.#owner = workerId
-        this.feed.workloadChanged()
-      },
-      lost: (error) => this.#ownerLost(error),
-      due: () => this.#later(() => move().handle({ type: 'tick' })),
-      changed: (view) => {
-        this.#log.debug({ migration: view.id, status: view.status, error: view.error }, 'migration')
-        this.#services.migrationChanged(view)
-        this.feed.migrationChanged(view)
-        if (move().isOver) this.feed.workloadChanged()
-      },
+  /** The owner from now on; `undone` is the host of an owner that the job was taken back from. */
+  #own(host: string, workerId: string, undone: string | undefined): void {
+    if (workerId !== this.#owner) {
+      this.#end = undefined
+      this.#resumeEpoch = undefined
+      this.#checkpoints.gone(this.#owner)
+      if (undone !== undefined) this.#checkpoints.undone(undone)
     }
+    this.#host = host
+    this.#owner = workerId
+    this.feed.workloadChanged()
   }
 
-  #openMoveOf(workerId: string): Move | undefined {
-    const move = this.#move
-    if (move === undefined || move.isOver) return undefined
-    return workerId === move.plan.sourceWorker || workerId === move.plan.targetWorker ? move : undefined
+  #migrationChanged(view: MigrationView): void {
+    this.#log.debug({ migration: view.id, status: view.status, error: view.error }, 'migration')
+    this.#services.migrationChanged(view)
+    this.feed.migrationChanged(view)
+    if (this.#moves.open === undefined) this.feed.workloadChanged()
   }
 
   #mustRun(what: string): void {

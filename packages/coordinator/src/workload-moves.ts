@@ -1,0 +1,254 @@
+/**
+ * The migrations of one workload: the one that is under way or was the latest, and what is said about earlier ones.
+ *
+ * What a migration does is decided by migration-machine.ts and carried out by move.ts. Here it begins, is cancelled, and hears its two
+ * workers; and a source that slept through the end of an earlier one is told how that ended.
+ *
+ * Invariants: there is one migration at a time; a migration hears its own two workers, each as what it is. Everything but `wayTo`, `view`
+ * and `waitForEnd` is called in the workload's queue.
+ */
+import {
+  type ErrorReport,
+  type FromWorker,
+  GodwitError,
+  LIMITS,
+  type MigrationOptions,
+  type MigrationView,
+} from '@godwit/protocol'
+import type { Logger } from 'pino'
+import type { Clock } from './clock.ts'
+import { Deferred } from './deferred.ts'
+import type { Inventory } from './inventory.ts'
+import type { Ledger } from './ledger.ts'
+import type { MigrationPlan } from './migration-state.ts'
+import { Move, type MoveEdge } from './move.ts'
+import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
+import { recover } from './ownership.ts'
+import type { MigrationRecord } from './records.ts'
+import type { WorkloadWorkers } from './workload-workers.ts'
+
+export type OfMigration = Exclude<
+  FromWorker,
+  { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' | 'hello' | 'checkpointed' }
+>
+type Way = Pick<MigrationPlan, 'workload' | 'from' | 'to' | 'sourceAddress' | 'sourceWorker'>
+
+/** What migrations need of their workload. */
+export interface WorkloadMovesEdge {
+  readonly workload: string
+  readonly ledger: Ledger
+  readonly workers: WorkloadWorkers
+  readonly inventory: Inventory
+  readonly clock: Clock
+  readonly log: Logger
+  nextOrder(): number
+  owner(): { readonly host: string; readonly workerId: string; readonly isActive: boolean }
+  /** Throws why the workload can't do what is asked for. */
+  mustRun(what: string): void
+  save(record: MigrationRecord): Promise<void>
+  /** The owner from now on; `undone` is the host of an owner that it was taken back from. */
+  own(host: string, workerId: string, undone: string | undefined): void
+  lost(error: ErrorReport): Promise<void>
+  changed(view: MigrationView): void
+  later(task: () => Promise<void>): void
+}
+
+export class WorkloadMoves {
+  readonly #edge: WorkloadMovesEdge
+  #move: Move | undefined
+
+  constructor(edge: WorkloadMovesEdge) {
+    this.#edge = edge
+  }
+
+  /** Under way, or the latest. */
+  get latest(): Move | undefined {
+    return this.#move
+  }
+
+  get open(): Move | undefined {
+    return this.#move?.isOver === false ? this.#move : undefined
+  }
+
+  /** The open one, if the worker is one of its two. */
+  openOf(workerId: string): Move | undefined {
+    const move = this.open
+    const isOfIt = workerId === move?.plan.sourceWorker || workerId === move?.plan.targetWorker
+    return isOfIt ? move : undefined
+  }
+
+  /** What an earlier coordinator wrote down. */
+  restore(migration: MigrationRecord): Move {
+    const move: Move = Move.restore(
+      migration,
+      this.#edge.ledger.history,
+      this.#moveEdge(() => move),
+    )
+    this.#move = move
+    return move
+  }
+
+  /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
+  async begin(to: string, options: MigrationOptions): Promise<MigrationView> {
+    const { workload, ledger, clock, log } = this.#edge
+    // Asked for by somebody whose connection broke before the answer came.
+    if (this.open?.plan.to === to) return this.open.view()
+    const { epoch } = ledger
+    const plan: MigrationPlan = {
+      id: makeMigrationId(),
+      ...this.wayTo(to),
+      targetWorker: makeWorkerId(workload, epoch + 1),
+      epoch,
+      secret: makeSecret(),
+      options,
+      startedAtMs: clock.nowMs(),
+    }
+    const before = this.#move
+    before?.close()
+    const order = this.#edge.nextOrder()
+    const move: Move = Move.create(
+      plan,
+      order,
+      ledger.history,
+      this.#moveEdge(() => move),
+    )
+    this.#move = move
+    log.info({ migration: plan.id, from: plan.from, to }, 'migration begins')
+    try {
+      await move.begin()
+    } catch (error) {
+      // It was not written down, so it never was.
+      this.#move = before
+      throw error
+    }
+    return move.view()
+  }
+
+  /** From where and to where a migration would go. Errors: those of `begin`. */
+  wayTo(to: string): Way {
+    this.#edge.mustRun('can be moved')
+    const { workload, inventory, ledger } = this.#edge
+    const { host: from, workerId: sourceWorker } = this.#edge.owner()
+    // Its state is older than what was accepted: no claim to it would be granted.
+    const { recomputation } = ledger
+    if (recomputation !== undefined) {
+      throw new GodwitError(
+        'not-running',
+        `${workload} is taking steps again after a restart, ${recomputation.nextStep} of ${recomputation.untilStep}: it can be moved once it has caught up`,
+      )
+    }
+    if (this.open !== undefined) {
+      const { id, to } = this.open.plan
+      throw new GodwitError('already-migrating', `${workload} is on its way to ${to} (${id})`)
+    }
+    if (to === from) throw new GodwitError('already-there', `${workload} runs on ${to} already`)
+    inventory.connectedHost(to)
+    const { address: sourceAddress } = inventory.connectedHost(from)
+    return { workload, from, to, sourceAddress, sourceWorker }
+  }
+
+  /** Errors: `unknown-migration`, `out-of-order` when the target owns the workload already. */
+  async cancel(): Promise<Move> {
+    const { workload } = this.#edge
+    const move = this.open
+    if (move === undefined) {
+      throw new GodwitError('unknown-migration', `${workload} has no migration under way`)
+    }
+    if (!move.isCancellable && move.status !== 'cancelling') {
+      throw new GodwitError(
+        'out-of-order',
+        `${workload} has just moved to ${move.plan.to}: there is nothing left to cancel`,
+      )
+    }
+    await move.handle({ type: 'cancel', error: { kind: 'cancelled', message: 'cancelled by request' } })
+    return move
+  }
+
+  /** Settles when `move` has ended, or after `cancelWithinMs` with what it waits for. */
+  async waitForEnd(move: Move): Promise<MigrationView> {
+    const late = new Deferred()
+    const cancelTimer = this.#edge.clock.after(LIMITS.cancelWithinMs, () => late.resolve())
+    await Promise.race([move.over, late.promise])
+    cancelTimer()
+    return move.view()
+  }
+
+  async hear(workerId: string, message: OfMigration): Promise<void> {
+    const move = this.#move
+    const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker
+    if (move === undefined || message.migrationId !== move.plan.id || workerId !== speaker) {
+      if (message.type === 'recover') return this.#recoverLate(workerId, message.migrationId, message.error)
+      this.#edge.log.warn({ workerId, type: message.type, migration: message.migrationId }, 'not heard')
+      return
+    }
+    switch (message.type) {
+      case 'outgoingOpened':
+        return move.handle({ type: 'outgoingOpened', port: message.port })
+      case 'migrationProgress':
+        return move.handle({ type: 'progress', status: message.status, progress: message.progress })
+      case 'claim':
+        return move.handle({ type: 'claim', fromStep: message.fromStep })
+      case 'recover':
+        return move.handle({ type: 'recover', error: message.error })
+      case 'migrationEnded': {
+        const { status, report, error } = message
+        return move.handle({ type: 'sourceEnded', status, report, error })
+      }
+    }
+  }
+
+  /**
+   * From a source that missed the end of a migration before the latest: frozen as it is, it would train no more and
+   * refuse to move. The newer migration goes first, since its claim rests on the epoch that changes here.
+   */
+  async #recoverLate(workerId: string, migration: string, error: ErrorReport): Promise<void> {
+    const { ledger, workers, log } = this.#edge
+    const { host, workerId: owner, isActive } = this.#edge.owner()
+    const isOwner = workerId === owner && isActive
+    const newer = this.open
+    if (isOwner && newer !== undefined) {
+      log.warn({ workerId, migration }, 'the source is frozen by an earlier migration')
+      await newer.handle({ type: 'cancel', error })
+      // Asked again, it is answered once the source has refused the newer one.
+      if (!newer.isOver) return
+    }
+    const { epoch } = ledger
+    const decision = isOwner
+      ? await ledger.decide((record) => recover(record, { migration, epoch, host }))
+      : { granted: false, epoch }
+    const { granted } = decision
+    workers.tell(workerId, {
+      type: 'recoverResult',
+      migrationId: migration,
+      granted,
+      epoch: decision.epoch,
+    })
+    if (granted) this.#edge.own(host, workerId, undefined)
+  }
+
+  close(): void {
+    this.#move?.close()
+  }
+
+  #moveEdge(move: () => Move): MoveEdge {
+    const { clock, inventory, workers, ledger, save, lost, later, changed } = this.#edge
+    return {
+      clock,
+      isConnected: (host) => inventory.isConnected(host),
+      save,
+      launchTarget: ({ to, targetWorker, epoch }) =>
+        workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
+      toWorker: (workerId, message) => workers.tell(workerId, message),
+      kill: (workerId) => workers.kill(workerId),
+      retire: (workerId) => workers.retire(workerId),
+      decide: (change) => ledger.decide(change),
+      own: (host, workerId) => {
+        const { from, to } = move().plan
+        this.#edge.own(host, workerId, host === from ? to : undefined)
+      },
+      lost,
+      due: () => later(() => move().handle({ type: 'tick' })),
+      changed,
+    }
+  }
+}

@@ -8,7 +8,7 @@
  * pages are of one instant, at which the thread stood; `taken` names every page that was taken from the subscription, so that a checkpoint that
  * fails can put them back; nothing is published before all of it is on disk.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { copyBytes, type Subscription } from '@godwit/memory'
 import {
   type CheckpointManifest,
@@ -123,8 +123,13 @@ function take(subscription: Subscription, taken: PageSet): PageSet {
 /** Copies the last pages, some before the thread stands and the rest while it does, with what belongs to them. */
 async function copyState(
   copy: StateCopy,
-  { job }: CheckpointPlan,
+  { job, mayGoOn }: CheckpointPlan,
 ): Promise<{ parkedMs: number; state: Omit<CheckpointManifest, 'segments'> }> {
+  // Also what the step under way will write again: memory that is there already is copied to in half the time.
+  while (copy.copySome()) {
+    await turn()
+    await mayGoOn()
+  }
   let isOver = false
   const point = job.maxDeltaBytes === undefined ? 'boundary' : 'quiet'
   const parked = job.parks.forCheckpoint(point, ({ step, parkedMs, smallState }) => {
@@ -154,7 +159,7 @@ async function copyState(
       // What a step has written stays as it is until the next one's `apply`.
       if (step !== job.control.step) copy.collect()
       step = job.control.step
-      while (!isOver && copy.copySome()) await new Promise<void>((resolve) => setImmediate(resolve))
+      while (!isOver && copy.copySome()) await turn()
       await Promise.race([over, delay(POLL_MS)])
     }
   } catch (error) {

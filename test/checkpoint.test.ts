@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { CheckpointReport, TrackerKind } from '@godwit/protocol'
+import { type CheckpointReport, LIMITS, type TrackerKind } from '@godwit/protocol'
 import { type JobSpec, lossBits, Rig, type RigWorker, seededSteps } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
 import { mountSmallDisk, trackersHere, whyNoMount } from './support/needs.ts'
@@ -217,6 +217,29 @@ test('outputs that nobody acknowledged are in the checkpoint, and go out first',
   expect(outputs.slice(0, step).map(({ epoch }) => epoch)).toEqual(new Array(step).fill(1))
   await expectAsNeverLost(job, worker)
 })
+
+const wholeSteps = fileURLToPath(new URL('../packages/worker/src/fixtures/whole-steps.ts', import.meta.url))
+for (const [what, given] of [
+  ['splits its step', { program, parameters: { pages: 50, dirtyPages: 5, stepMs: 0 } }],
+  ['does not', { program: wholeSteps, parameters: {} }],
+] as const) {
+  test(`a job that stands because its spool is full has checkpoints too: one that ${what}`, async () => {
+    const { rig } = newJob()
+    const spec = { ...given, steps: LIMITS.maxSpooledOutputs + 100 }
+    rig.acknowledges = false
+    const first = await rig.start(spec)
+    await rig.reached(first, LIMITS.maxSpooledOutputs - 1)
+    expect((await written(rig, first)).step).toBe(LIMITS.maxSpooledOutputs)
+    await rig.kill(first)
+    rig.acknowledges = true
+    const worker = await rig.start(spec, { mode: 'restored' })
+    rig.resume(worker)
+    const restored = await rig.finish(worker)
+    const control = await rig.control(spec)
+    expect(lossBits(restored.outputs)).toBe(lossBits(control.outputs))
+    expect(restored.stateDigest).toBe(control.stateDigest)
+  })
+}
 
 test('a checkpoint and a migration at once lose nothing of each other', async () => {
   const job = newJob()

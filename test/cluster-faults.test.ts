@@ -49,8 +49,8 @@ async function expectTrainingOn(): Promise<void> {
   expect(job.outputs.every(({ step, epoch }, index) => step === index && epoch === 1)).toBe(true)
 }
 
-test('kill -9 of a worker fails its job and neither its neighbour nor its agent', async () => {
-  const unlucky = await cluster.run('mixer', 'a', 'unlucky', ...FOREVER)
+test('kill -9 of a worker fails a job that is not to be restarted, and neither its neighbour nor its agent', async () => {
+  const unlucky = await cluster.run('mixer', 'a', 'unlucky', ...FOREVER, '--restart-policy', 'never')
   await unlucky.reached(10)
   process.kill(cluster.worker('a', 'unlucky').pid, 'SIGKILL')
   expect(await unlucky.exited, 'whoever follows it is told').toBe(1)

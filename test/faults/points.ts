@@ -7,17 +7,34 @@ import { fromAgent, fromSource, fromTarget, fromWorker, toAgent, toClient, toWor
 
 /** Keys of the coordinator's store, up to the first slash. */
 const STORED = ['cluster', 'host', 'workload', 'ownership', 'outputs', 'migration']
-/** What a worker does besides sending. */
-const DONE = ['park', 'install:final', 'resume', 'write:checkpoint-segment', 'write:checkpoint-manifest']
+/** What agents and workers do besides sending. */
+const DONE = {
+  agent: ['write:launch', 'write:pid', 'write:cluster'],
+  worker: [
+    ...['park', 'park:checkpoint', 'install:final', 'resume'],
+    ...['write:checkpoint-segment', 'write:checkpoint-manifest', 'rename:checkpoint-manifest'],
+  ],
+}
 
-/**
- * Not sent in the story as it goes by itself, but after another fault, which is armed along with it: these kill the target right
- * after its claim, the source once it is frozen, ...
- */
-const AFTER: Readonly<Record<string, string>> = {}
+/** Not said in the story as it goes by itself, but after another fault, which is armed along with it. */
+const AFTER: Readonly<Record<string, string>> = {
+  // The source stands frozen when its target dies: it asks for the job, and is given it.
+  'worker/send:recover': 'worker/before-send:running',
+  'agent/send:fromWorker.recover': 'worker/before-send:running',
+  'coordinator/send:toWorker.recoverResult': 'worker/before-send:running',
+  'agent/send:recoverResult': 'worker/before-send:running',
+  // The target loses its source before it has everything, and says so.
+  'worker/send:failed': 'worker/before-send:final',
+  'agent/send:fromWorker.failed': 'worker/before-send:final',
+}
 
-/** Not part of any story, with the reason. */
-export const EXEMPT: Readonly<Record<string, string>> = {}
+/** Part of no story, with the reason. */
+export const EXEMPT: Readonly<Record<string, string>> = {
+  'coordinator/send:refused': 'said to an agent that never had a part in any job',
+  'worker/send:refused': 'said to a target that holds nothing yet: the story would end where it began',
+  'coordinator/send:toWorker.bandwidth': 'said by agents, to their own workers',
+  'agent/send:fromWorker.hello': 'meant for the agent, which keeps it to itself',
+}
 
 /** What is to be armed to reach it, for each point by its name. */
 export function crashPoints(): ReadonlyMap<string, readonly string[]> {
@@ -42,7 +59,7 @@ function happenings(): string[] {
     ...[...typesOf(fromWorker), ...typesOf(fromSource), ...typesOf(fromTarget)].map(
       (type) => `worker/send:${type}`,
     ),
-    ...DONE.map((done) => `worker/${done}`),
+    ...Object.entries(DONE).flatMap(([role, all]) => all.map((done) => `${role}/${done}`)),
   ].flatMap((what) => {
     // These carry another's message, and are called by both.
     if (what.endsWith('send:toWorker')) return typesOf(toWorker).map((inner) => `${what}.${inner}`)

@@ -20,6 +20,9 @@ const STEPS = 3000
 const JOB = { op: 'run', program: 'mixer', id: 'job', steps: STEPS, tracker: 'auto' } as const
 const SHAPE = { pages: 300, dirtyPages: 40 }
 
+/** Some seconds for all pages. */
+const SLOWLY = { maxBandwidth: 4 * LIMITS.minBandwidth }
+
 /** A process that stands still for so long has been given up by everybody. */
 const STOPPED_MS = LIMITS.handoverTimeoutMs + LIMITS.heartbeatTimeoutMs / 2
 
@@ -66,9 +69,11 @@ export async function tell(points: readonly string[]): Promise<Told> {
 async function story(fleet: Fleet, hurryFile: string): Promise<Outcome> {
   await fleet.must({
     ...{ ...JOB, host: 'a', checkpointEveryMs: 1500 },
-    parameters: { ...SHAPE, stepMs: 4, hurryFile },
+    parameters: { ...SHAPE, stepMs: 10, hurryFile },
   })
   await fleet.must({ op: 'checkpoint', workload: 'job' })
+  await fleet.try({ op: 'estimate', workload: 'job', to: 'b', options: {} })
+  await fleet.try({ op: 'migrate', workload: 'job', to: 'nowhere', options: {} })
   await move(fleet, 'b')
   await moveAndThinkBetter(fleet)
   await move(fleet, 'a')
@@ -86,17 +91,21 @@ async function move(fleet: Fleet, to: string): Promise<void> {
   })
 }
 
-/** Whether the cancel is in time is not known, nor whether the job was to be moved at all. */
+/** A move that takes its time, and is cancelled while pages are sent, if nothing else ends it. */
 async function moveAndThinkBetter(fleet: Fleet): Promise<void> {
-  let ended = false
-  const moving = fleet.migrate('job', 'a').finally(() => {
-    ended = true
+  const { reply } = await fleet.try({ op: 'migrate', workload: 'job', to: 'a', options: SLOWLY })
+  await fleet.until('the move is under way, or over', async () => {
+    const { reply: asked, error } = await fleet.try({
+      op: 'migration',
+      migration: reply?.migration.id ?? 'none',
+    })
+    return error?.kind === 'unknown-migration' || (asked !== undefined && asked.migration.status !== 'setup')
   })
-  await fleet.until('there is something to cancel, or not any more', async () => {
-    const { error } = await fleet.try({ op: 'cancel', workload: 'job' })
-    return ended || error === undefined || error.message
+  await fleet.until('nothing is under way', async () => {
+    await fleet.try({ op: 'cancel', workload: 'job' })
+    const job = await fleet.workload('job')
+    return job !== undefined && job.migration === undefined
   })
-  await moving
 }
 
 async function loseTheWorker(fleet: Fleet): Promise<void> {

@@ -377,8 +377,7 @@ export class Workload {
   checkpointFound(host: string): void {
     this.#later(async () => {
       this.#checkpoints.foundAt(host)
-      if (this.#status === 'finished' || this.#status === 'stopped') this.#checkpoints.deleteAll()
-      else this.#checkpoints.deleteOld(this.#host)
+      this.#deleteCheckpoints()
     })
   }
 
@@ -454,9 +453,13 @@ export class Workload {
 
   async #onCheckpointed(workerId: string, message: Said<'checkpointed'>): Promise<void> {
     const host = this.#services.inventory.worker(workerId)?.host
-    if (host === undefined || (workerId !== this.#owner && message.report !== undefined)) return
+    if (host === undefined) return
+    if (message.report !== undefined) this.#checkpoints.foundAt(host)
+    // Written when its job had moved on, or was over: it is of no use to anybody.
+    if (message.report !== undefined && (workerId !== this.#owner || !this.isActive))
+      return this.#deleteCheckpoints()
     if (message.error !== undefined) this.#log.warn({ error: message.error }, 'no checkpoint was written')
-    if (this.isActive && this.#checkpoints.written(host, message)) {
+    if (this.#checkpoints.written(host, message)) {
       await this.#save()
       this.#checkpoints.deleteOld(this.#host)
       this.feed.workloadChanged()
@@ -571,10 +574,15 @@ export class Workload {
     this.#workers.tell(this.#owner, { type: 'stop' })
     this.#workers.retire(this.#owner)
     this.#checkpoints.gone(this.#owner)
-    // Of a job that failed it may say why.
-    if (status !== 'failed') this.#checkpoints.deleteAll()
+    this.#deleteCheckpoints()
     this.#over.resolve()
     this.feed.workloadChanged()
+  }
+
+  /** Those that nobody will go on from. Of a job that failed the last one may say why. */
+  #deleteCheckpoints(): void {
+    if (this.#status === 'finished' || this.#status === 'stopped') this.#checkpoints.deleteAll()
+    else this.#checkpoints.deleteOld(this.#host)
   }
 
   /** However long anybody takes, the job is stopped by then. */

@@ -14,6 +14,7 @@ type Write = Parameters<KeyValueStore['commit']>[0][number]
 type Change = Parameters<Parameters<KeyValueStore['watch']>[1]>[0]
 
 const ABSENT = 0
+const SLOWNESS = 100
 
 interface Kept {
   readonly value: Uint8Array
@@ -34,7 +35,8 @@ export class Disk {
   revision = ABSENT
   /** While so many faults fill it, nothing is written. */
   full = 0
-  slowness = 1
+  /** While so many faults make it slow. */
+  slow = 0
   /** Told of each key once it is safe. */
   readonly #synchronised: (write: Write) => void
 
@@ -44,7 +46,7 @@ export class Disk {
   }
 
   syncMs(): number {
-    return this.#random.between(0.3, 3) * this.slowness
+    return this.#random.between(0.3, 3) * (this.slow > 0 ? SLOWNESS : 1)
   }
 
   get(key: string): Kept | undefined {

@@ -87,9 +87,9 @@ export class Faults {
         this.#for(fault.forMs, network.cut(fault.to, fault.at))
         return fault.at !== fault.to
       case 'slow network':
-        network.slowness *= 20
+        network.slow += 1
         this.#for(fault.forMs, () => {
-          network.slowness /= 20
+          network.slow -= 1
         })
         return true
       case 'doubles':
@@ -99,9 +99,9 @@ export class Faults {
         })
         return true
       case 'slow disk':
-        disk.slowness *= 100
+        disk.slow += 1
         this.#for(fault.forMs, () => {
-          disk.slowness /= 100
+          disk.slow -= 1
         })
         return true
       case 'full disk':

@@ -10,6 +10,8 @@ import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
+const SLOWNESS = 20
+
 export interface Dialling {
   open(end: End): void
   failed(): void
@@ -31,8 +33,8 @@ export class Network {
   /** `from>to`, with how many faults cut it. */
   readonly #cuts = new Map<string, number>()
   readonly #waiting: (() => void)[] = []
-  /** Everything between machines takes so many times longer. */
-  slowness = 1
+  /** While so many faults make it so, everything between machines takes longer. */
+  slow = 0
   readonly #baseDelayMs: number
   readonly #bytesPerMs: number
 
@@ -46,13 +48,17 @@ export class Network {
   /** One message's way. */
   delayMs(from: Process, to: Process): number {
     if (from.node === to.node) return this.#random.between(0.02, 0.3)
-    const tail = this.#random.chance(0.02) ? this.#random.between(1, 20) : 1
-    return this.#baseDelayMs * this.#random.between(0.8, 1.5) * tail * this.slowness
+    const tail = this.#random.chance(0.02) ? this.#random.between(1, 10) : 1
+    return this.#baseDelayMs * this.#random.between(0.8, 1.5) * tail * this.#slowness
   }
 
   /** A frame's time on the wire. */
   sendingMs(bytes: number): number {
-    return (bytes / this.#bytesPerMs) * this.slowness
+    return (bytes / this.#bytesPerMs) * this.#slowness
+  }
+
+  get #slowness(): number {
+    return this.slow > 0 ? SLOWNESS : 1
   }
 
   isCut(from: Process, to: Process): boolean {

@@ -11,7 +11,7 @@ import {
   type WorkloadView,
 } from '@godwit/protocol'
 import type { SimCoordinator } from './coordinator.ts'
-import type { Command } from './plan.ts'
+import { type Command, LAST_JOB } from './plan.ts'
 import type { World } from './world.ts'
 
 type Handler = (request: ClientRequest, client: unknown) => unknown
@@ -38,6 +38,7 @@ export class Person {
   readonly #seen = new Map<string, number>()
   /** By workload: the latest attempt to follow it. */
   readonly #following = new Map<string, object>()
+  readonly #followers = new Map<string, Follower>()
   readonly workloads = new Map<string, WorkloadView>()
   readonly migrations = new Map<string, MigrationView>()
   /** Asked for, with success. */
@@ -78,18 +79,41 @@ export class Person {
   /** Gives up waiting for moves that go on for ever. */
   cancelAll(): void {
     for (const { status, workload } of this.migrations.values()) {
-      if (!OVER.has(status)) this.do({ op: 'cancel', workload, atMs: this.#world.timeline.nowMs })
+      if (!OVER.has(status) && workload !== LAST_JOB)
+        this.do({ op: 'cancel', workload, atMs: this.#world.timeline.nowMs })
     }
   }
 
-  async views(): Promise<readonly WorkloadView[]> {
-    const reply = (await this.#ask({ op: 'workloads' })) as { workloads: WorkloadView[] }
-    return reply.workloads
+  /** Asks for what it may have missed while nobody was there to tell. */
+  async look(): Promise<void> {
+    try {
+      const { workloads } = (await this.#ask({ op: 'workloads' })) as { workloads: WorkloadView[] }
+      this.workloads.clear()
+      for (const view of workloads) this.workloads.set(view.id, view)
+      for (const { id, status } of this.migrations.values()) {
+        if (OVER.has(status)) continue
+        const { migration } = (await this.#ask({ op: 'migration', migration: id })) as {
+          migration: MigrationView
+        }
+        this.migrations.set(id, migration)
+      }
+    } catch (error) {
+      if (!(error instanceof GodwitError)) throw error
+      this.#world.note(`looking: ${error.message}`)
+    }
   }
 
   async #ask(request: ClientRequest): Promise<unknown> {
     const coordinator = this.#coordinator()
-    return this.#handler(coordinator, request.op)(request, this.#client(coordinator))
+    // Whoever asks one that dies is told by the connection.
+    const died = new Promise<never>((_, reject) =>
+      coordinator.process.onDeath(() => {
+        this.#world.touched()
+        reject(new GodwitError('unreachable', 'the coordinator went away'))
+      }),
+    )
+    died.catch(() => {})
+    return Promise.race([this.#handler(coordinator, request.op)(request, this.#client(coordinator)), died])
   }
 
   #follow(workload: string, attempt: object = {}): void {
@@ -97,6 +121,9 @@ export class Person {
     this.#following.set(workload, attempt)
     if (coordinator?.process.isAlive !== true || coordinator.registry === undefined) return
     this.#world.touched()
+    // As a client that follows the same workload again.
+    this.#followers.get(workload)?.stop()
+    this.#followers.delete(workload)
     let follower: Follower | undefined
     const client = {
       ...this.#client(coordinator),
@@ -108,7 +135,11 @@ export class Person {
     Promise.resolve()
       .then(() => this.#handler(coordinator, 'follow')(request, client))
       .then(
-        () => follower?.start(),
+        () => {
+          if (follower === undefined) return
+          this.#followers.set(workload, follower)
+          follower.start()
+        },
         () =>
           this.#world.timeline.after(RETRY_MS, () => {
             if (this.#following.get(workload) === attempt) this.#follow(workload, attempt)

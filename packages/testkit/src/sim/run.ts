@@ -69,6 +69,7 @@ async function untilQuiet(world: World): Promise<string | undefined> {
   let quietLooks = 0
   while (world.timeline.nowMs < untilMs) {
     await world.run(world.timeline.nowMs + LOOK_EVERY_MS)
+    await world.person.look()
     wrong = complaintOf(sceneOf(world, world.happenings.slice(before)))
     // One that nobody has noticed yet to be broken would still be a surprise.
     const isSettled = ![...world.network.connections].some(({ isBroken }) => isBroken)

@@ -18,6 +18,16 @@ interface Books {
   moved: StoredRange | undefined
 }
 
+function newBooks(strangers: readonly string[] = []): Books {
+  return {
+    given: new Map(),
+    publisher: new Map(),
+    strangers: new Set(strangers),
+    newest: undefined,
+    moved: undefined,
+  }
+}
+
 export const judgeEpochs: Oracle = (happenings) => {
   const books = new Map<string, Books>()
   const hosts = new Map<string, string>()
@@ -25,13 +35,7 @@ export const judgeEpochs: Oracle = (happenings) => {
   const workers = new Map<string, string[]>()
   const frozen = new Map<string, number>()
   const of = (workload: string): Books => {
-    const known = books.get(workload) ?? {
-      given: new Map(),
-      publisher: new Map(),
-      strangers: new Set(workers.get(workload)),
-      newest: undefined,
-      moved: undefined,
-    }
+    const known = books.get(workload) ?? newBooks()
     books.set(workload, known)
     return known
   }
@@ -44,7 +48,7 @@ export const judgeEpochs: Oracle = (happenings) => {
   function look(happening: Happening): string | undefined {
     switch (happening.type) {
       case 'ran':
-        books.delete(happening.workload)
+        books.set(happening.workload, newBooks(workers.get(happening.workload)))
         return undefined
       case 'launched':
         workers.set(happening.workload, [...(workers.get(happening.workload) ?? []), happening.worker])

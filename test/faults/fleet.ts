@@ -163,9 +163,10 @@ export class Fleet {
     return this.#members.get(member)?.process.pid
   }
 
-  /** Settles when no worker lives. */
-  async nothingRuns(): Promise<void> {
+  /** Settles when no worker lives and no checkpoint is kept. */
+  async nothingIsLeft(): Promise<void> {
     await this.until('no worker is left', () => this.workers().length === 0 || JSON.stringify(this.workers()))
+    await this.until('no checkpoint is left', () => this.#checkpoints().join('; ') || true)
   }
 
   /** Workers that live, of one workload or of all. */
@@ -191,7 +192,7 @@ export class Fleet {
       for (const name of [...this.#members.keys()].reverse()) await this.#endMember(name, wrong)
       wrong.push(...(await processesLeft(this.temporary)))
       wrong.push(...filesLeft(this.temporary).map((file) => `temporary file ${file}`))
-      for (const name of this.#members.keys()) if (name !== 'coordinator') wrong.push(...this.#left(name))
+      wrong.push(...this.#checkpoints())
       wrong.push(...this.#bugs())
     } finally {
       killAll(this.temporary)
@@ -200,10 +201,10 @@ export class Fleet {
     if (wrong.length > 0) throw new Error(`left behind:\n${wrong.join('\n')}`)
   }
 
-  /** Workers' folders and checkpoints. One that crashed may keep its folder, for its log. */
-  #left(host: string): string[] {
-    const checkpoints = join(this.dataDir(host), 'checkpoints')
-    return listed(checkpoints).map((name) => `checkpoint of ${name} on ${host}`)
+  #checkpoints(): string[] {
+    return [...this.#members.keys()].flatMap((host) =>
+      listed(join(this.dataDir(host), 'checkpoints')).map((name) => `checkpoint of ${name} on ${host}`),
+    )
   }
 
   #bugs(): string[] {

@@ -121,7 +121,7 @@ async function loseTheWorker(fleet: Fleet): Promise<void> {
 
 async function ended(fleet: Fleet): Promise<Outcome> {
   const outcome = await outcomeOf(fleet, 'job', STEPS)
-  await fleet.nothingRuns()
+  await fleet.nothingIsLeft()
   return outcome
 }
 
@@ -135,7 +135,10 @@ async function inFleet<T>(fleet: Fleet, task: () => Promise<T>): Promise<T> {
     await fleet.end().catch(() => {})
     throw new Error(`${(error as Error).message}\n${logs}`, { cause: error })
   }
-  await fleet.end()
+  const logs = fleet.logs()
+  await fleet.end().catch((error: Error) => {
+    throw new Error(`${error.message}\n${logs}`, { cause: error })
+  })
   return result
 }
 

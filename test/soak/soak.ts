@@ -153,7 +153,7 @@ async function soakFor(minutes: number): Promise<{ soak: Soak; outcomes: Map<str
     writeFileSync(hurryFile, '')
     const outcomes = new Map<string, Outcome>()
     for (const job of JOBS) outcomes.set(job, await outcomeOf(fleet, job, steps))
-    await fleet.nothingRuns()
+    await fleet.nothingIsLeft()
     await fleet.end()
     return { soak, outcomes }
   } catch (error) {

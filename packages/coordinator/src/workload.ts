@@ -565,11 +565,11 @@ export class Workload {
     try {
       await this.#save()
     } finally {
-      this.#endWorkers(status)
+      this.#endWorkers()
     }
   }
 
-  #endWorkers(status: 'finished' | 'stopped' | 'failed'): void {
+  #endWorkers(): void {
     this.#cancelTimer()
     this.#workers.tell(this.#owner, { type: 'stop' })
     this.#workers.retire(this.#owner)

@@ -5,7 +5,14 @@
  * may have made one go on the world lets all of them run before it goes on itself: so a run is the same each time.
  */
 import { type Clock, Registry } from '@godwit/coordinator'
-import { type FromAgent, GodwitError, LIMITS, type ToAgent, toErrorReport } from '@godwit/protocol'
+import {
+  type FromAgent,
+  GodwitError,
+  LIMITS,
+  type ToAgent,
+  type ToWorker,
+  toErrorReport,
+} from '@godwit/protocol'
 import type { End } from './connection.ts'
 import { type Disk, SimStore } from './disk.ts'
 import type { Process } from './process.ts'
@@ -50,7 +57,10 @@ export class SimCoordinator {
 
   #agentConnects(end: End, { agents, clusterId }: Registry): void {
     const link = {
-      send: (message: ToAgent) => end.send(message),
+      send: (message: ToAgent) => {
+        if (message.type === 'toWorker') this.#decided(message.message)
+        end.send(message)
+      },
       end: (error: GodwitError) => end.close(toErrorReport(error)),
     }
     let host: string | undefined
@@ -79,6 +89,18 @@ export class SimCoordinator {
         agents.disconnected(host, link)
       },
     })
+  }
+
+  /** Which ways of changing owners were met, and how they were answered: for the coverage. */
+  #decided(message: ToWorker): void {
+    const { coverage, decided } = this.#world
+    if (message.type === 'resume') coverage.cell('ownership', 'restart', 'granted')
+    if (message.type !== 'claimResult' && message.type !== 'recoverResult') return
+    const { migrationId, granted, epoch } = message
+    const what = message.type === 'claimResult' ? 'claim' : 'recover'
+    const key = `${what} ${migrationId} ${epoch}`
+    coverage.cell('ownership', what, granted ? (decided.has(key) ? 'granted again' : 'granted') : 'refused')
+    if (granted) decided.add(key)
   }
 
   #hear(agents: Registry['agents'], host: string, message: FromAgent): void {

@@ -11,6 +11,7 @@ import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
 const SLOWNESS = 20
+const MOST_DELAY_MS = 1_500
 
 export interface Dialling {
   open(end: End): void
@@ -49,7 +50,8 @@ export class Network {
   delayMs(from: Process, to: Process): number {
     if (from.node === to.node) return this.#random.between(0.02, 0.3)
     const tail = this.#random.chance(0.02) ? this.#random.between(1, 10) : 1
-    return this.#baseDelayMs * this.#random.between(0.8, 1.5) * tail * this.#slowness
+    const delayMs = this.#baseDelayMs * this.#random.between(0.8, 1.5) * tail * this.#slowness
+    return Math.min(delayMs, MOST_DELAY_MS)
   }
 
   /** A frame's time on the wire. */

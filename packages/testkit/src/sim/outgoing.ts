@@ -60,6 +60,7 @@ export class SimOutgoing {
   #parked: ThreadParked | undefined
   #park = 0
   #pings = 0
+  #ticks = 0
   #isStepping = false
   #isSending = false
   #frozenAt: number | undefined
@@ -289,6 +290,9 @@ export class SimOutgoing {
       this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.bytesInFlight ?? 0 })
       if (this.#state.name === 'ended') return
       this.#tellProgress()
+      this.#ticks += 1
+      if (this.#control !== undefined && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0)
+        this.#ping()
       this.#tick()
     })
   }

@@ -30,6 +30,8 @@ export class World implements ProcessWorld {
   readonly timeline = new Timeline()
   readonly network: Network
   readonly coverage = new CoverageOf()
+  /** Changes of owners that were granted. */
+  readonly decided = new Set<string>()
   readonly happenings: Happening[] = []
   readonly person: Person
   readonly faults: Faults
@@ -218,6 +220,8 @@ export class World implements ProcessWorld {
       ranges: { epoch: number; host: string; fromStep: number }[]
       acceptedSteps: number
     }
+    const operation = (ranges.at(-1) as { by?: { operation?: string } } | undefined)?.by?.operation
+    if (operation !== undefined) this.coverage.cell('ownership', operation, 'stored')
     this.happened({ type: 'stored', workload, ranges, acceptedSteps })
   }
 

@@ -47,14 +47,14 @@ export const judgeEpochs: Oracle = (happenings) => {
 
   function look(happening: Happening): string | undefined {
     switch (happening.type) {
-      case 'ran':
-        books.set(happening.workload, newBooks(workers.get(happening.workload)))
-        return undefined
       case 'launched':
         workers.set(happening.workload, [...(workers.get(happening.workload) ?? []), happening.worker])
         hosts.set(happening.worker, happening.host)
         return undefined
       case 'stored':
+        // Begun, or begun anew under the name of one that came to nothing.
+        if (happening.acceptedSteps === 0 && happening.ranges.at(-1)?.epoch === 1)
+          books.set(happening.workload, newBooks(workers.get(happening.workload)))
         return storedIn(of(happening.workload), happening)
       case 'published':
         return published(of(happening.workload), happening)

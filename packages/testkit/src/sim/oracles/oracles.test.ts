@@ -54,8 +54,8 @@ const LAUNCHED: Told[] = [
   { type: 'launched', ...target, host: 'b', mode: 'incoming' },
 ]
 const BEFORE: Told[] = [
-  ...LAUNCHED,
   stored(0, A),
+  ...LAUNCHED,
   published(source, 0, 1),
   published(source, 1, 1),
   stored(2, A),

@@ -102,7 +102,9 @@ export class Workers {
 
   /** Now, or when the workload's worker here has ended. */
   deleteCheckpoint(workloadId: string): void {
-    this.#tidy(workloadId, () => this.#checkpoints.delete(workloadId, this.#runs(workloadId)))
+    const isInUse = this.#runs(workloadId)
+    this.#log.debug({ workloadId, isInUse }, 'its checkpoint is of no use any more')
+    this.#tidy(workloadId, () => this.#checkpoints.delete(workloadId, isInUse))
   }
 
   /** The process of a worker that runs here. */

@@ -114,9 +114,9 @@ export class Checkpoints {
     for (const place of [...this.#places]) if (place !== host) this.#delete(place)
   }
 
-  /** Of a job that is over. */
-  deleteAll(): void {
-    for (const place of [...this.#places]) this.#delete(place)
+  /** Of a job that is over, and ran on `hosts`: what one of them was told to delete may have had to wait, and been kept. */
+  deleteAll(hosts: readonly string[]): void {
+    for (const place of new Set([...this.#places, ...hosts])) this.#delete(place)
     this.#latest = undefined
   }
 

@@ -581,7 +581,8 @@ export class Workload {
 
   /** Those that nobody will go on from. Of a job that failed the last one may say why. */
   #deleteCheckpoints(): void {
-    if (this.#status === 'finished' || this.#status === 'stopped') this.#checkpoints.deleteAll()
+    const hosts = this.#ledger.record.ranges.map(({ host }) => host)
+    if (this.#status === 'finished' || this.#status === 'stopped') this.#checkpoints.deleteAll(hosts)
     else this.#checkpoints.deleteOld(this.#host)
   }
 

@@ -7,10 +7,11 @@ import { planOf, runPlan } from '@godwit/testkit/sim'
 import { expect, test } from 'vitest'
 import { FLAGS } from './sim/flags.ts'
 
+const FIRST_SEED = 401
 const SEEDS = 100
 
 test('a hundred simulated clusters keep the invariants', async () => {
-  for (let seed = 1; seed <= SEEDS; seed++) {
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     const { violation } = await runPlan(planOf(seed, FLAGS))
     expect(violation, `npm run sim -- --seed ${seed} --trace`).toBeUndefined()
   }

@@ -160,7 +160,7 @@ const NEVER: readonly (readonly [
   [
     'source',
     ['ended'],
-    ['trainingEnded', 'cancel', 'recoverResult', 'release'],
+    ['trainingEnded', 'cancel', 'recoverResult'],
     'the worker forgets a migration with its end, and answers by itself',
   ],
   [
@@ -211,6 +211,9 @@ export const RARE: Readonly<Record<string, string>> = {
   'source: frozen x recoverResult': 'the target dies after its claim while nothing of it reaches the source',
   'source: frozen x release': 'a step is accepted while nothing of the target reaches the source',
   'source: recovering x clock': 'the source asks although the target still answers its pings',
+  'source: ended x release': 'told twice to go, within the moment in which it goes',
+  'ownership: claim x refused':
+    'a target whose claim would be refused is mostly killed, and heard no more, before',
   'target: verifying x lost': 'the source dies while the target hashes',
   'target: ended x memoryHashed': 'the same, and the target is not gone yet',
   'target: ended x claimResult': 'a second refusal within the millisecond in which the target ends',

@@ -6,6 +6,10 @@ import { HOSTS } from './plan.ts'
 import type { Process } from './process.ts'
 import type { World } from './world.ts'
 
+/** How often and how long a fault looks for a connection that it can break. */
+const LOOK_MS = 70
+const MOST_WAITED_MS = 20_000
+
 interface Armed {
   readonly fault: Fault
   passed: number
@@ -22,13 +26,13 @@ export class Faults {
     this.#world = world
   }
 
-  happen(fault: Fault): void {
+  happen(fault: Fault, waitedMs = 0): void {
     if (this.#world.isHealing) return
     if (fault.kind === 'point') {
       this.#armed.push({ fault, passed: 0 })
       return
     }
-    if (this.#carryOut(fault)) {
+    if (this.#carryOut(fault, waitedMs)) {
       this.#world.coverage.fault(fault.kind)
       this.#world.note(`fault: ${fault.kind} at ${fault.at} for ${Math.round(fault.forMs)} ms`)
     }
@@ -55,7 +59,7 @@ export class Faults {
     for (const undo of [...this.#undo]) undo()
   }
 
-  #carryOut(fault: Fault): boolean {
+  #carryOut(fault: Fault, waitedMs: number): boolean {
     const { network, disk } = this.#world
     switch (fault.kind) {
       case 'crash agent':
@@ -76,7 +80,7 @@ export class Faults {
       case 'break worker':
       case 'break control':
       case 'break bulk':
-        return this.#break(fault, fault.kind.slice('break '.length) as Kind)
+        return this.#break(fault, fault.kind.slice('break '.length) as Kind, waitedMs)
       case 'flap agent':
         return this.#flap(fault)
       case 'cut one way':
@@ -146,10 +150,19 @@ export class Faults {
     return true
   }
 
-  #break({ which, forMs }: Fault, kind: Kind): boolean {
+  #break(fault: Fault, kind: Kind, waitedMs: number): boolean {
+    const { which, forMs } = fault
     const open = [...this.#world.network.connections].filter((each) => each.kind === kind)
     const connection = open[Math.floor(which * open.length)]
-    if (connection === undefined) return false
+    if (connection === undefined) {
+      // Connections of migrations come and go: the next one will do.
+      if ((kind === 'control' || kind === 'bulk') && waitedMs < MOST_WAITED_MS) {
+        this.#world.timeline.after(LOOK_MS, () => {
+          if (!this.#world.isHealing) this.happen(fault, waitedMs + LOOK_MS)
+        })
+      }
+      return false
+    }
     // One side knows at once, the other later, or only from the silence.
     const later = forMs > 2_000 ? undefined : forMs
     connection.break(which * 1000 - Math.floor(which * 1000) < 0.5 ? [1, later] : [later, 1])

@@ -159,6 +159,8 @@ function optionsOf(random: Random): MigrationOptions {
   })
 }
 
+const SELDOM = /recover|claim|final|failed|resume/i
+
 function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): Fault {
   const usual = kinds.filter((kind) => kind !== 'point')
   const kind = random.chance(0.4) ? 'point' : random.pick(usual)
@@ -179,7 +181,8 @@ function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): 
     ...fault,
     // Points of a switchover come late by themselves.
     atMs: random.between(0, untilMs * 0.6),
-    point: random.pick(points),
+    // What is said after a switchover went wrong is said seldom, and matters most.
+    point: random.pick(random.chance(0.3) ? points.filter((point) => SELDOM.test(point)) : points),
     nth: random.pick([1, 1, 1, 2, 3]),
     action: random.chance(0.6) ? 'crash' : 'pause',
   }

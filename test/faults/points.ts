@@ -11,7 +11,7 @@ const STORED = ['cluster', 'host', 'workload', 'ownership', 'outputs', 'migratio
 const DONE = {
   agent: ['write:launch', 'write:pid', 'write:cluster'],
   worker: [
-    ...['park', 'park:checkpoint', 'install:final', 'resume'],
+    ...['send:frame', 'park', 'park:checkpoint', 'install:final', 'resume'],
     ...['write:checkpoint-segment', 'write:checkpoint-manifest', 'rename:checkpoint-manifest'],
   ],
 }

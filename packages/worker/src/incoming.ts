@@ -212,6 +212,7 @@ export class Incoming {
       socket.on('error', (error) => this.#lost(new GodwitError('connection-lost', error.message)))
       socket.on('close', () => this.#lost(new GodwitError('connection-lost', 'a bulk connection closed')))
       const { migrationId } = this.#dial
+      crashPoint('before-send:bulkHello')
       socket.send(
         encodeValue({
           type: 'bulkHello',
@@ -220,6 +221,7 @@ export class Incoming {
           stream,
         } satisfies FromTarget),
       )
+      crashPoint('after-send:bulkHello')
       socket.resume()
     }
   }

@@ -9,6 +9,7 @@
  * Invariants: a stream's frames leave in sequence; a frame's buffer is used again only when its socket let go of
  * it; a page of a stopped round that did not leave is in what `sendRound` returns.
  */
+import { crashPoint } from '@godwit/channel'
 import { copyBytes } from '@godwit/memory'
 import {
   type EncodedRun,
@@ -181,7 +182,9 @@ export class PageSender {
   #send(stream: number, frame: Buffer, gone?: () => void): void {
     this.inFlight.sent(stream, frame.length, nowMs())
     this.#pacing.left(frame.length)
+    crashPoint('before-send:frame')
     this.#streams[stream]?.send(frame, { binary: true, compress: false }, gone)
+    crashPoint('after-send:frame')
   }
 
   #header(

@@ -3,7 +3,8 @@
  * nothing is left over. Method: the story of a job (story.ts), told with real processes once for each point and each of the two
  * faults; a supervisor starts again what died.
  *
- * GODWIT_FAULTS=all tells all of them, a number so many, drawn from a seed that is printed; GODWIT_FAULTS=<point> that one.
+ * GODWIT_FAULTS=all tells all of them, which takes hours; SIGKILL and SIGSTOP half of them; a number so many, drawn from a seed that
+ * is printed; <role>/<point> that one.
  */
 import { seededSteps } from '@godwit/testkit'
 import { beforeAll, expect, test } from 'vitest'
@@ -12,12 +13,13 @@ import { crashPoints } from './points.ts'
 import { tell, uneventful } from './story.ts'
 
 const points = crashPoints()
-/** Those after which somebody waits for the rest of a step of many: frozen, they take longest. */
 const faults = [...points.keys()].flatMap((point) => [point, `${point}=SIGSTOP`])
 
 function chosen(): string[] {
   const asked = process.env.GODWIT_FAULTS ?? '6'
   if (asked === 'all') return faults
+  if (asked === 'SIGKILL') return [...points.keys()]
+  if (asked === 'SIGSTOP') return faults.filter((fault) => fault.endsWith('=SIGSTOP'))
   if (!/^\d+$/.test(asked)) return faults.filter((fault) => fault === asked || fault === `${asked}=SIGSTOP`)
   const { random } = seededSteps('faults')
   const left = [...faults]

@@ -280,3 +280,14 @@ test('a program that fails fails its workload with its own words', async () => {
     error: { kind: 'loss-not-finite', message: 'NaN at step 3' },
   })
 })
+
+test('a job that was over before anybody heard that it began has finished', async () => {
+  const a = await FakeAgent.registered(port, 'a')
+  const running = client.ask({ ...RUN, id: 'short', host: 'a', steps: 2 })
+  const worker = await a.launched()
+  worker.steps(1, 0, 2)
+  worker.say({ type: 'ended', epoch: 1, steps: 2, stateDigest: 'd'.repeat(64) })
+  await running
+  await client.ask({ op: 'follow', workload: 'short' })
+  expect(await client.workload(({ status }) => status === 'finished')).toMatchObject({ acceptedSteps: 2 })
+})

@@ -416,14 +416,7 @@ export class Workload {
     if (workerId === this.#restarts.attempt?.workerId) return this.#restarts.prepared(workerId, message)
     if (workerId === this.#owner) {
       this.#tellResume()
-      if (this.#status !== 'starting') return
-      this.#cancelTimer()
-      this.#status = 'running'
-      await this.#save()
-      this.#log.info({ host: this.#host }, 'workload trains')
-      this.#started.resolve()
-      this.feed.workloadChanged()
-      return
+      return this.#trains()
     }
     const move = this.#moves.latest
     if (workerId === move?.plan.targetWorker) {
@@ -431,6 +424,17 @@ export class Workload {
       const differs = source === undefined ? undefined : difference(source.identity, message.identity)
       await move.handle({ type: 'targetPrepared', difference: differs })
     }
+  }
+
+  /** The worker that was started for it has taken steps. */
+  async #trains(): Promise<void> {
+    if (this.#status !== 'starting') return
+    this.#cancelTimer()
+    this.#status = 'running'
+    await this.#save()
+    this.#log.info({ host: this.#host }, 'workload trains')
+    this.#started.resolve()
+    this.feed.workloadChanged()
   }
 
   async #onOutputs(workerId: string, { outputs }: Said<'outputs'>): Promise<void> {
@@ -471,6 +475,8 @@ export class Workload {
   async #finishIfEnded(): Promise<void> {
     const end = this.#end
     if (end === undefined) return
+    // A short job may have been over before anybody heard that it began: a worker says its last word again, not those before.
+    await this.#trains()
     if (this.#status !== 'running') return this.#workers.tell(this.#owner, { type: 'stop' })
     const { epoch, record } = this.#ledger
     if (end.epoch !== epoch || end.steps !== record.acceptedSteps) return

@@ -291,20 +291,24 @@ export class Rig {
   async open(source: RigWorker, target: RigWorker, options: Partial<MigrationOptions> = {}): Promise<string> {
     const migrationId = `m${randomBytes(4).toString('hex')}`
     const secret = randomBytes(32).toString('hex')
-    source.send({
-      type: 'openOutgoing',
-      migrationId,
-      from: 'a',
-      to: 'b',
-      secret,
-      options: migrationOptions.parse(options),
-      elapsedMs: 0,
-    })
+    const ask = (): void =>
+      source.send({
+        type: 'openOutgoing',
+        migrationId,
+        from: 'a',
+        to: 'b',
+        secret,
+        options: migrationOptions.parse(options),
+        elapsedMs: 0,
+      })
+    ask()
+    // A source that was stopped for long wakes up to a connection that it gives up, with all that was sent on it.
+    const again = setInterval(ask, LIMITS.repeatMs)
     const ours = (message: { migrationId: string }): boolean => message.migrationId === migrationId
     const answer = await Promise.race([
       source.next('outgoingOpened', ours),
       source.next('migrationEnded', ours),
-    ])
+    ]).finally(() => clearInterval(again))
     if (answer.type === 'outgoingOpened')
       target.send({ type: 'dial', migrationId, host: source.host, port: answer.port, secret })
     return migrationId

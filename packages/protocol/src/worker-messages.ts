@@ -123,8 +123,8 @@ export const fromWorker = z.discriminatedUnion('type', [
     trackerReason: z.string().max(LIMITS.maxErrorLength).optional(),
     /** What it takes of the host's paged memory: the arena, with shadow and staging. */
     memoryBytes: count.optional(),
-    /** Of a restored worker: steps applied in what it loaded, 0 for `init`, and why that is no checkpoint. */
-    restored: z.strictObject({ step, error: errorReport.optional() }).optional(),
+    /** Of a restored worker: steps applied in what it loaded, 0 for `init`; the epoch that wrote it, or why that is no checkpoint. */
+    restored: z.strictObject({ step, epoch: epoch.optional(), error: errorReport.optional() }).optional(),
   }),
   z.strictObject({ type: z.literal('outputs'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
   /** All steps applied. Sent again to each agent that connects; answered by `stop`. */

@@ -100,7 +100,7 @@ export class Checkpoints {
   /** What lies there is of a claim that was undone: nobody goes on from it. */
   undone(host: string): void {
     if (this.#latest?.host === host) this.#latest = undefined
-    if (this.#places.has(host)) this.#delete(host)
+    this.#delete(host)
   }
 
   /** The host says that it has one. */

@@ -77,7 +77,10 @@ export class Ledger {
   /** The outputs that count; the others are compared with those that did, if they were computed again. */
   async accept(outputs: readonly Output[]): Promise<readonly Output[]> {
     if (this.recomputation !== undefined) {
-      const compared = compareSteps(this.recomputation, outputs, (step) => this.history.read(step, 1)[0])
+      const compared = compareSteps(this.recomputation, outputs, (step) =>
+        // Of a step that is forgotten it gives the oldest that is not.
+        this.history.read(step, 1).find((kept) => kept.step === step),
+      )
       this.recomputation = compared.left
       this.diverged ??= compared.diverged
     }

@@ -133,15 +133,42 @@ export function recover(
  */
 export function restart(
   record: OwnershipRecord,
-  request: { restart: string; epoch: number; host: string; checkpointStep: number },
+  request: {
+    restart: string
+    epoch: number
+    host: string
+    checkpointStep: number
+    /** Under which the checkpoint was written. */
+    checkpointEpoch?: number | undefined
+  },
 ): Decision {
   const { restart: id, epoch, host, checkpointStep } = request
-  if (wasMade(record, id, 'restart')) return repeated(record, id, 'restart')
-  if (newestRange(record).epoch !== epoch) return refused(record)
+  const newest = newestRange(record)
+  if (wasMade(record, id, 'restart')) {
+    // One that loaded less than the first time has not what lies before the border, and nobody else has.
+    const hasAll = checkpointStep === newest.fromStep || record.acceptedSteps >= newest.fromStep
+    return hasAll ? repeated(record, id, 'restart') : refused(record)
+  }
+  if (newest.epoch !== epoch || !isOfThisHistory(record, request)) return refused(record)
   const fromStep = Math.max(checkpointStep, record.acceptedSteps)
   // An owner may have been lost before it came as far as its own first step.
   const ranges = record.ranges.map((range) => (range.fromStep > fromStep ? { ...range, fromStep } : range))
   return appended({ ...record, ranges }, { host, fromStep, by: { migration: id, operation: 'restart' } })
+}
+
+/**
+ * Whether the steps that a checkpoint is ahead of the record can still be accepted: a later epoch that began before them has taken
+ * its place, as after a claim that was undone.
+ */
+export function isOfThisHistory(
+  { ranges, acceptedSteps }: OwnershipRecord,
+  { checkpointStep, checkpointEpoch }: { checkpointStep: number; checkpointEpoch?: number | undefined },
+): boolean {
+  if (checkpointStep <= acceptedSteps || checkpointEpoch === undefined) return true
+  return ranges.every(
+    (range) =>
+      range.epoch <= checkpointEpoch || range.fromStep >= checkpointStep || floatsAt(range, acceptedSteps),
+  )
 }
 
 /** Takes the outputs that count, whoever carries them. */

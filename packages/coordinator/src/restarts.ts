@@ -11,10 +11,11 @@
  * Invariants: an attempt is written down before its worker is launched; a worker trains (`resume`) only after the record was
  * changed; there is one attempt at a time.
  */
-import { type ErrorReport, type FromWorker, LIMITS } from '@godwit/protocol'
+import { difference, type ErrorReport, type FromWorker, type Identity, LIMITS } from '@godwit/protocol'
+import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
 import { makeRestartId, makeWorkerId } from './names.ts'
-import { type Decision, newestRange, type OwnershipRecord, restart } from './ownership.ts'
+import { type Decision, isOfThisHistory, newestRange, type OwnershipRecord, restart } from './ownership.ts'
 import {
   isRestartable,
   NO_RESTARTS,
@@ -38,7 +39,12 @@ export interface Attempt {
 export interface RestartsEdge {
   readonly workload: string
   readonly clock: Clock
+  readonly log: Logger
   record(): OwnershipRecord
+  /** Of the program that the lost owner ran, as far as it is known. */
+  identity(): Identity | undefined
+  /** What the host keeps is of no use, or worse. */
+  deleteCheckpoint(): void
   isConnected(): boolean
   /** Writes the attempt down. */
   save(): Promise<void>
@@ -88,11 +94,21 @@ export class Restarts {
   async prepared(workerId: string, message: Prepared): Promise<void> {
     const attempt = this.#attempt
     if (attempt?.workerId !== workerId) return
-    const checkpointStep = message.restored?.step ?? 0
+    const { step: checkpointStep, epoch: checkpointEpoch, error } = message.restored ?? { step: 0 }
+    if (error !== undefined) this.#edge.log.warn({ error, workerId }, 'the job starts over from init')
+    const before = this.#edge.identity()
+    const differs = before === undefined ? undefined : difference(before, message.identity)
+    if (differs !== undefined) return this.#giveUp(workerId, differs)
+    const loaded = { checkpointStep, checkpointEpoch }
+    if (!isOfThisHistory(this.#edge.record(), loaded)) {
+      this.#edge.deleteCheckpoint()
+      const message = `the checkpoint at step ${checkpointStep} is of an owner whose steps were never accepted`
+      return this.exited(workerId, { kind: 'checkpoint-unusable', message })
+    }
     const { id, epoch } = attempt
     const host = newestRange(this.#edge.record()).host
     const decision = await this.#edge.decide((record) =>
-      restart(record, { restart: id, epoch, host, checkpointStep }),
+      restart(record, { restart: id, epoch, host, ...loaded }),
     )
     if (!decision.granted) {
       const kind = 'claim-refused'
@@ -112,6 +128,14 @@ export class Restarts {
     }
     // Written down by a coordinator that ended before it was launched, or before it could be heard.
     await this.#launch()
+  }
+
+  /** Another program than the one that took the steps so far: going on with it would be another job under the same name. */
+  async #giveUp(workerId: string, differs: ErrorReport): Promise<void> {
+    this.#clear()
+    this.#edge.kill(workerId)
+    const message = `the job can't go on from its checkpoint: ${differs.message}`
+    await this.#edge.givenUp({ ...differs, message })
   }
 
   /** Its agent came back, with the worker. */

@@ -110,7 +110,10 @@ export class Workload {
       {
         workload: spec.id,
         clock,
+        log: this.#log,
         record: () => ledger.record,
+        identity: () => this.#workers.prepared(this.#owner)?.identity,
+        deleteCheckpoint: () => this.#checkpoints.undone(this.#host),
         isConnected: () => inventory.isConnected(this.#host),
         save: async () => {
           await this.#save()
@@ -306,7 +309,12 @@ export class Workload {
       }
       if (this.#stop !== 'no') return
       this.#stop = 'wanted'
-      await this.#save()
+      try {
+        await this.#save()
+      } catch (error) {
+        this.#stop = 'no'
+        throw error
+      }
       this.#limitStop()
       const error: ErrorReport = { kind: 'cancelled', message: 'the workload was stopped' }
       await this.#moves.latest?.handle({ type: 'cancel', error })
@@ -324,7 +332,8 @@ export class Workload {
   workerExited(workerId: string, error: ErrorReport | undefined): void {
     this.#later(async () => {
       // Written down by a coordinator that ended before it was launched.
-      if (workerId === this.#owner && this.#status === 'starting' && !this.#launched) return this.#launch()
+      const isUnlaunched = workerId === this.#owner && this.#status === 'starting' && !this.#launched
+      if (isUnlaunched && this.#stop === 'no') return this.#launch()
       const known = this.#services.inventory.worker(workerId)
       this.#workers.forget(workerId)
       this.#checkpoints.gone(workerId)
@@ -429,7 +438,8 @@ export class Workload {
   /** The worker that was started for it has taken steps. */
   async #trains(): Promise<void> {
     if (this.#status !== 'starting') return
-    this.#cancelTimer()
+    // A stop that is under way keeps its limit.
+    if (this.#stop === 'no') this.#cancelTimer()
     this.#status = 'running'
     await this.#save()
     this.#log.info({ host: this.#host }, 'workload trains')
@@ -482,7 +492,6 @@ export class Workload {
     if (end.epoch !== epoch || end.steps !== record.acceptedSteps) return
     this.#log.info({ steps: end.steps, stateDigest: end.stateDigest }, 'workload finished')
     await this.#ends('finished')
-    await this.#moves.latest?.workloadEnded()
   }
 
   async #onFailed(workerId: string, error: ErrorReport): Promise<void> {
@@ -560,19 +569,25 @@ export class Workload {
       this.#error = error
       this.#log.warn({ error }, 'workload failed')
     }
-    await this.#ends(this.#stop === 'no' ? 'failed' : 'stopped')
-    this.#started.reject(fromErrorReport(error))
-    await this.#moves.latest?.workloadEnded()
+    await this.#ends(this.#stop === 'no' ? 'failed' : 'stopped', error)
   }
 
-  async #ends(status: 'finished' | 'stopped' | 'failed'): Promise<void> {
+  /** An end that can't be written down has not come: nobody is told, and it is tried again. */
+  async #ends(status: 'finished' | 'stopped' | 'failed', error?: ErrorReport): Promise<void> {
+    if (!this.isActive) return
+    const before = this.#status
     this.#status = status
-    this.#restarts.cancel()
     try {
       await this.#save()
-    } finally {
-      this.#endWorkers()
+    } catch (cause) {
+      this.#status = before
+      this.#after(LIMITS.repeatMs, () => this.#ends(status, error))
+      throw cause
     }
+    this.#restarts.cancel()
+    this.#endWorkers()
+    if (error !== undefined) this.#started.reject(fromErrorReport(error))
+    await this.#moves.latest?.workloadEnded()
   }
 
   #endWorkers(): void {

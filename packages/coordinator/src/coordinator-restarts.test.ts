@@ -3,7 +3,7 @@
  * coordinator.test.ts; agents say what a restored worker would.
  */
 import { expect, test } from 'vitest'
-import { checkpointOf, FakeAgent, type FakeWorker, outputOf } from './support/fakes.ts'
+import { checkpointOf, FakeAgent, type FakeWorker, IDENTITY, outputOf } from './support/fakes.ts'
 import {
   claimed,
   client,
@@ -224,4 +224,34 @@ test('a cancel that takes too long says what it waits for', async () => {
   await a.close()
   const { workload } = await client.ask({ op: 'workload', workload: 'job' })
   expect(workload.status).toBe('running')
+})
+
+test('another program under the same name does not go on with the job, whose checkpoint stays', async () => {
+  const { a, source } = await training()
+  source.exited()
+  const worker = await a.launched()
+  worker.restored(3, { programDigest: '9'.repeat(64) })
+  await worker.killed()
+  expect(await client.workload(({ status }) => status === 'failed')).toMatchObject({
+    error: { kind: 'program-differs', message: expect.stringContaining("can't go on from its checkpoint") },
+  })
+  expect(a.orders.all.some(({ type }) => type === 'deleteCheckpoint')).toBe(false)
+})
+
+test('a checkpoint of a claim that was undone is deleted, and the job goes on without', async () => {
+  const { a, b, source, target, migration } = await claimed()
+  // The target trained on unheard, and wrote a checkpoint; then the source took the job back.
+  const error = { kind: 'peer-stalled', message: 'no word' } as const
+  source.say({ type: 'recover', migrationId: migration.id, error })
+  expect(await source.told('recoverResult')).toMatchObject({ granted: true, epoch: 3 })
+  await target.killed()
+  source.exited()
+  const ahead = await a.launched()
+  ahead.say({ type: 'prepared', identity: IDENTITY, restored: { step: 9, epoch: 2 } })
+  expect(await a.order('deleteCheckpoint')).toEqual({ type: 'deleteCheckpoint', workloadId: 'job' })
+  await ahead.killed()
+  const next = await a.launched()
+  next.restored(0)
+  expect(await next.told('resume')).toEqual({ type: 'resume', epoch: 4 })
+  await b.close()
 })

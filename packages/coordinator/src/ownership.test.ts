@@ -211,6 +211,10 @@ test('a restart is granted once, repeated while it is the newest, and ends whate
   const restarted = restart(THREE, ask).record
   expect(restart(restarted, ask)).toEqual({ record: restarted, granted: true, epoch: 2 })
   expect(restart(restarted, { ...ask, restart: 's' })).toMatchObject({ granted: false, epoch: 2 })
+  // Loaded again, and less this time: what lies between is nobody's to report any more.
+  const ahead = restart(THREE, { ...ask, checkpointStep: 6 }).record
+  expect(restart(ahead, { ...ask, checkpointStep: 6 }).granted).toBe(true)
+  expect(restart(ahead, { ...ask, checkpointStep: 0 }).granted).toBe(false)
   expect(claim(restarted, CLAIM).granted).toBe(false)
   expect(abort(restarted, SOURCE).granted).toBe(false)
   const moved = claim(restarted, { migration: 'n', epoch: 2, host: 'b', fromStep: 4 }).record

@@ -167,8 +167,8 @@ export class FakeWorker {
   }
 
   /** Of one that was restored: so many steps are applied in what it loaded. */
-  restored(step: number): void {
-    this.say({ type: 'prepared', identity: IDENTITY, restored: { step } })
+  restored(step: number, changes: Partial<Identity> = {}): void {
+    this.say({ type: 'prepared', identity: { ...IDENTITY, ...changes }, restored: { step } })
   }
 
   /** Outputs of the steps from `from` to before `to`, under `epoch`. */

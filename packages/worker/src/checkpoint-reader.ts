@@ -30,8 +30,9 @@ export interface Expected {
 }
 
 /**
- * Loads the checkpoint into `paged`. Throws `checkpoint-unusable` when nothing was installed, and `bad-checksum` when half of it was, because the
- * disk gave other bytes the second time: what is in memory then is no state of any job.
+ * Loads the checkpoint into `paged`. Throws `checkpoint-unusable` when there is none that can be used and nothing was installed; `internal` when
+ * the disk doesn't say, so that it is tried again later; and `bad-checksum` when half of it was installed, because the disk gave other bytes the
+ * second time. After the latter two what is in memory may be no state of any job.
  */
 export async function loadCheckpoint(
   folder: CheckpointFolder,
@@ -42,6 +43,7 @@ export async function loadCheckpoint(
   try {
     for await (const frame of framesOf(folder, manifest, expected.pageCount)) installPages(frame, paged)
   } catch (cause) {
+    if (!(cause instanceof GodwitError)) throw unreadable(cause)
     const why = toErrorReport(cause).message
     throw new GodwitError('bad-checksum', `the checkpoint changed while it was read: ${why}`, { cause })
   }
@@ -60,8 +62,14 @@ async function checkCheckpoint(folder: CheckpointFolder, expected: Expected): Pr
     return manifest
   } catch (error) {
     if (error instanceof GodwitError) throw error
-    return unusable(`the disk can't be read: ${toErrorReport(error).message}`)
+    throw unreadable(error)
   }
+}
+
+/** The checkpoint may be there and whole: the job must not begin anew over it. */
+function unreadable(cause: unknown): GodwitError {
+  const why = toErrorReport(cause).message
+  return new GodwitError('internal', `the checkpoint can't be read from disk: ${why}`, { cause })
 }
 
 function checkManifest(manifest: CheckpointManifest, { workload, identity, steps }: Expected): void {

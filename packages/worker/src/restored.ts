@@ -26,8 +26,11 @@ export class Restored {
     this.#resumed = resumed
   }
 
-  /** Steps applied in what was loaded, and why that is no checkpoint. Throws when memory holds neither the one nor the other. */
-  async load(job: Job): Promise<{ step: number; error?: ErrorReport }> {
+  /**
+   * Steps applied in what was loaded, and the epoch that wrote it or why it is no checkpoint. Throws when memory holds neither, or the disk
+   * doesn't say which.
+   */
+  async load(job: Job): Promise<{ step: number; epoch?: number; error?: ErrorReport }> {
     const { launch, identity, dirtyPages, paged } = job
     const expected = {
       workload: launch.workloadId,
@@ -38,7 +41,8 @@ export class Restored {
     this.#job = job
     try {
       this.#checkpoint = await loadCheckpoint(new CheckpointFolder(launch.checkpointFolder), expected, paged)
-      return { step: this.#checkpoint.step }
+      const { step, epoch } = this.#checkpoint
+      return { step, epoch }
     } catch (error) {
       if (!(error instanceof GodwitError) || error.kind !== 'checkpoint-unusable') throw error
       return { step: 0, error: toErrorReport(error) }

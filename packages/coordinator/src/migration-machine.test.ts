@@ -256,6 +256,22 @@ test('a target that is lost after its claim gives the workload back unasked', ()
   })
 })
 
+test('a target that says it runs and takes no step is given up, long after its steps are due', () => {
+  const plan = { ...PLAN, longestStepMs: 500 }
+  const completed = { ...EVENTS.sourceEnded, status: 'completed', report: REPORT } as const
+  const handedOver = stepMigration({ ...STATES.claimed, plan }, completed, 5000).state
+  // Said again until it is released: that changes nothing.
+  const again = stepMigration(handedOver, completed, 9000).state
+  const dueMs = 5000 + LIMITS.handoverTimeoutMs + 20 * 500
+  expect(deadlineMs(again)).toBe(dueMs)
+  expect(stepMigration(again, tick, dueMs - 1).effects).toEqual([])
+  expect(stepMigration(again, tick, dueMs).effects).toEqual([
+    { type: 'askRecover', error: expect.objectContaining({ kind: 'peer-stalled' }) },
+  ])
+  // How long a step takes was never seen: nobody can say that it is overdue.
+  expect(deadlineMs(stepMigration(STATES.claimed, completed, 5000).state)).toBeUndefined()
+})
+
 test('a target whose host does not come back after the claim gives the workload back unasked', () => {
   const lost = stepMigration(STATES.claimed, targetHostLost, 5000).state
   const dueMs = 5000 + LIMITS.heartbeatTimeoutMs

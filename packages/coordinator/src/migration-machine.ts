@@ -49,8 +49,8 @@ import {
   sourceGaveUp,
   sourceLost,
   targetEnded,
-  targetHostGone,
   targetHostLost,
+  targetOverdue,
   unclaimed,
   winDown,
   withReport,
@@ -221,20 +221,21 @@ const claimed: Row<'claimed'> = {
     if (event.granted) return recovered(state, event, nowMs)
     // Not released: a frozen source is let go by an accepted step, by nothing else.
     return {
-      state: { ...state, targetLostMs: undefined },
+      state: { ...state, targetLostMs: undefined, handedOverMs: undefined },
       effects: [recoverResult(state, false, event.epoch)],
     }
   },
   // One that gave up would have asked first (`recover`); its word alone changes nothing.
-  sourceEnded: (state, event) =>
-    event.status === 'completed' && state.report === undefined
-      ? ignore(withReport(state, event))
-      : ignore(state),
+  sourceEnded: (state, event, nowMs) => {
+    if (event.status !== 'completed') return ignore(state)
+    const reported = state.report === undefined ? withReport(state, event) : state
+    return ignore({ ...reported, handedOverMs: state.handedOverMs ?? nowMs })
+  },
   sourceExited: (state) => ({ state: { ...state, sourceGone: true }, effects: [] }),
   workloadEnded: ignore,
   cancel: ignore,
   tick: (state, _event, nowMs) =>
-    isDue(state, nowMs) ? backToSource(state, targetHostGone(state)) : ignore(state),
+    isDue(state, nowMs) ? backToSource(state, targetOverdue(state, nowMs)) : ignore(state),
 }
 
 const accepted: Row<'accepted'> = {

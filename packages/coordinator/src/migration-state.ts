@@ -48,6 +48,8 @@ export interface MigrationPlan {
   readonly options: MigrationOptions
   /** On the coordinator's monotonic clock. */
   readonly startedAtMs: number
+  /** The longest of the job's latest steps; undefined where none was seen. */
+  readonly longestStepMs?: number
 }
 
 interface Known {
@@ -89,6 +91,8 @@ export type MigrationState = Known &
         readonly sourceGone: boolean
         /** When the target's agent went, while it is away. */
         readonly targetLostMs?: number | undefined
+        /** When the source first called the migration completed: from then on it asks nobody. */
+        readonly handedOverMs?: number | undefined
       }
     | { readonly name: 'accepted'; readonly epoch: number; readonly sinceMs: number }
     | ({ readonly name: 'cancelling'; readonly sinceMs: number } & Decided)
@@ -194,6 +198,9 @@ export function isSourceOwner(state: MigrationState): boolean {
   return isCancellable(state) || state.name === 'moving' || state.name === 'cancelling'
 }
 
+/** So many times its longest step a target may take for its first. */
+const STALLED_STEPS = 20
+
 /**
  * When `tick` is due, on the coordinator's clock; undefined where the two workers themselves keep the time: a source
  * that has switched over asks (`recover`) when its target doesn't go on.
@@ -213,10 +220,12 @@ export function deadlineMs(state: MigrationState): number | undefined {
       const byStatus = state.status === 'setup' ? startedAtMs + LIMITS.setupTimeoutMs : byTimeout
       return Math.min(byStatus, byTimeout, bySilence)
     }
-    case 'claimed':
+    case 'claimed': {
       // Without the source there is nobody else to have the workload: its host may come back.
-      if (state.targetLostMs === undefined || state.sourceGone) return undefined
-      return state.targetLostMs + LIMITS.heartbeatTimeoutMs
+      if (state.sourceGone) return undefined
+      const dueMs = Math.min(lostDeadlineMs(state), stallDeadlineMs(state))
+      return dueMs === Number.POSITIVE_INFINITY ? undefined : dueMs
+    }
     case 'accepted':
     case 'cancelling':
       return state.sinceMs + LIMITS.handoverTimeoutMs
@@ -224,6 +233,17 @@ export function deadlineMs(state: MigrationState): number | undefined {
     case 'ended':
       return undefined
   }
+}
+
+/** When a target whose agent went is given up. */
+function lostDeadlineMs({ targetLostMs }: StateOf<'claimed'>): number {
+  return targetLostMs === undefined ? Number.POSITIVE_INFINITY : targetLostMs + LIMITS.heartbeatTimeoutMs
+}
+
+/** When a target that said that it runs, and of which no step came, is given up: it hangs, and the source holds everything. */
+export function stallDeadlineMs({ plan, handedOverMs }: StateOf<'claimed'>): number {
+  if (handedOverMs === undefined || plan.longestStepMs === undefined) return Number.POSITIVE_INFINITY
+  return handedOverMs + LIMITS.handoverTimeoutMs + STALLED_STEPS * plan.longestStepMs
 }
 
 /** As clients see it; `lostTimeMs` is what only the coordinator can fill in. */

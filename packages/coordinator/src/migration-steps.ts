@@ -18,6 +18,7 @@ import {
   migrationStatus,
   type Outcome,
   type StateOf,
+  stallDeadlineMs,
 } from './migration-state.ts'
 
 export const ignore = (state: MigrationState): MigrationStep => ({ state, effects: [] })
@@ -170,6 +171,12 @@ export function targetHostLost(state: MigrationState): Outcome {
 
 export function targetHostGone(state: MigrationState): ErrorReport {
   return { kind: 'host-disconnected', message: `the agent of ${state.plan.to} disconnected` }
+}
+
+/** Why a target that owns the workload is not waited for any longer. */
+export function targetOverdue(state: StateOf<'claimed'>, nowMs: number): ErrorReport {
+  if (nowMs < stallDeadlineMs(state)) return targetHostGone(state)
+  return { kind: 'peer-stalled', message: `the target on ${state.plan.to} runs, and takes no step` }
 }
 
 export function sourceLost(state: MigrationState, error: ErrorReport): MigrationStep {

@@ -93,7 +93,8 @@ export async function readAll<Record extends { readonly order: number }>(
 export function durable(state: MigrationState): MigrationState {
   const { progress: _, ...kept } = state
   if (kept.name === 'moving') return { ...kept, status: 'setup', sourceBackMs: undefined } as MigrationState
-  if (kept.name === 'claimed') return { ...kept, targetLostMs: undefined } as MigrationState
+  if (kept.name === 'claimed')
+    return { ...kept, targetLostMs: undefined, handedOverMs: undefined } as MigrationState
   return kept as MigrationState
 }
 

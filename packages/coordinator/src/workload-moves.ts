@@ -20,6 +20,7 @@ import type { Clock } from './clock.ts'
 import { Deferred } from './deferred.ts'
 import type { Inventory } from './inventory.ts'
 import type { Ledger } from './ledger.ts'
+import { USUAL_STEPS } from './lost-time.ts'
 import type { MigrationPlan } from './migration-state.ts'
 import { Move, type MoveEdge } from './move.ts'
 import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
@@ -94,6 +95,7 @@ export class WorkloadMoves {
     // Asked for by somebody whose connection broke before the answer came.
     if (this.open?.plan.to === to) return this.open.view()
     const { epoch } = ledger
+    const steps = ledger.history.latestStepMs(USUAL_STEPS)
     const plan: MigrationPlan = {
       id: makeMigrationId(),
       ...this.wayTo(to),
@@ -102,6 +104,7 @@ export class WorkloadMoves {
       secret: makeSecret(),
       options,
       startedAtMs: clock.nowMs(),
+      ...(steps.length === 0 ? {} : { longestStepMs: Math.max(...steps) }),
     }
     const before = this.#move
     before?.close()

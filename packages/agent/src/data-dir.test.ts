@@ -2,14 +2,15 @@
  * Goal: a disk that can't be written is said when the agent starts and when a worker does, and folders do not pile
  * up. Method: real folders; for the full disk a tmpfs of a few pages, which needs root.
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { WorkerLaunch } from '@godwit/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DataDir, defaultDataDir, KEPT_FOLDERS, logTail } from './data-dir.ts'
 import { diskError } from './disk.ts'
 import { launchOf, temporaryFolder } from './support/host.ts'
+import { findWorker } from './worker-handle.ts'
 
 let folder: string
 beforeEach(() => {
@@ -124,4 +125,28 @@ test('errors of the disk say what to do', () => {
   expect(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'ENOTDIR', 'EIO'].map(kindOf)).toEqual([
     ...['disk-full', 'disk-full', 'bad-arguments', 'bad-arguments', 'bad-arguments', 'internal'],
   ])
+})
+
+test('a worker is found again however the folder is spelled', async () => {
+  const [real, link] = [join(folder, 'real'), join(folder, 'link')]
+  mkdirSync(real)
+  symlinkSync(real, link)
+  const main = join(folder, 'worker.mjs')
+  writeFileSync(main, 'setInterval(() => {}, 1000)')
+  const first = new DataDir(link).create(launch('w1'))
+  const args = ['--import', 'data:text/javascript,', main, first.path]
+  const worker = spawn(process.execPath, args, { stdio: 'ignore' })
+  try {
+    writeFileSync(join(first.path, 'pid'), String(worker.pid))
+    for (const spelling of [real, link, join(link, '..', 'link')]) {
+      const [left] = new DataDir(spelling).left()
+      expect(left && findWorker(left.folder)?.pid).toBe(worker.pid)
+    }
+  } finally {
+    worker.kill('SIGKILL')
+  }
+  // One that a socket's address can't name is refused by what it is called in truth.
+  mkdirSync(join(folder, 'with space'))
+  symlinkSync(join(folder, 'with space'), join(folder, 'without'))
+  expect(() => new DataDir(join(folder, 'without'))).toThrow('with space')
 })

@@ -20,6 +20,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -185,21 +186,30 @@ export function readPassport({ path }: WorkerFolder): Passport | undefined {
   }
 }
 
-/** Makes the agent's folder where it is missing; gives its absolute path. Errors: `disk-full`, `bad-arguments`. */
+/**
+ * Makes the agent's folder where it is missing; gives its real path, since workers are known again by theirs (worker-handle.ts) and a folder may be
+ * spelled in many ways. Errors: `disk-full`, `bad-arguments`.
+ */
 export function makeDataFolder(path: string): string {
   const absolute = resolve(path)
-  if (!/^[\w./@+=,~-]+$/.test(absolute)) {
-    throw new GodwitError(
-      'bad-arguments',
-      `${absolute} can't hold the sockets of workers: give --data-dir a path of letters, digits and ./@+=,~_- only`,
-    )
-  }
+  checkLetters(absolute)
+  let real: string
   try {
     makeFolder(absolute)
-    return absolute
+    real = realpathSync(absolute)
   } catch (error) {
     throw diskError(error, absolute)
   }
+  checkLetters(real)
+  return real
+}
+
+function checkLetters(path: string): void {
+  if (/^[\w./@+=,~-]+$/.test(path)) return
+  throw new GodwitError(
+    'bad-arguments',
+    `${path} can't hold the sockets of workers: give --data-dir a path of letters, digits and ./@+=,~_- only`,
+  )
 }
 
 /** Takes the folder away again if it is empty and was made by this process. */

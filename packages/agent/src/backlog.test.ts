@@ -63,6 +63,20 @@ test('what is repeated until it is answered is kept once for each worker and mig
   expect(backlog.take()).toHaveLength(1)
 })
 
+test('of checkpoints the newest is kept, for each who asked and for nobody in particular', () => {
+  const backlog = new Backlog()
+  const report = {
+    ...{ step: 1, rounds: 1, incremental: false, pages: 1, writtenBytes: 1, fileBytes: 1 },
+    ...{ stallMs: 1, totalMs: 1 },
+  }
+  const at = (step: number, checkpointId?: string, workerId?: string): FromAgent =>
+    said({ type: 'checkpointed', checkpointId, report: { ...report, step } }, workerId)
+  const failed = said({ type: 'checkpointed', error })
+  for (const message of [at(1), at(2, 'a'), at(3, 'b'), at(4, 'b'), at(5), failed, at(6, undefined, 'v')])
+    backlog.add(message)
+  expect(backlog.take()).toEqual([at(2, 'a'), at(4, 'b'), at(5), failed, at(6, undefined, 'v')])
+})
+
 test('outputs are counted one by one, and the oldest dropped first', () => {
   const backlog = new Backlog(2)
   const two = { ...SAID.outputs, outputs: [...SAID.outputs.outputs, ...SAID.outputs.outputs] }

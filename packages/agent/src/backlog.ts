@@ -6,16 +6,17 @@
  *
  * - progress is not kept: the next one says more; nor is an estimate, whose asker has gone;
  * - what workers repeat until they are answered (a claim, a recover, ...) is kept once;
+ * - of how checkpoints went the newest is kept, for each who asked and for nobody in particular: the disk holds no older one;
  * - outputs are kept up to a limit, oldest dropped first: a worker that lives sends again all that was not
  *   acknowledged, and only of one that has died meanwhile they are the last trace;
  * - everything else is kept. A worker says it once, so workers bound its number.
  *
- * Invariants: messages come out in the order in which they were given; nothing but progress, estimates, outputs and repeats
- * is ever dropped.
+ * Invariants: messages come out in the order in which they were given; nothing but progress, estimates, outputs, repeats
+ * and older checkpoints is ever dropped.
  */
 import { type FromAgent, type FromWorker, LIMITS } from '@godwit/protocol'
 
-type Keep = 'not' | 'once' | 'some' | 'all'
+type Keep = 'not' | 'once' | 'newest' | 'some' | 'all'
 
 const KEEP: { readonly [Type in FromWorker['type']]: Keep } = {
   migrationProgress: 'not',
@@ -29,7 +30,7 @@ const KEEP: { readonly [Type in FromWorker['type']]: Keep } = {
   outputs: 'some',
   failed: 'all',
   outgoingOpened: 'all',
-  checkpointed: 'once',
+  checkpointed: 'newest',
 }
 
 export class Backlog {
@@ -50,6 +51,10 @@ export class Backlog {
       const words = wordsOf(message)
       if (this.#said.has(words)) return 0
       this.#said.add(words)
+    }
+    if (keep === 'newest') {
+      const words = wordsOf(message)
+      this.#messages = this.#messages.filter((older) => wordsOf(older) !== words)
     }
     this.#messages.push(message)
     this.#outputs += outputsIn(message)
@@ -86,10 +91,15 @@ function outputsIn(message: FromAgent): number {
     : 0
 }
 
-/** The same for a repeat: who says what about which migration, and how that ended. */
+/** The same for a repeat: who says what about which migration or checkpoint, and how that ended. */
 function wordsOf(message: FromAgent): string {
   if (message.type !== 'fromWorker') return message.type
   const { workerId, message: said } = message
+  if (said.type === 'checkpointed') {
+    // A failure says nothing of the one that is on disk.
+    const asked = said.checkpointId ?? (said.error === undefined ? ' written' : ' failed')
+    return `${workerId} ${said.type} ${asked}`
+  }
   const migration = 'migrationId' in said ? said.migrationId : ''
   return `${workerId} ${said.type} ${migration} ${'status' in said ? said.status : ''}`
 }

@@ -45,9 +45,13 @@ export class CheckpointFolder {
 
   /**
    * Makes this the checkpoint. Every segment that it names must be complete. Returns the bytes of the manifest. Throws `checkpoint-failed`
-   * when the folder belongs to a later epoch.
+   * when the folder belongs to a later epoch. `renaming` is called before the manifest takes its name, from when on it may be the checkpoint whatever
+   * fails, and again, with true, when it is.
    */
-  async publish(manifest: CheckpointManifest): Promise<number> {
+  async publish(
+    manifest: CheckpointManifest,
+    renaming: (isDone: boolean) => void = () => {},
+  ): Promise<number> {
     const current = await this.#current()
     if (current !== undefined && current.epoch > manifest.epoch)
       throw new GodwitError(
@@ -66,7 +70,9 @@ export class CheckpointFolder {
     }
     await this.#files.syncFolder(this.#path)
     crashPoint('before-rename:checkpoint-manifest')
+    renaming(false)
     await this.#files.rename(path, join(this.#path, MANIFEST_FILE))
+    renaming(true)
     crashPoint('after-rename:checkpoint-manifest')
     await this.#files.syncFolder(this.#path)
     crashPoint('after-write:checkpoint-manifest')
@@ -147,10 +153,12 @@ export class CheckpointFolder {
 
   async #removeAllBut(segments: readonly CheckpointSegment[]): Promise<void> {
     const named = new Set<string>(segments.map(({ file }) => file))
-    for (const file of await this.#files.list(this.#path)) {
-      const isOurs = segmentNumber(file) !== undefined || file === NEW_MANIFEST_FILE
-      if (isOurs && !named.has(file)) await this.#files.remove(join(this.#path, file))
-    }
+    const isUseless = (file: string): boolean =>
+      (segmentNumber(file) !== undefined || file === NEW_MANIFEST_FILE) && !named.has(file)
+    const useless = (await this.#files.list(this.#path)).filter(isUseless)
+    // Whoever renamed the manifest may have failed to sync it: on disk it may still be the one before, which names what goes.
+    if (useless.length > 0) await this.#files.syncFolder(this.#path)
+    for (const file of useless) await this.#files.remove(join(this.#path, file))
   }
 }
 

@@ -6,7 +6,7 @@
  *
  * Invariants: pages are taken from what the tracker names as its image, never from behind its back (dirty-tracker.ts); small state, spool and the last
  * pages are of one instant, at which the thread stood; `taken` names every page that was taken from the subscription, so that a checkpoint that
- * fails can put them back; nothing is published before all of it is on disk.
+ * fails can put them back; nothing is published before all of it is on disk; what may be published is not discarded.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { copyBytes, type Subscription } from '@godwit/memory'
@@ -43,10 +43,11 @@ export interface CheckpointPlan {
   readonly mayGoOn: () => Promise<void>
   /** Called as soon as the state that is being written is fixed. */
   readonly copied: () => void
+  /** Called with what the next one may add to, as soon as that is no longer `before`, even if this one fails; empty when it isn't known. */
+  readonly named: (segments: readonly CheckpointSegment[]) => void
 }
 
 export interface WrittenCheckpoint {
-  readonly segments: readonly CheckpointSegment[]
   readonly report: CheckpointReport
   /** Of the last round. */
   readonly copiedPages: number
@@ -74,6 +75,7 @@ export async function writeCheckpoint(plan: CheckpointPlan): Promise<WrittenChec
   const { job, folder, subscription, before, taken } = plan
   const beganMs = nowMs()
   const segment = await folder.newSegment()
+  let mayBeNamed = false
   try {
     const writer = new RoundWriter(segment, plan.mayGoOn)
     const rounds: number[] = []
@@ -92,7 +94,10 @@ export async function writeCheckpoint(plan: CheckpointPlan): Promise<WrittenChec
     const segments = [...before, await segment.finish()]
     await plan.mayGoOn()
     const manifest: CheckpointManifest = { ...last.state, segments }
-    const manifestBytes = await folder.publish(manifest)
+    const manifestBytes = await folder.publish(manifest, (isDone) => {
+      mayBeNamed = true
+      plan.named(isDone ? segments : [])
+    })
     await folder.clean(manifest)
     const pages = rounds.reduce((sum, round) => sum + round, copy.pages.size)
     const report: CheckpointReport = {
@@ -105,10 +110,11 @@ export async function writeCheckpoint(plan: CheckpointPlan): Promise<WrittenChec
       stallMs,
       totalMs: nowMs() - beganMs,
     }
-    return { segments, report, copiedPages: copy.pages.size }
+    return { report, copiedPages: copy.pages.size }
   } catch (error) {
     await segment.close().catch(() => {})
-    await folder.discard(segment).catch(() => {})
+    // One that nobody names after all goes with the next checkpoint.
+    if (!mayBeNamed) await folder.discard(segment).catch(() => {})
     throw error
   }
 }

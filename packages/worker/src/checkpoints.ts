@@ -55,10 +55,10 @@ export class Checkpoints {
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
-  constructor(job: Job) {
+  constructor(job: Job, folder = new CheckpointFolder(job.launch.checkpointFolder)) {
     this.#job = job
     this.#everyMs = job.launch.checkpointEveryMs
-    this.#folder = new CheckpointFolder(job.launch.checkpointFolder)
+    this.#folder = folder
   }
 
   /** The job's steps are taken here from now on. */
@@ -129,6 +129,8 @@ export class Checkpoints {
     }
     clearTimeout(late)
     this.#current = undefined
+    // They were told that it failed, and then it was published after all.
+    if (current.isAnswered && said.report !== undefined) this.#answer([], said)
     this.#say(current, said)
     if (this.#isOver) return
     if (this.#next.size > 0) void this.#write()
@@ -161,8 +163,10 @@ export class Checkpoints {
         usualRest: this.#usualRest,
         mayGoOn,
         copied,
+        named: (segments) => {
+          this.#segments = segments
+        },
       })
-      this.#segments = written.segments
       this.#usualRest = written.copiedPages
       return written
     } catch (error) {

@@ -112,6 +112,10 @@ export class Inventory {
     this.#workers.delete(workerId)
   }
 
+  workersOf(workload: string): KnownWorker[] {
+    return [...this.#workers.values()].filter((worker) => worker.workload === workload)
+  }
+
   workersOn(host: string): KnownWorker[] {
     return [...this.#workers.values()].filter((worker) => worker.host === host)
   }

@@ -143,7 +143,7 @@ export class Registry {
           : this.#inventory.connectedHost(host)
       const spec: WorkloadSpec = { id: this.#freeId(asked.program, id), ...asked }
       const workload = Workload.create(spec, place.name, this.#services)
-      this.#workloads.get(spec.id)?.close()
+      this.#replaced(spec.id)
       this.#workloads.set(spec.id, workload)
       return { workload: await workload.start() }
     },
@@ -172,6 +172,15 @@ export class Registry {
     checkpoint: async ({ workload }) => ({ checkpoint: await this.#workload(workload).checkpoint() }),
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
+  }
+
+  /** What is left of an earlier workload of this name is heard no more. */
+  #replaced(id: string): void {
+    this.#workloads.get(id)?.close()
+    for (const { workerId, host } of this.#inventory.workersOf(id)) {
+      this.#inventory.send(host, { type: 'kill', workerId })
+      this.#inventory.forget(workerId)
+    }
   }
 
   #workload(id: string): Workload {

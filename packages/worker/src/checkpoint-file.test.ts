@@ -19,7 +19,7 @@ import {
   type PagesFrame,
   SegmentFrames,
   segmentFile,
-  segmentNumber,
+  segmentName,
 } from './checkpoint-file.ts'
 import { identity, manifestAt } from './support/checkpointed-job.ts'
 
@@ -40,7 +40,7 @@ const manifests: fc.Arbitrary<CheckpointManifest> = fc.record({
   ),
   segments: fc.array(
     fc.record({
-      file: fc.integer({ min: 1, max: 2 ** 31 }).map(segmentFile),
+      file: fc.integer({ min: 1, max: 2 ** 31 }).map((number) => segmentFile(3, number)),
       byteLength: fc.nat(),
       digest: fc.constant('a'.repeat(64)),
     }),
@@ -81,7 +81,8 @@ test('a manifest that nobody could read is not written', () => {
 })
 
 test('segments are named by numbers, and nothing else is', () => {
-  expect(segmentNumber(segmentFile(12))).toBe(12)
+  expect(segmentName(segmentFile(3, 12))).toEqual({ epoch: 3, number: 12 })
+  expect(segmentName('pages-12.bin')).toEqual({ epoch: 0, number: 12 })
   for (const file of [
     'pages-0.bin',
     'pages-01.bin',
@@ -90,7 +91,7 @@ test('segments are named by numbers, and nothing else is', () => {
     'pages-1.bin.bak',
     '../pages-1.bin',
   ])
-    expect(segmentNumber(file)).toBeUndefined()
+    expect(segmentName(file)).toBeUndefined()
 })
 
 const image = Buffer.alloc(200 * PAGE_BYTES)

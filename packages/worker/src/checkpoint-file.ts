@@ -1,7 +1,7 @@
 /**
  * The two files that a checkpoint is made of, as bytes. No IO here.
  *
- * `pages-<n>.bin`, a segment: frames as they would go over a bulk stream (bulk-frame.ts: each with its checksum), numbered from 0. A
+ * `pages-<epoch>-<n>.bin`, a segment (`pages-<n>.bin` in earlier releases): frames as they would go over a bulk stream (bulk-frame.ts: each with its checksum), numbered from 0. A
  * checkpoint is installed like a stream is: segment after segment, frame after frame, a later page over an earlier.
  *
  * `checkpoint.bin`, the manifest: names the segments with their lengths and digests, and holds all that is not pages. Little-endian:
@@ -23,6 +23,7 @@ import {
   type CheckpointManifest,
   checkMessage,
   checkpointManifest,
+  checkpointSegment,
   decodeFrame,
   decodeValue,
   encodeValue,
@@ -44,14 +45,41 @@ const BODY_AT = 48
 
 export type PagesFrame = Extract<BulkFrame, { kind: 'pages' }>
 
-export function segmentFile(number: number): string {
-  return `pages-${number}.bin`
+/** By the epoch of who writes it: two workers in one folder do not write to each other's. */
+export function segmentFile(epoch: number, number: number): string {
+  return `pages-${epoch}-${number}.bin`
 }
 
-/** The number of a segment's file; undefined for any other file. */
-export function segmentNumber(file: string): number | undefined {
-  const [, digits] = /^pages-([1-9]\d{0,9})\.bin$/.exec(file) ?? []
-  return digits === undefined ? undefined : Number(digits)
+/** Of a manifest that is being written. */
+export function newManifestFile(epoch: number): string {
+  return `checkpoint-${epoch}.new`
+}
+
+/** The number of a segment's file, and the epoch: 0 in the names of earlier releases. Undefined for any other file. */
+export function segmentName(file: string): { epoch: number; number: number } | undefined {
+  const [, epoch = '0', digits] = /^pages-(?:([1-9]\d{0,15})-)?([1-9]\d{0,9})\.bin$/.exec(file) ?? []
+  return digits === undefined ? undefined : { epoch: Number(epoch), number: Number(digits) }
+}
+
+/** The epoch of who writes, or wrote, a checkpoint's file that is not yet, or no longer, the manifest; undefined for any other file. */
+export function epochOf(file: string): number | undefined {
+  const [isNew, epoch = '0'] = /^checkpoint(?:-([1-9]\d{0,15}))?\.new$/.exec(file) ?? []
+  return isNew === undefined ? segmentName(file)?.epoch : Number(epoch)
+}
+
+const segment = checkpointSegment.extend({
+  file: checkpointManifest.shape.workload.refine(
+    (file) => segmentName(file) !== undefined,
+    'pages-<epoch>-<number>.bin',
+  ),
+})
+const manifestSchema = checkpointManifest.extend({
+  segments: segment.array().min(1).max(LIMITS.maxCheckpointSegments),
+})
+
+/** Whether a later release wrote it, whose checkpoint is not ours to replace. */
+export function isOfNewerFormat(bytes: Buffer): boolean {
+  return bytes.length >= 8 && bytes.readUInt32LE(0) === MAGIC && bytes.readUInt32LE(4) > FORMAT_VERSION
 }
 
 /** Throws `too-large`: nobody could read it again. */
@@ -85,7 +113,7 @@ export function decodeManifest(bytes: Buffer): CheckpointManifest {
   if (!digestOf(bytes).equals(bytes.subarray(DIGEST_AT, BODY_AT)))
     unusable('its manifest is not what was written: the digest differs')
   try {
-    return checkMessage(checkpointManifest, decodeValue(bytes.subarray(BODY_AT)))
+    return checkMessage(manifestSchema, decodeValue(bytes.subarray(BODY_AT)))
   } catch (cause) {
     return unusable(`its manifest makes no sense: ${(cause as Error).message}`)
   }

@@ -98,16 +98,16 @@ test('what is not named any more goes, what is stays', async () => {
   expect((await disk.list(FOLDER)).sort()).toEqual([
     'checkpoint.bin',
     'notes.txt',
-    'pages-1.bin',
-    'pages-2.bin',
+    'pages-1-1.bin',
+    'pages-1-2.bin',
   ])
   // One that is given up leaves nothing.
-  const segment = await folder.newSegment()
+  const segment = await folder.newSegment(1)
   await segment.write(Buffer.alloc(10))
   await segment.close()
   await folder.discard(segment)
   await writeAt(folder, 3)
-  expect((await disk.list(FOLDER)).sort()).toEqual(['checkpoint.bin', 'notes.txt', 'pages-3.bin'])
+  expect((await disk.list(FOLDER)).sort()).toEqual(['checkpoint.bin', 'notes.txt', 'pages-1-3.bin'])
   expect(two).toHaveLength(2)
 })
 
@@ -120,6 +120,31 @@ test('a worker whose job has gone on does not replace what a later epoch wrote',
     kind: 'checkpoint-failed',
   })
   expect((await folder.manifest()).epoch).toBe(2)
+})
+
+test('two workers in one folder leave each other what they write', async () => {
+  const disk = new CrashingDisk(drawsFrom(1))
+  const [old, later] = [new CheckpointFolder(FOLDER, disk), new CheckpointFolder(FOLDER, disk)]
+  const one = await writeAt(later, 1, undefined, undefined, 2)
+  const unfinished = await later.newSegment(2, one)
+  await expect(old.newSegment(1)).rejects.toMatchObject({ kind: 'checkpoint-failed' })
+  await old.clean(manifestAt(9, [], 1))
+  expect((await disk.list(FOLDER)).sort()).toEqual(['checkpoint.bin', 'pages-2-1.bin', unfinished.file])
+  expect(unfinished.file).toBe('pages-2-2.bin')
+})
+
+test('what a later release wrote is not replaced', async () => {
+  const disk = new CrashingDisk(drawsFrom(1))
+  const folder = new CheckpointFolder(FOLDER, disk)
+  const segments = await writeAt(folder, 1)
+  const path = join(FOLDER, 'checkpoint.bin')
+  const bytes = Buffer.from(disk.content(path) as Buffer)
+  bytes.writeUInt32LE(2, 4)
+  disk.replace(path, bytes)
+  const refused = { kind: 'checkpoint-failed', message: expect.stringContaining('later release') }
+  await expect(folder.newSegment(9)).rejects.toMatchObject(refused)
+  await expect(folder.publish(manifestAt(2, segments, 9))).rejects.toMatchObject(refused)
+  expect(disk.content(join(FOLDER, 'pages-1-1.bin'))).toBeDefined()
 })
 
 const flaws: [string, (disk: CrashingDisk, path: string, at: number) => void][] = [
@@ -151,7 +176,7 @@ for (const [flaw, spoil] of flaws) {
   test(`a file in which ${flaw} makes a checkpoint that can't be used, and memory stays as it was`, async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom('checkpoint.bin', 'pages-1.bin', 'pages-2.bin'),
+        fc.constantFrom('checkpoint.bin', 'pages-1-1.bin', 'pages-1-2.bin'),
         // Heads and ends are small beside pages: they are aimed at.
         fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: 5 * (PAGE_BYTES + 44) })),
         async (file, at) => {
@@ -186,9 +211,9 @@ test('a segment that is missing, and a checkpoint of another job, are no checkpo
   const manifest = manifestAt(4, segments)
   await folder.publish({ ...manifest, spool: manifest.spool.map((output) => ({ ...output, step: 1 })) })
   await expect(load({})).rejects.toThrow('not those before its step')
-  await disk.remove(join(FOLDER, 'pages-1.bin'))
+  await disk.remove(join(FOLDER, 'pages-1-1.bin'))
   await folder.publish(manifest)
-  await expect(load({})).rejects.toThrow('pages-1.bin is missing')
+  await expect(load({})).rejects.toThrow('pages-1-1.bin is missing')
 })
 
 test('on a real disk', async () => {
@@ -199,7 +224,7 @@ test('on a real disk', async () => {
     await expect(folder.manifest()).rejects.toMatchObject({ kind: 'checkpoint-unusable' })
     const segments = await writeAt(folder, 1)
     await writeAt(folder, 2, { step: 1, segments })
-    expect(readdirSync(path).sort()).toEqual(['checkpoint.bin', 'pages-1.bin', 'pages-2.bin'])
+    expect(readdirSync(path).sort()).toEqual(['checkpoint.bin', 'pages-1-1.bin', 'pages-1-2.bin'])
     expect(statSync(path).mode & 0o777).toBe(0o700)
     expect(statSync(join(path, 'checkpoint.bin')).mode & 0o777).toBe(0o600)
     const paged = untouched()

@@ -15,14 +15,15 @@ import { type CheckpointManifest, type CheckpointSegment, GodwitError, LIMITS } 
 import {
   decodeManifest,
   encodeManifest,
+  epochOf,
+  isOfNewerFormat,
   MANIFEST_FILE,
+  newManifestFile,
   segmentFile,
-  segmentNumber,
+  segmentName,
   unusable,
 } from './checkpoint-file.ts'
 import { type Files, type FileToWrite, isMissing, nodeFiles } from './files.ts'
-
-const NEW_MANIFEST_FILE = 'checkpoint.new'
 
 export class CheckpointFolder {
   readonly #path: string
@@ -33,33 +34,32 @@ export class CheckpointFolder {
     this.#files = files
   }
 
-  /** Removes what earlier checkpoints left unfinished, and opens a new segment. */
-  async newSegment(): Promise<SegmentWriter> {
+  /**
+   * Removes what earlier checkpoints left unfinished, and opens a new segment for one of `epoch` that adds to `before`. Throws `checkpoint-failed`
+   * when the folder belongs to a later epoch or release.
+   */
+  async newSegment(epoch: number, before: readonly CheckpointSegment[] = []): Promise<SegmentWriter> {
     await this.#files.makeFolder(this.#path)
-    const current = await this.#current()
-    await this.#removeAllBut(current?.segments ?? [])
-    const numbers = (await this.#files.list(this.#path)).map((file) => segmentNumber(file) ?? 0)
-    const file = segmentFile(Math.max(0, ...numbers) + 1)
+    const current = await this.#replaceable(epoch)
+    await this.#removeAllBut([...(current?.segments ?? []), ...before], epoch)
+    const names = (await this.#files.list(this.#path)).map(segmentName)
+    const numbers = names.map((name) => (name?.epoch === epoch ? name.number : 0))
+    const file = segmentFile(epoch, Math.max(0, ...numbers) + 1)
     return new SegmentWriter(file, await this.#files.create(join(this.#path, file)))
   }
 
   /**
    * Makes this the checkpoint. Every segment that it names must be complete. Returns the bytes of the manifest. Throws `checkpoint-failed`
-   * when the folder belongs to a later epoch. `renaming` is called before the manifest takes its name, from when on it may be the checkpoint whatever
+   * when the folder belongs to a later epoch or release. `renaming` is called before the manifest takes its name, from when on it may be the checkpoint whatever
    * fails, and again, with true, when it is.
    */
   async publish(
     manifest: CheckpointManifest,
     renaming: (isDone: boolean) => void = () => {},
   ): Promise<number> {
-    const current = await this.#current()
-    if (current !== undefined && current.epoch > manifest.epoch)
-      throw new GodwitError(
-        'checkpoint-failed',
-        `the folder holds a checkpoint of epoch ${current.epoch}: the job of epoch ${manifest.epoch} has gone on elsewhere`,
-      )
+    await this.#replaceable(manifest.epoch)
     const bytes = encodeManifest(manifest)
-    const path = join(this.#path, NEW_MANIFEST_FILE)
+    const path = join(this.#path, newManifestFile(manifest.epoch))
     crashPoint('before-write:checkpoint-manifest')
     const file = await this.#files.create(path)
     try {
@@ -81,7 +81,7 @@ export class CheckpointFolder {
 
   /** What the checkpoint doesn't name is of no more use. A file that can't be removed is left to the next checkpoint, which says so. */
   async clean(manifest: CheckpointManifest): Promise<void> {
-    await this.#removeAllBut(manifest.segments).catch(() => {})
+    await this.#removeAllBut(manifest.segments, manifest.epoch).catch(() => {})
   }
 
   /** A segment that nobody will name. */
@@ -127,14 +127,27 @@ export class CheckpointFolder {
     }
   }
 
-  /** Undefined when there is none that could be used. */
-  async #current(): Promise<CheckpointManifest | undefined> {
+  /** The checkpoint that one of `epoch` may replace; undefined when there is none that could be used. Throws `checkpoint-failed`. */
+  async #replaceable(epoch: number): Promise<CheckpointManifest | undefined> {
+    let current: CheckpointManifest
     try {
-      return await this.manifest()
+      const bytes = await this.#readManifest()
+      if (isOfNewerFormat(bytes))
+        throw new GodwitError(
+          'checkpoint-failed',
+          'the folder holds a checkpoint of a later release: use that one',
+        )
+      current = decodeManifest(bytes)
     } catch (error) {
-      if (error instanceof GodwitError) return undefined
+      const isNone = error instanceof GodwitError ? error.kind === 'checkpoint-unusable' : isMissing(error)
+      if (isNone) return undefined
       throw error
     }
+    if (current.epoch <= epoch) return current
+    throw new GodwitError(
+      'checkpoint-failed',
+      `the folder holds a checkpoint of epoch ${current.epoch}: the job of epoch ${epoch} has gone on elsewhere`,
+    )
   }
 
   async #readManifest(): Promise<Buffer> {
@@ -151,10 +164,11 @@ export class CheckpointFolder {
     }
   }
 
-  async #removeAllBut(segments: readonly CheckpointSegment[]): Promise<void> {
+  /** Of `epoch` and those before it: a later one's files are not ours. */
+  async #removeAllBut(segments: readonly CheckpointSegment[], epoch: number): Promise<void> {
     const named = new Set<string>(segments.map(({ file }) => file))
     const isUseless = (file: string): boolean =>
-      (segmentNumber(file) !== undefined || file === NEW_MANIFEST_FILE) && !named.has(file)
+      (epochOf(file) ?? Number.POSITIVE_INFINITY) <= epoch && !named.has(file)
     const useless = (await this.#files.list(this.#path)).filter(isUseless)
     // Whoever renamed the manifest may have failed to sync it: on disk it may still be the one before, which names what goes.
     if (useless.length > 0) await this.#files.syncFolder(this.#path)

@@ -74,7 +74,7 @@ export function isWorthRound(pages: number, before: readonly number[], usualRest
 export async function writeCheckpoint(plan: CheckpointPlan): Promise<WrittenCheckpoint> {
   const { job, folder, subscription, before, taken } = plan
   const beganMs = nowMs()
-  const segment = await folder.newSegment()
+  const segment = await folder.newSegment(job.epoch, before)
   let mayBeNamed = false
   try {
     const writer = new RoundWriter(segment, plan.mayGoOn)

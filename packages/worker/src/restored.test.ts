@@ -40,7 +40,7 @@ test('without a checkpoint the job begins anew', async () => {
   })
 })
 
-test.each(['pages-1.bin', 'checkpoint.bin'])(
+test.each(['pages-1-1.bin', 'checkpoint.bin'])(
   '%s that the disk does not give is not taken for none',
   async (file) => {
     await writeAt(new CheckpointFolder(checkpointFolder), 3)

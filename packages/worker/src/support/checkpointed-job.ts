@@ -72,20 +72,21 @@ export async function writeAt(
   step: number,
   before: { step: number; segments: readonly CheckpointSegment[] } = { step: 0, segments: [] },
   published: () => void = () => {},
+  epoch = 1,
 ): Promise<readonly CheckpointSegment[]> {
   const image = imageAt(step)
   const dirtied =
     before.segments.length === 0
       ? Array.from({ length: PAGES }, (_, page) => page)
       : Array.from({ length: step - before.step }, (_, taken) => pageOf(before.step + taken))
-  const segment = await folder.newSegment()
+  const segment = await folder.newSegment(epoch, before.segments)
   for (const [sequence, firstPage] of dirtied.entries()) {
     const header = { version: FRAME_VERSION, stream: 0, round: 0, sequence }
     const runs = [{ firstPage, pageCount: 1, encoding: 'raw' as const }]
     await segment.write(encodePagesFrame(Buffer.alloc(MAX_FRAME_BYTES), header, { runs, image }))
   }
   const segments = [...before.segments, await segment.finish()]
-  const manifest = manifestAt(step, segments)
+  const manifest = manifestAt(step, segments, epoch)
   await folder.publish(manifest)
   published()
   await folder.clean(manifest)

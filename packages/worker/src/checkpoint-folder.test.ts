@@ -133,6 +133,16 @@ test('two workers in one folder leave each other what they write', async () => {
   expect(unfinished.file).toBe('pages-2-2.bin')
 })
 
+test('one whose files a later epoch has removed meanwhile is not published', async () => {
+  const disk = new CrashingDisk(drawsFrom(1))
+  const folder = new CheckpointFolder(FOLDER, disk)
+  await writeAt(folder, 1)
+  const segment = await (await folder.newSegment(1)).finish()
+  await (await folder.newSegment(2)).finish()
+  await expect(folder.publish(manifestAt(2, [segment]))).rejects.toThrow('was removed meanwhile')
+  expect(await loadedStep(disk)).toBe(1)
+})
+
 test('what a later release wrote is not replaced', async () => {
   const disk = new CrashingDisk(drawsFrom(1))
   const folder = new CheckpointFolder(FOLDER, disk)
@@ -211,8 +221,8 @@ test('a segment that is missing, and a checkpoint of another job, are no checkpo
   const manifest = manifestAt(4, segments)
   await folder.publish({ ...manifest, spool: manifest.spool.map((output) => ({ ...output, step: 1 })) })
   await expect(load({})).rejects.toThrow('not those before its step')
-  await disk.remove(join(FOLDER, 'pages-1-1.bin'))
   await folder.publish(manifest)
+  await disk.remove(join(FOLDER, 'pages-1-1.bin'))
   await expect(load({})).rejects.toThrow('pages-1-1.bin is missing')
 })
 

@@ -58,6 +58,11 @@ export class CheckpointFolder {
     renaming: (isDone: boolean) => void = () => {},
   ): Promise<number> {
     await this.#replaceable(manifest.epoch)
+    // A later epoch's worker may have taken them for left over.
+    const files = new Set(await this.#files.list(this.#path))
+    for (const { file } of manifest.segments)
+      if (!files.has(file))
+        throw new GodwitError('checkpoint-failed', `its file ${file} was removed meanwhile`)
     const bytes = encodeManifest(manifest)
     const path = join(this.#path, newManifestFile(manifest.epoch))
     crashPoint('before-write:checkpoint-manifest')

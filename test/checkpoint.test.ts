@@ -89,22 +89,22 @@ for (const tracker of trackersHere()) {
     expect(third.step).toBeGreaterThan(second.step)
     expect(readdirSync(folder).sort()).toEqual([
       'checkpoint.bin',
-      'pages-1.bin',
-      'pages-2.bin',
-      'pages-3.bin',
+      'pages-1-1.bin',
+      'pages-1-2.bin',
+      'pages-1-3.bin',
     ])
     expect(statSync(folder).mode & 0o777).toBe(0o700)
     await rig.kill(first)
 
     const restored = await rig.start(spec, { mode: 'restored', launch })
     const { restored: found } = await restored.next('prepared')
-    expect(found).toEqual({ step: third.step })
+    expect(found).toEqual({ step: third.step, epoch: 1 })
     expect(restored.received.some(({ type }) => type === 'outputs')).toBe(false)
     rig.resume(restored)
     // Its own chain begins with everything, and what the one before consisted of goes.
     const { report } = await restored.next('checkpointed')
     expect(report?.incremental).toBe(false)
-    expect(readdirSync(folder).sort()).toEqual(['checkpoint.bin', 'pages-4.bin'])
+    expect(readdirSync(folder).sort()).toEqual(['checkpoint.bin', 'pages-2-1.bin'])
     await expectAsNeverLost(job, restored)
   })
 }
@@ -152,7 +152,7 @@ test('killed at any point of the writing, the checkpoint before is there until t
       env: { GODWIT_CRASH_POINTS: `worker/${point}` },
     })
     const { restored } = await worker.next('prepared')
-    expect([point, restored]).toEqual([point, { step: before }])
+    expect([point, restored]).toMatchObject([point, { step: before }])
     rig.resume(worker)
     await rig.reached(worker, rig.ledger.outputs.length + 3)
     worker.send({ type: 'checkpoint', checkpointId: 'killed' })
@@ -191,12 +191,12 @@ test('without a checkpoint, or with one that is torn, the job begins again, and 
   await written(rig, second)
   await rig.kill(second)
 
-  const file = join(folder, 'pages-1.bin')
+  const file = join(folder, 'pages-2-1.bin')
   truncateSync(file, statSync(file).size - 1)
   const third = await rig.start(spec, { mode: 'restored' })
   expect((await third.next('prepared')).restored).toMatchObject({
     step: 0,
-    error: { message: expect.stringContaining('pages-1.bin has') },
+    error: { message: expect.stringContaining('pages-2-1.bin has') },
   })
   rig.resume(third)
   await expectAsNeverLost(job, third)
@@ -313,7 +313,7 @@ test.skipIf(noMount !== undefined)(
       await rig.reached(worker, next.step + 5)
       await rig.kill(worker)
       const restored = await rig.start(spec, { mode: 'restored', launch })
-      expect((await restored.next('prepared')).restored).toEqual({ step: next.step })
+      expect((await restored.next('prepared')).restored).toEqual({ step: next.step, epoch: 1 })
       rig.resume(restored)
       await expectAsNeverLost({ ...job, spec }, restored)
     } finally {

@@ -6,7 +6,7 @@ import { LIMITS } from './limits.ts'
 
 /** A file of pages: frames as on a bulk stream, one after the other; a later one writes over an earlier. */
 export const checkpointSegment = z.strictObject({
-  file: z.string().regex(/^pages-[1-9]\d{0,9}\.bin$/, 'pages-<number>.bin'),
+  file: z.string().regex(/^pages-(?:[1-9]\d{0,15}-)?[1-9]\d{0,9}\.bin$/, 'pages-<epoch>-<number>.bin'),
   byteLength: count,
   digest,
 })

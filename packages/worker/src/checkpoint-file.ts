@@ -23,7 +23,6 @@ import {
   type CheckpointManifest,
   checkMessage,
   checkpointManifest,
-  checkpointSegment,
   decodeFrame,
   decodeValue,
   encodeValue,
@@ -67,16 +66,6 @@ export function epochOf(file: string): number | undefined {
   return isNew === undefined ? segmentName(file)?.epoch : Number(epoch)
 }
 
-const segment = checkpointSegment.extend({
-  file: checkpointManifest.shape.workload.refine(
-    (file) => segmentName(file) !== undefined,
-    'pages-<epoch>-<number>.bin',
-  ),
-})
-const manifestSchema = checkpointManifest.extend({
-  segments: segment.array().min(1).max(LIMITS.maxCheckpointSegments),
-})
-
 /** Whether a later release wrote it, whose checkpoint is not ours to replace. */
 export function isOfNewerFormat(bytes: Buffer): boolean {
   return bytes.length >= 8 && bytes.readUInt32LE(0) === MAGIC && bytes.readUInt32LE(4) > FORMAT_VERSION
@@ -113,7 +102,7 @@ export function decodeManifest(bytes: Buffer): CheckpointManifest {
   if (!digestOf(bytes).equals(bytes.subarray(DIGEST_AT, BODY_AT)))
     unusable('its manifest is not what was written: the digest differs')
   try {
-    return checkMessage(manifestSchema, decodeValue(bytes.subarray(BODY_AT)))
+    return checkMessage(checkpointManifest, decodeValue(bytes.subarray(BODY_AT)))
   } catch (cause) {
     return unusable(`its manifest makes no sense: ${(cause as Error).message}`)
   }

@@ -1,3 +1,3 @@
 import { moveManyTimesTest } from '../support/continuity.suite.ts'
 
-moveManyTimesTest({ program: 'mnist-mlp', gap: 25, stepsPerMigration: 32 })
+moveManyTimesTest({ program: 'mnist-mlp', gap: 25, stepsPerMigration: 40 })

@@ -367,7 +367,10 @@ export class Rig {
 
   /** Resolves when step number `step` was accepted from `worker`. */
   async reached(worker: RigWorker, step: number): Promise<void> {
-    await worker.until(() => this.ledger.outputs.length > step)
+    const isReached = (): boolean => this.ledger.outputs.length > step
+    const hasEnded = (): boolean => worker.received.some(({ type }) => type === 'ended')
+    await worker.until(() => isReached() || hasEnded())
+    if (!isReached()) throw new Error(`the job has ended before step ${step}: give it more of them`)
   }
 
   /** Waits for the job's end at `worker` and lets it go. */

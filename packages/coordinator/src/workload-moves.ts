@@ -181,6 +181,8 @@ export class WorkloadMoves {
     const speaker = message.type === 'claim' ? move?.plan.targetWorker : move?.plan.sourceWorker
     if (move === undefined || message.migrationId !== move.plan.id || workerId !== speaker) {
       if (message.type === 'recover') return this.#recoverLate(workerId, message.migrationId, message.error)
+      if (message.type === 'migrationEnded' && this.#isNobodys(workerId))
+        return this.#letGo(workerId, message.migrationId)
       this.#edge.log.warn({ workerId, type: message.type, migration: message.migrationId }, 'not heard')
       return
     }
@@ -198,6 +200,18 @@ export class WorkloadMoves {
         return move.handle({ type: 'sourceEnded', status, report, error })
       }
     }
+  }
+
+  /** Neither the owner nor a part of what is under way. */
+  #isNobodys(workerId: string): boolean {
+    return workerId !== this.#edge.owner().workerId && this.openOf(workerId) === undefined
+  }
+
+  /** A source that missed its release, since the coordinator died just then, and whose job has moved on: it speaks until it is heard. */
+  #letGo(workerId: string, migrationId: string): void {
+    const { workers } = this.#edge
+    workers.tell(workerId, { type: 'release', migrationId })
+    workers.retire(workerId)
   }
 
   /**

@@ -17,7 +17,7 @@ const program = fileURLToPath(new URL('./support/programs/mixer.ts', import.meta
 const shape = { pages: 1200, dirtyPages: 2, stepMs: 3 }
 
 /** Enough for what is done to it; what is left of them at the end takes no time. */
-const STEPS = 6000
+const STEPS = 15_000
 
 const rigs: Rig[] = []
 afterEach(async () => {

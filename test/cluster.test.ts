@@ -78,7 +78,8 @@ test('a job runs, is seen, moves and stops', async () => {
   expect(job.migrations.at(-1)).toMatchObject({ id: report.id, status: 'completed' })
 })
 
-const JOB = ['--steps', '6000', '--param', 'pages=512', '--param', 'dirtyPages=100']
+const STEPS = 20_000
+const JOB = ['--steps', String(STEPS), '--param', 'pages=512', '--param', 'dirtyPages=100']
 let neverMoved: Follower | undefined
 
 /** The same job, as fast as it can and without a move; it serves for every tracker. */
@@ -109,8 +110,8 @@ for (const [tracker, reason] of [
       writeFileSync(hurry, '')
       expect(await moved.exited).toBe(0)
       const control = await controlRun()
-      expectEachStepOnce(moved, 6000)
-      expectEachStepOnce(control, 6000)
+      expectEachStepOnce(moved, STEPS)
+      expectEachStepOnce(control, STEPS)
       expect(lossBits(moved.outputs) === lossBits(control.outputs), 'loss bits').toBe(true)
       expect(moved.ended?.stateDigest).toMatch(/^[0-9a-f]{64}$/)
       expect(moved.ended?.stateDigest).toBe(control.ended?.stateDigest)

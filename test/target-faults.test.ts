@@ -107,6 +107,7 @@ async function welcomed(): Promise<{ source: ScriptedSource; target: RigWorker }
   target.send({
     type: 'dial',
     migrationId: 'm',
+    from: 'a',
     host: '127.0.0.1',
     port: listener.port,
     secret: 'b'.repeat(64),

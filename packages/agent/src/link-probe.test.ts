@@ -36,14 +36,14 @@ function probes(maxBandwidth?: number) {
 
 async function opened(maxBandwidth?: number) {
   const { ends, answer } = probes(maxBandwidth)
-  ends.open({ type: 'openProbe', probeId: 'p', secret })
+  ends.open({ type: 'openProbe', probeId: 'p', to: 'b', secret })
   const { port = 0 } = (await answer()) as Extract<FromAgent, { type: 'probeOpened' }>
   return { ends, answer, port }
 }
 
 test('a link is measured', async () => {
   const { ends, answer, port } = await opened()
-  ends.dial({ type: 'dialProbe', probeId: 'p', host, port, secret })
+  ends.dial({ type: 'dialProbe', probeId: 'p', from: 'a', host, port, secret })
   const said = (await answer()) as Extract<FromAgent, { type: 'linkProbed' }>
   expect(said.error).toBeUndefined()
   expect(said.link?.bytesPerMs).toBeGreaterThan(0)
@@ -69,7 +69,7 @@ test('whoever does not know the secret is turned away, and disturbs nobody', asy
 
 test('a port on which nobody listens is told', async () => {
   const { ends, answer } = probes()
-  ends.dial({ type: 'dialProbe', probeId: 'p', host, port: 1, secret })
+  ends.dial({ type: 'dialProbe', probeId: 'p', from: 'a', host, port: 1, secret })
   expect(await answer()).toMatchObject({ type: 'linkProbed', probeId: 'p', error: { kind: 'unreachable' } })
 })
 

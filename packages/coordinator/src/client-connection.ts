@@ -27,9 +27,14 @@ export interface Client {
 }
 
 export type RequestOf<Op extends ClientOp> = Extract<ClientRequest, { op: Op }>
+/** What only a secured cluster knows of: it is about who may, not about workloads. */
+export type SecurityOp = 'createToken' | 'tokens' | 'revokeToken' | 'removeHost' | 'audit'
 export type Handlers = {
   readonly [Op in ClientOp]: (request: RequestOf<Op>, client: Client) => Promise<Reply<Op>> | Reply<Op>
 }
+
+export type JobHandlers = Omit<Handlers, SecurityOp>
+export type SecurityHandlers = Pick<Handlers, SecurityOp>
 
 /** Takes over a socket that a client has opened. */
 export function acceptClient(socket: WebSocket, handlers: Handlers, log: Logger): void {

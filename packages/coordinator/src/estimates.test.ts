@@ -62,7 +62,14 @@ test('listen, dial, watch; and the estimate is put together', async () => {
   expect(asked.b, 'said by a host that was not asked').toEqual([])
   estimates.answered('a', { type: 'probeOpened', probeId, port: 7100 })
   await settled()
-  expect(asked.b?.[0]).toEqual({ type: 'dialProbe', host: '10.0.0.a', port: 7100, probeId, secret })
+  expect(asked.b?.[0]).toEqual({
+    type: 'dialProbe',
+    from: 'a',
+    host: '10.0.0.a',
+    port: 7100,
+    probeId,
+    secret,
+  })
   estimates.answered('b', { type: 'linkProbed', probeId, link })
   await settled()
   expect(asked.a?.[1]).toEqual({

@@ -68,9 +68,9 @@ export class Estimates {
     const { port } = await this.#ask('probeOpened', {
       host: from,
       probeId,
-      message: { type: 'openProbe', probeId, secret },
+      message: { type: 'openProbe', probeId, to, secret },
     })
-    const dial = { host: sourceAddress, port: said(port, from), secret }
+    const dial = { from, host: sourceAddress, port: said(port, from), secret }
     const { link } = await this.#ask('linkProbed', {
       host: to,
       probeId,

@@ -72,8 +72,8 @@ export function openOutgoing({ plan }: MigrationState, nowMs: number): Migration
 
 /** Tells the target where. */
 export function dial({ plan }: MigrationState, port: number): MigrationEffect {
-  const { id: migrationId, sourceAddress: host, secret } = plan
-  return { type: 'toTarget', message: { type: 'dial', migrationId, host, port, secret } }
+  const { id: migrationId, from, sourceAddress: host, secret } = plan
+  return { type: 'toTarget', message: { type: 'dial', migrationId, from, host, port, secret } }
 }
 
 export function claimResult(state: MigrationState, granted: boolean, epoch: number): MigrationEffect {

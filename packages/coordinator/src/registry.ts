@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { GodwitError, LIMITS, type MigrationView } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentHandlers } from './agent-connection.ts'
-import type { Handlers } from './client-connection.ts'
+import type { JobHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
 import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory.ts'
@@ -121,7 +121,7 @@ export class Registry {
     },
   }
 
-  readonly requests: Handlers = {
+  readonly requests: JobHandlers = {
     hosts: () => ({
       hosts: this.#inventory.hosts().map((host) =>
         hostView(

@@ -1,6 +1,6 @@
 /** Between an agent and the coordinator: the agent dials and holds one connection. */
 import { z } from 'zod'
-import { count, errorReport, label, name, port, secret } from './common.ts'
+import { count, errorReport, label, name, pem, port, secret } from './common.ts'
 import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { fromWorker, launch, toWorker } from './worker-messages.ts'
@@ -35,6 +35,8 @@ export const fromAgent = z.discriminatedUnion('type', [
     link: linkMeasure.optional(),
     error: errorReport.optional(),
   }),
+  /** In a secured cluster: the host's certificate is about to expire. Answered by `certificate`. */
+  z.strictObject({ type: z.literal('renewCertificate'), certificateRequest: pem }),
   /** The worker could not be started, or its process has ended. Said once. */
   z.strictObject({ type: z.literal('workerExited'), workerId: label, error: errorReport.optional() }),
 ])
@@ -47,9 +49,10 @@ export const toAgent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('launch'), launch }),
   z.strictObject({ type: z.literal('toWorker'), workerId: label, message: toWorker }),
   /** Listen for one probe of the link from this host, and send it frames. */
-  z.strictObject({ type: z.literal('openProbe'), probeId: label, secret }),
+  z.strictObject({ type: z.literal('openProbe'), probeId: label, to: label, secret }),
   /** Dial it from the host that a workload would move to, and measure. */
-  z.strictObject({ type: z.literal('dialProbe'), probeId: label, host: name, port, secret }),
+  z.strictObject({ type: z.literal('dialProbe'), probeId: label, from: label, host: name, port, secret }),
+  z.strictObject({ type: z.literal('certificate'), certificate: pem }),
   /** The workload is over, or has a newer checkpoint elsewhere: delete the one that is here. */
   z.strictObject({ type: z.literal('deleteCheckpoint'), workloadId: label }),
   /** SIGKILL: for a worker whose work is over or that must not go on. */

@@ -20,6 +20,7 @@ import {
 import { estimateView } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
+import { auditEntry, role, tokenKind, tokenView } from './security.ts'
 
 export const hostView = z.strictObject({
   name: label,
@@ -120,6 +121,24 @@ export const clientRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('checkpoint'), workload: label }),
   z.strictObject({ op: z.literal('cancel'), workload: label }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
+  /** Of a secured cluster, like all that follow. An API token has a role, a join token none. */
+  z.strictObject({
+    op: z.literal('createToken'),
+    kind: tokenKind,
+    role: role.optional(),
+    name: label.optional(),
+    expiresInMs: z.int().min(1000).max(LIMITS.maxTokenMs).optional(),
+  }),
+  z.strictObject({ op: z.literal('tokens') }),
+  z.strictObject({ op: z.literal('revokeToken'), token: label }),
+  /** The host is no member any more: its certificates are refused, and its connection is closed. It may join again. */
+  z.strictObject({ op: z.literal('removeHost'), host: label }),
+  /** The latest entries, oldest first. */
+  z.strictObject({
+    op: z.literal('audit'),
+    workload: label.optional(),
+    limit: z.int().min(1).max(LIMITS.maxAuditEntries).default(100),
+  }),
 ])
 export type ClientRequest = z.infer<typeof clientRequest>
 /** As it is written by a client: what has a default may be left out. */
@@ -139,6 +158,12 @@ export const REPLIES = {
   checkpoint: z.strictObject({ checkpoint: checkpointView }),
   cancel: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
+  /** The only time that its secret is seen. */
+  createToken: z.strictObject({ token: z.string().max(LIMITS.maxTokenLength), view: tokenView }),
+  tokens: z.strictObject({ tokens: z.array(tokenView).max(LIMITS.maxTokens) }),
+  revokeToken: z.strictObject({ token: tokenView }),
+  removeHost: z.strictObject({}),
+  audit: z.strictObject({ entries: z.array(auditEntry).max(LIMITS.maxAuditEntries) }),
 } as const
 export type ClientOp = keyof typeof REPLIES
 export type Reply<Op extends ClientOp> = z.infer<(typeof REPLIES)[Op]>

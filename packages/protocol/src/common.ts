@@ -52,3 +52,9 @@ export const output = z.strictObject({
   stepMs: milliseconds,
 })
 export type Output = z.infer<typeof output>
+
+/** A certificate, or a request for one: text between BEGIN and END lines. */
+export const pem = z
+  .string()
+  .max(LIMITS.maxPemLength)
+  .regex(/^-----BEGIN [A-Z ]+-----\n[A-Za-z0-9+/=\n]+-----END [A-Z ]+-----\n?$/, 'PEM')

@@ -9,6 +9,8 @@ import { PAGE_BYTES } from './pages.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 export const LIMITS = {
   /** WebAssembly's 32-bit address space. */
@@ -116,6 +118,35 @@ export const LIMITS = {
   maxReconnectDelayMs: 5_000,
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */
   clientPatienceMs: 120_000,
+
+  maxTokenLength: 200,
+  /** A certificate, or a request for one, as PEM. */
+  maxPemLength: 8 * KiB,
+  maxTokens: 10_000,
+  /** Hosts that have joined, connected or not. */
+  maxMembers: 1000,
+  defaultJoinTokenMs: HOUR_MS,
+  defaultApiTokenMs: 90 * DAY_MS,
+  maxTokenMs: 10 * 365 * DAY_MS,
+  authorityMs: 10 * 365 * DAY_MS,
+  /** Of a host's certificate and the coordinator's; it is renewed once less than a third of it is left. */
+  certificateMs: 90 * DAY_MS,
+  /** By so much the clocks of a cluster may differ: a certificate counts as issued so long ago. */
+  clockSkewMs: 5 * 60_000,
+  /** Entries of the audit log in one answer. */
+  maxAuditEntries: 1000,
+  /** Connections to the coordinator at once, and those of one address that have not shown who they are. */
+  maxConnections: 4096,
+  maxStrangers: 64,
+  /** From a connection's first byte to its upgrade. */
+  handshakeTimeoutMs: 5_000,
+  /** Bytes of a request's head. */
+  maxHeaderBytes: 8 * KiB,
+  /** Messages a second over one connection, and so many at once: more are not read until their time has come. */
+  maxMessagesPerSecond: 5_000,
+  maxMessageBurst: 10_000,
+  /** Requests of one client that are being answered. */
+  maxPendingRequests: 256,
 
   /** What a migration is given when nobody says otherwise. */
   defaultDowntimeLimitMs: 300,

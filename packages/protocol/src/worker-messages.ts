@@ -57,6 +57,8 @@ export const workerLaunch = launch.extend({
   /** Where an outgoing migration listens. */
   listenHost: name,
   portRange: z.tuple([port, port]),
+  /** In a secured cluster: where the host's certificate, its key and the authority's certificate are; read at each migration. */
+  credentialsFolder: path.optional(),
   /** Most bytes of paged memory, shadow included, that the host gives. */
   memoryLimitBytes: count,
   /** Outputs within so many milliseconds of a batch wait for the next; 0 sends each at once, for who times them. */
@@ -77,7 +79,7 @@ export const toWorker = z.discriminatedUnion('type', [
     elapsedMs: milliseconds,
   }),
   /** To the target: dial the source and receive. */
-  z.strictObject({ type: z.literal('dial'), migrationId: label, host: name, port, secret }),
+  z.strictObject({ type: z.literal('dial'), migrationId: label, from: label, host: name, port, secret }),
   /** To the source: give up and go on training; after `final` this asks the coordinator first. */
   z.strictObject({ type: z.literal('cancelMigration'), migrationId: label, error: errorReport }),
   /** To the target: `epoch` is what the claim made; refused ends the worker. */

@@ -310,7 +310,7 @@ export class Rig {
       source.next('migrationEnded', ours),
     ]).finally(() => clearInterval(again))
     if (answer.type === 'outgoingOpened')
-      target.send({ type: 'dial', migrationId, host: source.host, port: answer.port, secret })
+      target.send({ type: 'dial', migrationId, from: 'a', host: source.host, port: answer.port, secret })
     return migrationId
   }
 

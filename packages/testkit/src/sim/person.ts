@@ -2,9 +2,9 @@
  * A person at the command line: asks for runs, moves, cancels and stops, and follows every workload. What is asked for
  * reaches the registry as a client's requests do; a coordinator that is away, or says no, is asked again a few times.
  */
+import type { Registry } from '@godwit/coordinator'
 import {
   type ClientEvent,
-  type ClientOp,
   type ClientRequest,
   GodwitError,
   type MigrationView,
@@ -14,6 +14,8 @@ import type { SimCoordinator } from './coordinator.ts'
 import { type Command, LAST_JOB } from './plan.ts'
 import type { World } from './world.ts'
 
+/** What a person asks of a registry: who may ask at all is not its business. */
+type JobRequest = Extract<ClientRequest, { op: keyof Registry['requests'] }>
 type Handler = (request: ClientRequest, client: unknown) => unknown
 interface Follower {
   start(): void
@@ -103,7 +105,7 @@ export class Person {
     }
   }
 
-  async #ask(request: ClientRequest): Promise<unknown> {
+  async #ask(request: JobRequest): Promise<unknown> {
     const coordinator = this.#coordinator()
     // Whoever asks one that dies is told by the connection.
     const died = new Promise<never>((_, reject) =>
@@ -155,7 +157,7 @@ export class Person {
     return coordinator
   }
 
-  #handler(coordinator: SimCoordinator, op: ClientOp): Handler {
+  #handler(coordinator: SimCoordinator, op: JobRequest['op']): Handler {
     return coordinator.registry?.requests[op] as Handler
   }
 
@@ -191,7 +193,7 @@ export class Person {
   }
 }
 
-function requestOf(command: Command, world: World): ClientRequest {
+function requestOf(command: Command, world: World): JobRequest {
   const { workload } = command
   switch (command.op) {
     case 'run': {

@@ -10,6 +10,7 @@
  */
 import { checkMessage, decodeValue, encodeValue, GodwitError, LIMITS } from '@godwit/protocol'
 import type { RawData, WebSocket } from 'ws'
+import { Budget } from './budget.ts'
 import { crashPoint } from './crash-point.ts'
 
 /** Anything with zod's `safeParse`. */
@@ -24,6 +25,8 @@ export interface ChannelHandlers<In> {
 export interface ChannelOptions {
   heartbeatIntervalMs?: number
   heartbeatTimeoutMs?: number
+  /** Messages and pings that are read in a second; the peer's further ones wait in its own buffers. */
+  messagesPerSecond?: number
 }
 
 /** Bytes waiting in our own buffers at which a peer that doesn't read is given up. */
@@ -39,6 +42,7 @@ export class Channel<In, Out> {
   readonly #timeoutMs: number
   readonly #intervalMs: number
   #lastHeardMs = performance.now()
+  readonly #budget: Budget
   #closed = false
 
   /** Takes over an open socket: from here on nobody else listens to it. */
@@ -54,6 +58,7 @@ export class Channel<In, Out> {
     this.#timeoutMs = options.heartbeatTimeoutMs ?? LIMITS.heartbeatTimeoutMs
     this.#intervalMs = options.heartbeatIntervalMs ?? LIMITS.heartbeatIntervalMs
     this.#heartbeat = setInterval(() => this.#beat(), this.#intervalMs)
+    this.#budget = new Budget(options.messagesPerSecond ?? LIMITS.maxMessagesPerSecond, performance.now())
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
     socket.on('ping', () => this.#heard())
     socket.on('pong', () => this.#heard())
@@ -117,7 +122,16 @@ export class Channel<In, Out> {
   #heard(): boolean {
     if (this.#closed || this.#endIfSilent(this.#timeoutMs - this.#intervalMs)) return false
     this.#lastHeardMs = performance.now()
+    const waitMs = this.#budget.take(this.#lastHeardMs)
+    if (waitMs > 0) this.#rest(waitMs)
     return true
+  }
+
+  /** Reads nothing for a while; not for so long that the peer's heartbeats would be missed. */
+  #rest(ms: number): void {
+    if (this.#socket.isPaused) return
+    this.#socket.pause()
+    setTimeout(() => this.#socket.resume(), Math.min(ms, this.#intervalMs))
   }
 
   #beat(): void {

@@ -3,25 +3,51 @@
  * memory), messages limited, and each failure as an error that says what to do.
  */
 
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { connect, type Socket } from 'node:net'
-import { GodwitError, LIMITS } from '@godwit/protocol'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, get, type Server as SecureServer } from 'node:https'
+import { connect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net'
+import { connect as connectSecurely } from 'node:tls'
+import {
+  ERROR_KINDS,
+  type ErrorReport,
+  fromErrorReport,
+  GodwitError,
+  LIMITS,
+  toErrorReport,
+} from '@godwit/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
 import { FrameReader } from './frame-reader.ts'
+import {
+  type Credentials,
+  type DialSecurity,
+  dialOptions,
+  explainTls,
+  type Peer,
+  peerOf,
+  serverOptions,
+} from './secure.ts'
 
 export interface DialOptions {
   maxMessageBytes?: number
   timeoutMs?: number
+  /** With a `wss:` address: whom we expect there, and who we are. */
+  security?: DialSecurity
+  /** Shown in the request, once the other end is known to be who it should be. */
+  token?: string
   /** Opens the connection that is upgraded then; by default `ws` does. */
   createConnection?: () => Socket
 }
 
 /** Bytes read at once while a connection is upgraded. */
 const MAX_HANDSHAKE_BYTES = 4096
+/** Characters of a refusal, or of a resource. */
+const MAX_ANSWER_LENGTH = 16_384
+const REFUSAL = 'application/vnd.godwit.error+json'
 
 /**
- * Dials `url` (`ws://host:port/path`, or `ws+unix:/socket/path:/path`). Resolves with an open socket that is
- * paused, so that nothing is lost before somebody listens: a `Channel` resumes it, others call `resume()`. Errors: `bad-arguments`, `unreachable`.
+ * Dials `url` (`ws://host:port/path`, `wss://...` with `security`, or `ws+unix:/socket/path:/path`). Resolves with an open
+ * socket that is paused, so that nothing is lost before somebody listens: a `Channel` resumes it, others call `resume()`.
+ * Errors: `bad-arguments`, `unreachable`, what is wrong with the certificates, and what the other end refuses with.
  */
 export async function dial(url: string, options: DialOptions = {}): Promise<WebSocket> {
   let socket: WebSocket
@@ -31,6 +57,8 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
       maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
       handshakeTimeout: options.timeoutMs ?? LIMITS.connectTimeoutMs,
       skipUTF8Validation: true,
+      ...(options.security && dialOptions(options.security)),
+      ...(options.token !== undefined && { headers: { authorization: `Bearer ${options.token}` } }),
       ...(options.createConnection && { createConnection: options.createConnection }),
     })
   } catch {
@@ -47,9 +75,100 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
       socket.pause()
       resolve(socket)
     })
-    socket.once('error', (error) => {
-      reject(new GodwitError('unreachable', `nobody answers at ${url}: ${reasonOf(error)}`, { cause: error }))
+    socket.once('unexpected-response', (request, response: IncomingMessage) => {
+      refusalIn(response).then((refusal) => {
+        reject(
+          refusal ??
+            new GodwitError(
+              'unreachable',
+              `what answers at ${url} is no Godwit: HTTP status ${response.statusCode}`,
+            ),
+        )
+        request.destroy()
+      }, reject)
     })
+    socket.once('error', (error) => reject(dialError(url, error)))
+  })
+}
+
+function dialError(url: string, error: Error & { code?: string }): GodwitError {
+  if (error instanceof GodwitError) return error
+  const { code = '' } = error
+  if (url.startsWith('wss:') && code !== '') {
+    if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO') {
+      return new GodwitError(
+        'insecure',
+        `${url} answers without TLS: this is no secured cluster, or another port`,
+        {
+          cause: error,
+        },
+      )
+    }
+    const explained = explainTls(code, `the certificate of ${url}`)
+    if (explained.kind !== 'unreachable') return explained
+  }
+  // A server that speaks TLS hangs up on whoever does not.
+  const hint =
+    /socket hang up|ECONNRESET/.test(`${error.message} ${code}`) && url.startsWith('ws:')
+      ? ' (a secured cluster is dialled at wss://)'
+      : ''
+  return new GodwitError('unreachable', `nobody answers at ${url}: ${reasonOf(error)}${hint}`, {
+    cause: error,
+  })
+}
+
+/** What `refuse` wrote. */
+async function refusalIn(response: IncomingMessage): Promise<GodwitError | undefined> {
+  if (response.headers['content-type'] !== REFUSAL) return undefined
+  try {
+    const { kind, message } = JSON.parse(await textOf(response)) as ErrorReport
+    return Object.hasOwn(ERROR_KINDS, kind) && typeof message === 'string'
+      ? fromErrorReport({ kind, message })
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Errors: `too-large`, those of the connection. */
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8')) {
+    text += chunk
+    if (text.length > MAX_ANSWER_LENGTH) {
+      response.destroy()
+      throw new GodwitError('too-large', 'an answer of more than 16 KiB')
+    }
+  }
+  return text
+}
+
+/**
+ * Fetches a resource of a listener, whoever it is: what is fetched must be worth nothing to others, and be checked by
+ * itself. `url` begins with `wss:`. Errors: `bad-arguments`, `unreachable`, `too-large`.
+ */
+export async function fetchUnverified(url: string): Promise<string> {
+  if (!URL.canParse(url)) {
+    throw new GodwitError('bad-arguments', `${url} is no address: write it like wss://host:7070`)
+  }
+  const at = new URL(url)
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(dialError(url, error))
+    const request = get(
+      {
+        host: at.hostname.replace(/^\[|\]$/g, ''),
+        port: at.port === '' ? 443 : at.port,
+        path: at.pathname,
+        rejectUnauthorized: false,
+        agent: false,
+        signal: AbortSignal.timeout(LIMITS.connectTimeoutMs),
+      },
+      (response) => {
+        if (response.statusCode !== 200) fail(new Error(`HTTP status ${response.statusCode}`))
+        textOf(response).then(resolve, fail)
+      },
+    )
+    request.on('error', fail)
   })
 }
 
@@ -60,12 +179,19 @@ export interface BulkHandlers {
   failed(error: unknown): void
 }
 
+export interface BulkAddress {
+  readonly host: string
+  readonly port: number
+  readonly path: string
+  readonly security?: DialSecurity | undefined
+}
+
 /**
  * Dials a bulk stream. `ws` opens it; what comes afterwards is read by a `FrameReader`, past `ws`. Sending, and
  * closing, is as with any socket. Errors: as `dial`.
  */
 export async function dialBulk(
-  at: { host: string; port: number; path: string },
+  { host, port, path, security }: BulkAddress,
   maxMessageBytes: number,
   handlers: BulkHandlers,
 ): Promise<WebSocket> {
@@ -81,9 +207,9 @@ export async function dialBulk(
   }
   // The answer to the upgrade is for the HTTP parser of `ws`, which keeps what it is given: it gets a copy.
   const handshake = Buffer.alloc(MAX_HANDSHAKE_BYTES)
-  const connection = connect({
-    host: at.host,
-    port: at.port,
+  const to: TcpNetConnectOpts & SocketConstructorOpts = {
+    host,
+    port,
     // `ws` listens to it, and takes it back once the connection is open.
     timeout: LIMITS.connectTimeoutMs,
     onread: {
@@ -96,14 +222,23 @@ export async function dialBulk(
         return true
       },
     },
+  }
+  const connection: Socket =
+    security === undefined ? connect(to) : connectSecurely({ ...to, ...dialOptions(security) })
+  const scheme = security === undefined ? 'ws' : 'wss'
+  const socket = await dial(`${scheme}://${bracketed(host)}:${port}${path}`, {
+    createConnection: () => connection,
   })
-  const host = at.host.includes(':') ? `[${at.host}]` : at.host
-  const socket = await dial(`ws://${host}:${at.port}${at.path}`, { createConnection: () => connection })
   isOpen = true
   socket.on('message', () =>
     handlers.failed(new GodwitError('out-of-order', 'a message before it was asked for')),
   )
   return socket
+}
+
+/** As it stands in a URL. */
+export function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
 }
 
 export interface ListenOptions {
@@ -112,13 +247,23 @@ export interface ListenOptions {
   maxMessageBytes?: number
   /** Connections at once; more are closed unheard. */
   maxConnections?: number
+  /** Of one address at once, as long as nobody is let in over them; more are closed unheard. */
+  maxStrangers?: number
+  /** With it TLS 1.3 is spoken, and a certificate is asked for; without, everything is in the clear. */
+  credentials?: Credentials
+  /** Who may not come in, and why: told before the connection becomes a WebSocket. Everybody may unless this is given. */
+  admit?(peer: Peer, path: string): GodwitError | undefined
+  /** What is answered to a plain GET of a path. */
+  resource?(path: string): string | undefined
   /** A socket has connected; `path` is the request's path. */
-  connected(socket: WebSocket, path: string): void
+  connected(socket: WebSocket, path: string, peer: Peer): void
 }
 
 export interface Listener {
   /** 0 for a unix socket. */
   readonly port: number
+  /** What is shown to those who connect from now on. */
+  renew(credentials: Credentials): void
   /** Stops listening; connections that haven't closed by themselves after `graceMs` (0 unless given) are cut. */
   close(graceMs?: number): Promise<void>
 }
@@ -126,29 +271,46 @@ export interface Listener {
 /** Listens for WebSockets. Errors: `port-in-use` when every port is taken, `bad-arguments` for an address that isn't ours. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { at } = options
-  const server = createServer((_request, response) => response.writeHead(426).end())
+  const server = newServer(options)
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
   if ('unixPath' in at) await bind(server, { path: at.unixPath })
   else await bindToOneOf(server, at.host, at.ports)
   const sockets = new WebSocketServer({
-    server,
+    noServer: true,
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
     skipUTF8Validation: true,
   })
-  sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    socket.binaryType = 'nodebuffer'
+  const strangers = new Strangers(options.maxStrangers ?? Number.POSITIVE_INFINITY)
+  server.on('connection', (socket: Socket) => strangers.came(socket))
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     // What a stranger sends may be no WebSocket frames at all, even after we let go of the socket.
     socket.on('error', () => {})
-    options.connected(socket, request.url ?? '/')
+    const path = request.url ?? '/'
+    const peer = peerOf(request)
+    const refused = options.admit?.(peer, path)
+    if (refused !== undefined) {
+      refuse(socket, refused)
+      return
+    }
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      strangers.letIn(socket)
+      opened.binaryType = 'nodebuffer'
+      opened.on('error', () => {})
+      options.connected(opened, path, peer)
+    })
   })
   const address = server.address()
   return {
     port: address !== null && typeof address === 'object' ? address.port : 0,
+    renew: (credentials) => {
+      if ('setSecureContext' in server) server.setSecureContext(serverOptions(credentials))
+    },
     close: async (graceMs = 0) => {
       const cut = (): void => {
         for (const socket of sockets.clients) socket.terminate()
         server.closeAllConnections()
+        strangers.cut()
       }
       sockets.close()
       const timer = graceMs > 0 ? setTimeout(cut, graceMs) : undefined
@@ -158,6 +320,83 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       })
       clearTimeout(timer)
     },
+  }
+}
+
+function newServer({ credentials, resource }: ListenOptions): Server | SecureServer {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const found = request.method === 'GET' ? resource?.(request.url ?? '/') : undefined
+    if (found === undefined) response.writeHead(426).end()
+    else response.writeHead(200, { 'content-type': 'text/plain', connection: 'close' }).end(found)
+  }
+  const limits = {
+    headersTimeout: LIMITS.handshakeTimeoutMs,
+    requestTimeout: LIMITS.handshakeTimeoutMs,
+    keepAliveTimeout: LIMITS.handshakeTimeoutMs,
+    connectionsCheckingInterval: LIMITS.heartbeatIntervalMs,
+    maxHeaderSize: LIMITS.maxHeaderBytes,
+  }
+  if (credentials === undefined) return createServer(limits, answer)
+  return createSecureServer(
+    {
+      ...limits,
+      ...serverOptions(credentials),
+      requestCert: true,
+      // Who has none, or a bad one, is told so by `admit`.
+      rejectUnauthorized: false,
+      handshakeTimeout: LIMITS.handshakeTimeoutMs,
+    },
+    answer,
+  )
+}
+
+/** Told in the answer to the upgrade, before which nothing of ours was spent on the peer: `dial` throws it. */
+function refuse(socket: Socket, error: GodwitError): void {
+  const body = JSON.stringify(toErrorReport(error))
+  socket.end(
+    `HTTP/1.1 403 Forbidden\r\nContent-Type: ${REFUSAL}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+  // Whoever never reads it is cut off.
+  const timer = setTimeout(() => socket.destroy(), LIMITS.handshakeTimeoutMs)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+/** Connections over which nobody was let in yet, counted by address. */
+class Strangers {
+  readonly #most: number
+  readonly #of = new Map<string, Set<Socket>>()
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  came(socket: Socket): void {
+    const address = socket.remoteAddress ?? ''
+    const known = this.#of.get(address) ?? new Set()
+    if (known.size >= this.#most) {
+      socket.destroy()
+      return
+    }
+    this.#of.set(address, known.add(socket))
+    socket.once('close', () => this.#forget(address, socket))
+  }
+
+  /** `socket` as the server has it: below TLS it is known by its own address and port alone. */
+  letIn(socket: Socket): void {
+    const address = socket.remoteAddress ?? ''
+    for (const known of this.#of.get(address) ?? []) {
+      if (known === socket || known.remotePort === socket.remotePort) this.#forget(address, known)
+    }
+  }
+
+  cut(): void {
+    for (const sockets of this.#of.values()) for (const socket of sockets) socket.destroy()
+  }
+
+  #forget(address: string, socket: Socket): void {
+    const known = this.#of.get(address)
+    known?.delete(socket)
+    if (known?.size === 0) this.#of.delete(address)
   }
 }
 

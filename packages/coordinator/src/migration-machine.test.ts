@@ -180,7 +180,10 @@ test('openOutgoing carries the secret and what has passed since the request; dia
     },
   ])
   expect(stepMigration(opened.state, outgoingOpened, 1500).effects).toEqual([
-    { type: 'toTarget', message: { type: 'dial', migrationId, host: 'a.test', port: 4711, secret } },
+    {
+      type: 'toTarget',
+      message: { type: 'dial', migrationId, from: 'a', host: 'a.test', port: 4711, secret },
+    },
   ])
 })
 

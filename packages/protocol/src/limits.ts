@@ -143,8 +143,8 @@ export const LIMITS = {
   /** Bytes of a request's head. */
   maxHeaderBytes: 8 * KiB,
   /** Messages a second over one connection, and so many at once: more are not read until their time has come. */
-  maxMessagesPerSecond: 5_000,
-  maxMessageBurst: 10_000,
+  maxMessagesPerSecond: 20_000,
+  maxRequestsPerSecond: 500,
   /** Requests of one client that are being answered. */
   maxPendingRequests: 256,
 

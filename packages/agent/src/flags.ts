@@ -16,7 +16,7 @@ export const USAGE = `Usage: agent [flags]
   --address ADDRESS       where other hosts reach this one (127.0.0.1)
   --fault-domain NAME     what fails together with this host, e.g. its rack (default)
   --data-dir DIR          folder for sockets and logs of workers (a folder named after the host in the temporary one)
-  --programs DIR          folder of programs, may be given several times
+  --programs DIR          folder of programs that may be run, besides those of Godwit; may be given several times
   --memory BYTES          paged memory for workers, e.g. 8GiB (80% of what is free)
   --max-bandwidth RATE    for all migrations that leave this host: bytes a second, or like 1gbit, 100MiB (no limit)
   --listen-host HOST      where workers listen for migrations (the address)

@@ -1,5 +1,5 @@
 /** Goal: a name finds the right file, nothing outside of the folders, and a miss says where was looked. Method: real files. */
-import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { resolveProgram } from './programs.ts'
@@ -35,7 +35,43 @@ test('names are found in order, with or without their extension, then among the 
   expect(resolveProgram('a.mjs', folders, builtIn)).toBe(join(second, 'a.mjs'))
   expect(resolveProgram('b', folders, builtIn)).toBe(join(second, 'b.js'))
   expect(resolveProgram('builtin', folders, builtIn)).toBe(join(outside, 'builtin.ts'))
-  expect(resolveProgram(join(outside, 'secret.ts'), folders, builtIn)).toBe(join(outside, 'secret.ts'))
+})
+
+test('a file in a folder is found by its absolute path, however folder and file are spelled', () => {
+  expect(resolveProgram(join(second, 'b.js'), folders)).toBe(join(second, 'b.js'))
+  expect(resolveProgram(join(second, '..', 'second', 'b.js'), folders)).toBe(join(second, 'b.js'))
+  symlinkSync(second, join(root, 'alias'))
+  expect(resolveProgram(join(second, 'b.js'), [join(root, 'alias')])).toBe(join(second, 'b.js'))
+  symlinkSync(join(second, 'b.js'), join(first, 'of-second.js'))
+  expect(resolveProgram('of-second', folders), 'a link into another folder').toBe(join(second, 'b.js'))
+})
+
+test('no other file is, not even through a link or a folder whose name begins alike', () => {
+  symlinkSync(join(outside, 'secret.ts'), join(first, 'link.ts'))
+  symlinkSync(outside, join(first, 'away'))
+  mkdirSync(`${second}-2`)
+  writeFileSync(join(`${second}-2`, 'c.js'), '')
+  for (const program of [
+    join(outside, 'secret.ts'),
+    join(outside, 'not-even-there.ts'),
+    join(second, '..', 'outside', 'secret.ts'),
+    join(first, 'link.ts'),
+    'link',
+    'away/secret',
+    join(`${second}-2`, 'c.js'),
+    second,
+    '/etc/passwd',
+  ]) {
+    expect(() => resolveProgram(program, folders, builtIn), program).toThrow(
+      expect.objectContaining({
+        kind: 'forbidden',
+        message: expect.stringMatching(new RegExp(`${first}, ${second}.*--programs`)),
+      }),
+    )
+  }
+  expect(() => resolveProgram(join(second, 'b.js'), [])).toThrow(
+    expect.objectContaining({ kind: 'forbidden', message: expect.stringContaining('no folder') }),
+  )
 })
 
 test('the programs of the trainer are built in', () => {
@@ -68,7 +104,7 @@ test('a miss says where was looked', () => {
       }),
     )
   }
-  expect(() => resolveProgram('/none.ts', folders, builtIn)).toThrow(
+  expect(() => resolveProgram(join(first, 'none.ts'), folders, builtIn)).toThrow(
     expect.objectContaining({ kind: 'program-missing' }),
   )
 })

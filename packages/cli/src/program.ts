@@ -32,7 +32,10 @@ export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
     '--data-dir <dir>',
     'folder for sockets, logs and checkpoints of workers (default: one in the temporary folder)',
   ],
-  ['--programs <dir>', 'folder in which programs are looked up by name; may be given several times'],
+  [
+    '--programs <dir>',
+    'folder of programs that may be run here, besides those of Godwit; may be given several times',
+  ],
   ['--memory <bytes>', 'paged memory for workers, e.g. 8GiB (default: 80% of what is free)'],
   [
     '--max-bandwidth <rate>',
@@ -182,7 +185,10 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)
     .addOption(trackerOption())
     .option('--downtime-limit-ms <ms>', 'pause that is allowed', positiveMs)
-    .action(async (options: DemoOptions) => finish(await demo(io, { ...options, json: globals().json })))
+    .action(async (options: DemoOptions) => {
+      const file = programArgument(options.program)
+      finish(await demo(io, { ...options, program: file, json: globals().json }))
+    })
 
   return program
 }

@@ -39,7 +39,7 @@ export const ERROR_KINDS = {
   'protocol-version': 'The two sides speak no common protocol version.',
   'out-of-memory': 'The host has too little memory for the workload.',
   unauthorized: 'The secret is wrong, expired or used already.',
-  forbidden: 'The role of this token does not allow it.',
+  forbidden: 'The role of the token, or the operator of the host, does not allow it.',
   'token-expired': 'The token was good until a time that has passed.',
   'token-revoked': 'The token, or the membership of the host, was revoked.',
   insecure: 'Off loopback connections are secured, unless --insecure is typed.',

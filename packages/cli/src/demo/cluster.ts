@@ -20,6 +20,8 @@ import { type Room, spawnRoom } from '../rooms.ts'
 export interface HostSpec {
   name: string
   faultDomain: string
+  /** A folder of programs that may be run besides those of Godwit. */
+  programs?: string
 }
 
 interface Member {
@@ -67,10 +69,11 @@ export class Cluster {
     ])
     this.#url = `ws://127.0.0.1:${portIn(said)}`
     await Promise.all(
-      hosts.map(({ name, faultDomain }) =>
+      hosts.map(({ name, faultDomain, programs }) =>
         this.#launch(`agent ${name}`, '@godwit/agent/main', [
           ...['--coordinator', this.#url, '--name', name, '--fault-domain', faultDomain],
           ...['--data-dir', join(this.#folder, name), '--orphan-timeout-ms', String(ORPHAN_TIMEOUT_MS)],
+          ...(programs === undefined ? [] : ['--programs', programs]),
         ]),
       ),
     )

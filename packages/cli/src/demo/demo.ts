@@ -5,6 +5,7 @@
  * The runs follow each other, since together they would compete for the same cores and the pauses would be longer
  * than they are. Whatever happens, nothing of it is left afterwards: no process, no folder.
  */
+import { dirname, isAbsolute } from 'node:path'
 import type { MigrationReport } from '@godwit/protocol'
 import { CoordinatorClient } from '../client.ts'
 import { Interrupted, type Io, untilInterrupted } from '../io.ts'
@@ -19,6 +20,7 @@ import { RecordedRun, type RunPlan } from './recorded-run.ts'
 import { type Comparison, compareRuns, isContinuous } from './recording.ts'
 
 export interface DemoOptions {
+  /** A name or an absolute path. */
   program: string
   steps?: number
   migrations: number
@@ -49,7 +51,10 @@ export async function demo(io: Io, options: DemoOptions): Promise<number> {
   const cluster = new Cluster()
   try {
     narrator.say('starting a coordinator and two hosts, a and b, on this machine')
-    await untilInterrupted(io.interrupted, cluster.start(HOSTS))
+    const { program } = options
+    const allowed = isAbsolute(program) ? { programs: dirname(program) } : {}
+    const hosts = HOSTS.map((host) => ({ ...host, ...allowed }))
+    await untilInterrupted(io.interrupted, cluster.start(hosts))
     const client = await CoordinatorClient.connect(cluster.url)
     try {
       const work = Promise.race([compareOnCluster(client, narrator, options), cluster.broken])

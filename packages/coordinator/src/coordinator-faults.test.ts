@@ -201,11 +201,7 @@ test('a source that crashes after the claim loses nothing', async () => {
 test('an agent that comes back finds its workload running, and its leftovers killed', async () => {
   const { a, source } = await training()
   await a.close()
-  const disconnected = async (): Promise<boolean> => {
-    const { hosts } = await client.ask({ op: 'hosts' })
-    return hosts.some(({ name, state }) => name === 'a' && state === 'disconnected')
-  }
-  while (!(await disconnected())) {}
+  await client.disconnected('a')
   expect((await client.ask({ op: 'workload', workload: 'job' })).workload.status).toBe('running')
   const again = await FakeAgent.registered(port, 'a', { workers: [source.id, 'stranger'] })
   expect(await again.order('kill')).toEqual({ type: 'kill', workerId: 'stranger' })
@@ -214,7 +210,7 @@ test('an agent that comes back finds its workload running, and its leftovers kil
   worker.steps(1, 3, 4)
   await client.steps(1)
   await again.close()
-  while (!(await disconnected())) {}
+  await client.disconnected('a')
   const third = await FakeAgent.registered(port, 'a')
   expect((await third.launched()).launch).toMatchObject({ mode: 'restored', epoch: 1 })
 })
@@ -237,19 +233,30 @@ test('what a worker said before it crashed is heard although its agent was away'
   })
 })
 
-test('a start is given up with its host, a setup with its target', async () => {
+test('a start waits for its host, a setup is given up with its target', async () => {
   const { a, b } = await training()
-  const starting = client.ask({ ...RUN, id: 'second', host: 'b' })
+  const starting = [
+    client.ask({ ...RUN, id: 'second', host: 'b' }),
+    client.ask({ ...RUN, id: 'third', host: 'b' }),
+  ]
   const launched = await b.launched()
+  await b.launched()
   await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
   await b.launched()
   await b.close()
-  await expect(starting).rejects.toMatchObject({ kind: 'host-disconnected' })
   expect(await client.migration(({ status }) => status === 'failed')).toMatchObject({
     error: { kind: 'host-disconnected' },
   })
+  // One was launched before the agent went, the other has to be launched again.
   const again = await FakeAgent.registered(port, 'b', { workers: [launched.id] })
-  expect(await again.order('kill')).toEqual({ type: 'kill', workerId: launched.id })
+  launched.behind(again).prepared()
+  const relaunched = await again.launched()
+  expect(relaunched.launch).toMatchObject({ workloadId: 'third', mode: 'fresh', epoch: 1 })
+  relaunched.prepared()
+  expect(await Promise.all(starting)).toMatchObject([
+    { workload: { id: 'second', status: 'running', host: 'b' } },
+    { workload: { id: 'third', status: 'running', host: 'b' } },
+  ])
   await a.close()
 })
 

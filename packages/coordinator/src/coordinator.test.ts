@@ -134,6 +134,7 @@ test('what is unknown or impossible is said by kind', async () => {
   const again = await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
   expect(again.migration.id).toBe(migration.id)
   await a.close()
+  await client.disconnected('a')
   await expect(client.ask({ ...RUN, host: 'a' })).rejects.toMatchObject({ kind: 'host-disconnected' })
 })
 

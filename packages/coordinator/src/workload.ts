@@ -29,6 +29,7 @@ import { Deferred } from './deferred.ts'
 import type { Inventory } from './inventory.ts'
 import type { KeyValueStore, Write } from './key-value.ts'
 import { Ledger } from './ledger.ts'
+import type { MoveEdge } from './move.ts'
 import { makeWorkerId } from './names.ts'
 import { OutputFeed } from './output-feed.ts'
 import { OutputHistory } from './output-history.ts'
@@ -50,6 +51,7 @@ export interface Services {
   /** A number that none had before. */
   nextOrder(): number
   migrationChanged(view: MigrationView): void
+  readonly entered?: MoveEdge['entered']
   /** Something that was heard could not be written down: it must be said again. */
   storeFailed(error: GodwitError): void
 }
@@ -152,6 +154,7 @@ export class Workload {
       own: (host, workerId, undone) => this.#own(host, workerId, undone),
       lost: (error) => this.#ownerLost(error),
       changed: (view) => this.#migrationChanged(view),
+      entered: services.entered,
       later: (task) => this.#later(task),
     })
   }
@@ -238,7 +241,7 @@ export class Workload {
     })
   }
 
-  /** Settles when the workload trains. Errors: what kept it from starting, `setup-timeout`, `host-disconnected`. */
+  /** Settles when the workload trains. Errors: what kept it from starting, `setup-timeout`. */
   async start(): Promise<WorkloadView> {
     await this.#do(async () => {
       try {
@@ -348,13 +351,13 @@ export class Workload {
     })
   }
 
-  /** The agent of `host` has gone. Its workers may go on, and a workload that trains is left alone. */
+  /**
+   * The agent of `host` has gone. Its workers may go on, and so does a workload: one that was to be launched there may not have
+   * been, which is seen when the agent is back.
+   */
   hostLost(host: string): void {
     this.#later(async () => {
-      if (this.#status === 'starting' && this.#host === host) {
-        this.#workers.kill(this.#owner)
-        await this.#lost({ kind: 'host-disconnected', message: `the agent of ${host} disconnected` })
-      }
+      if (this.#status === 'starting' && this.#host === host) this.#launched = false
       const move = this.#moves.latest
       if (move?.plan.to === host) await move.handle({ type: 'targetHostLost' })
     })
@@ -522,9 +525,11 @@ export class Workload {
   async #startTooSlow(): Promise<void> {
     if (this.#status !== 'starting') return
     this.#workers.kill(this.#owner)
+    const isAway = !this.#services.inventory.isConnected(this.#host)
+    const why = isAway ? `: the agent of ${this.#host} is not connected` : ''
     await this.#lost({
       kind: 'setup-timeout',
-      message: `the workload did not start within ${LIMITS.setupTimeoutMs} ms`,
+      message: `the workload did not start within ${LIMITS.setupTimeoutMs} ms${why}`,
     })
   }
 

@@ -237,6 +237,14 @@ export class FakeClient {
     return checkMessage(REPLIES[request.op as Op], result) as Reply<Op>
   }
 
+  /** Settles when the coordinator has noticed that the agent of `host` is gone. */
+  async disconnected(host: string): Promise<void> {
+    for (;;) {
+      const { hosts } = await this.ask({ op: 'hosts' })
+      if (hosts.some(({ name, state }) => name === host && state === 'disconnected')) return
+    }
+  }
+
   /** Something that is no request. */
   sendRubbish(): void {
     this.#channel.send({ type: 'nonsense' } as unknown as FromClient)

@@ -35,6 +35,8 @@ export interface WorkersOptions {
   orphanTimeoutMs: number
   listenHost: string
   portRange: readonly [number, number]
+  /** In a secured cluster: where the host's certificate and key are. */
+  credentialsFolder?: string | undefined
   /** Bytes a second for all migrations that leave this host; undefined: no limit. */
   maxBandwidth?: number | undefined
 }
@@ -218,7 +220,7 @@ export class Workers {
   }
 
   #complete(launch: Launch): WorkerLaunch {
-    const { programFolders, orphanTimeoutMs, listenHost, portRange } = this.#options
+    const { programFolders, orphanTimeoutMs, listenHost, portRange, credentialsFolder } = this.#options
     return {
       ...launch,
       programFile: resolveProgram(launch.program, programFolders),
@@ -226,6 +228,7 @@ export class Workers {
       orphanTimeoutMs,
       listenHost,
       portRange: [portRange[0], portRange[1]],
+      ...(credentialsFolder !== undefined && { credentialsFolder }),
       memoryLimitBytes: this.#freeBytes(),
       outputBatchMs: LIMITS.outputBatchMs,
     }

@@ -14,6 +14,7 @@ import {
   output,
   parameters,
   path,
+  recordOf,
   step,
   trackerKind,
 } from './common.ts'
@@ -61,7 +62,7 @@ export const workloadView = z.strictObject({
   /** Steps accepted; the last accepted step is one less. */
   acceptedSteps: step,
   loss: z.number().optional(),
-  metrics: z.record(name, z.number()).optional(),
+  metrics: recordOf(name, z.number(), LIMITS.maxMetrics).optional(),
   stepsPerSecond: z.number().optional(),
   tracker: trackerKind.optional(),
   trackerReason: z.string().optional(),

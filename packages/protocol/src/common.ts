@@ -30,10 +30,25 @@ export const errorReport = z.strictObject({
   phase: z.string().max(LIMITS.maxNameLength).optional(),
 })
 
+/**
+ * A record of at most `most` entries. They are counted first: to find a hundred thousand of them wrong, one by one, takes seconds.
+ */
+export function recordOf<Value extends z.ZodType>(
+  key: z.ZodString,
+  value: Value,
+  most: number,
+): z.ZodType<Record<string, z.output<Value>>, Record<string, z.input<Value>>> {
+  const isFew = (all: unknown): boolean =>
+    typeof all !== 'object' || all === null || Object.keys(all).length <= most
+  const few = z.custom<Partial<Record<string, z.input<Value>>>>(isFew, `more than ${most} entries`)
+  return few.pipe(z.record(key, value)) as z.ZodType<
+    Record<string, z.output<Value>>,
+    Record<string, z.input<Value>>
+  >
+}
+
 export const parameterValue = z.union([z.number(), z.boolean(), z.string().max(LIMITS.maxNameLength)])
-export const parameters = z
-  .record(name, parameterValue)
-  .refine((all) => Object.keys(all).length <= LIMITS.maxParameters, 'too many parameters')
+export const parameters = recordOf(name, parameterValue, LIMITS.maxParameters)
 export type Parameters = z.infer<typeof parameters>
 
 export const trackerKind = z.enum(['userfaultfd', 'compare'])
@@ -44,10 +59,7 @@ export const output = z.strictObject({
   step,
   epoch,
   loss: z.number(),
-  metrics: z
-    .record(metricName, z.number())
-    .refine((all) => Object.keys(all).length <= LIMITS.maxMetrics, 'too many metrics')
-    .optional(),
+  metrics: recordOf(metricName, z.number(), LIMITS.maxMetrics).optional(),
   /** The runtime's own measure; never compared between runs. */
   stepMs: milliseconds,
 })

@@ -7,7 +7,7 @@
  * `Math` functions that the program refers to are carried to name the culprit when they don't.
  */
 import { z } from 'zod'
-import { count, digest, name, path, trackerKind } from './common.ts'
+import { count, digest, name, path, recordOf, trackerKind } from './common.ts'
 import type { ErrorReport } from './errors.ts'
 import { LIMITS } from './limits.ts'
 
@@ -18,9 +18,9 @@ export const identity = z.strictObject({
   parametersDigest: digest,
   layoutDigest: digest,
   /** By the name under which the program opened each file. */
-  dataDigests: z.record(path, digest).refine((all) => Object.keys(all).length <= LIMITS.maxDataFiles),
+  dataDigests: recordOf(path, digest, LIMITS.maxDataFiles),
   /** By name, for each `Math` function that the program's own code refers to. */
-  mathDigests: z.record(name, digest),
+  mathDigests: recordOf(name, digest, LIMITS.maxMathFunctions),
   /** Losses and paged memory after the first steps from `init`. */
   rehearsalDigest: digest,
   arenaBytes: count.max(LIMITS.maxArenaBytes),

@@ -55,6 +55,8 @@ export const LIMITS = {
   maxMetrics: 16,
   maxMetricNameLength: 40,
   maxDataFiles: 1000,
+  /** Of `Math`, by name. */
+  maxMathFunctions: 100,
   /** Entries of a report's list of rounds; more rounds than that share entries. */
   maxRounds: 1000,
   maxOutputsPerMessage: 256,

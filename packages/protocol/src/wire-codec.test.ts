@@ -115,6 +115,10 @@ test('announced lengths are not believed', () => {
     'c6ffffffff00',
     'c9ffffffff7400',
     '91'.repeat(LIMITS.maxMessageDepth + 2),
+    // Keys that are no strings: a big integer (of a megabyte it took 2 s to make one of it), a number, none at all.
+    `81c708420102030405060708${'01'}`,
+    '810101',
+    '81',
   ]) {
     expect(() => decodeValue(Buffer.from(hex, 'hex'))).toThrow(
       expect.objectContaining({ kind: 'bad-message' }),

@@ -4,7 +4,8 @@
  *
  * A MessagePack array header of five bytes can announce four thousand million elements, and a decoder that
  * believes it has allocated before it finds the end of the input. After this walk each announced element is known
- * to be there.
+ * to be there. Keys are strings, as those of a plain object are: a decoder makes one of anything else, and of an integer of a
+ * million bytes that takes seconds.
  *
  * Source: the MessagePack specification (github.com/msgpack/msgpack/blob/master/spec.md).
  */
@@ -43,6 +44,15 @@ export function checkStructure(bytes: Uint8Array): void {
       malformed(`${count} elements are announced and ${bytes.length - at} bytes left`)
     for (let index = 0; index < count; index++) value(depth + 1)
   }
+  function entries(count: number, depth: number): void {
+    if (2 * count > bytes.length - at)
+      malformed(`${count} entries are announced and ${bytes.length - at} bytes left`)
+    for (let index = 0; index < count; index++) {
+      if (at < bytes.length && !startsString(view.getUint8(at))) malformed('a key is no string')
+      value(depth + 1)
+      value(depth + 1)
+    }
+  }
   function extension(count: number): void {
     const type = view.getUint8(take(1))
     if (!EXTENSIONS.has(type)) malformed(`extension ${type} is unknown`)
@@ -52,7 +62,7 @@ export function checkStructure(bytes: Uint8Array): void {
     if (depth > LIMITS.maxMessageDepth) malformed(`it is nested deeper than ${LIMITS.maxMessageDepth}`)
     const tag = view.getUint8(take(1))
     if (tag <= 0x7f || tag >= 0xe0) return
-    if (tag <= 0x8f) return items((tag & 15) * 2, depth)
+    if (tag <= 0x8f) return entries(tag & 15, depth)
     if (tag <= 0x9f) return items(tag & 15, depth)
     if (tag <= 0xbf) return skip(tag & 31)
     switch (tag) {
@@ -100,9 +110,9 @@ export function checkStructure(bytes: Uint8Array): void {
       case 0xdd:
         return items(length(4), depth)
       case 0xde: // map 16
-        return items(length(2) * 2, depth)
+        return entries(length(2), depth)
       case 0xdf:
-        return items(length(4) * 2, depth)
+        return entries(length(4), depth)
       default:
         malformed(`byte 0x${tag.toString(16)} starts no value`)
     }
@@ -110,6 +120,10 @@ export function checkStructure(bytes: Uint8Array): void {
 
   value(0)
   if (at !== bytes.length) malformed(`${bytes.length - at} bytes follow the message`)
+}
+
+function startsString(tag: number): boolean {
+  return (tag >= 0xa0 && tag <= 0xbf) || (tag >= 0xd9 && tag <= 0xdb)
 }
 
 function malformed(what: string): never {

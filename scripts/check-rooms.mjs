@@ -23,6 +23,7 @@ import { parseAst } from 'rolldown/parseAst'
 export const ROOMS = {
   protocol: { imports: [], packages: ['msgpackr', 'zod'] },
   channel: { imports: ['protocol'], packages: ['ws'] },
+  trust: { imports: ['protocol', 'channel'], packages: ['@peculiar/x509', 'reflect-metadata'] },
   engine: { imports: ['protocol'], packages: [], node: false },
   memory: { imports: ['protocol'], packages: ['koffi', 'lz4-napi'] },
   worker: { imports: ['protocol', 'channel', 'engine', 'memory'], packages: ['esbuild', 'tsx'] },

@@ -1,0 +1,11 @@
+/** Trust: a cluster's authority, the certificates that it issues, and how a host comes by one. */
+export { clusterIdOf, createAuthority, fingerprintOf, type SigningAuthority } from './authority.ts'
+export {
+  type IssueOptions,
+  issueCertificate,
+  makeRequest,
+  renewalDue,
+  serialOf,
+} from './certificate.ts'
+export { readCredentials, writeCredentials } from './credentials-file.ts'
+export { coordinatorSecurity, fetchAuthority, joinCluster } from './joining.ts'

@@ -22,6 +22,8 @@ export interface BenchArguments {
   readonly links: readonly string[]
   readonly methods: readonly Method[]
   readonly runs: number
+  /** Whether each is done in the clear, with TLS, or both, one after the other. */
+  readonly secured: readonly boolean[]
   readonly tracker: (typeof TRACKERS)[number]
   /** What the person asked of the migration, over what the case asks. */
   readonly options: Partial<MigrationOptions>
@@ -49,6 +51,8 @@ export function parseArguments(args: readonly string[]): BenchArguments | undefi
   const cluster = clusterFrom(values)
   if (cluster !== undefined && (methods.includes('restart') || names.includes(REST)))
     throw new Misuse(`on a cluster there is neither --method restart nor --case ${REST}`)
+  if (cluster !== undefined && values.tls)
+    throw new Misuse('--tls is of hosts that the benchmark makes: a cluster is secured or it is not')
   if (values.program !== undefined && !names.includes(REST))
     throw new Misuse(`--program is of --case ${REST}: a program to move is a case, --case ${values.program}`)
   return {
@@ -57,6 +61,7 @@ export function parseArguments(args: readonly string[]): BenchArguments | undefi
     links: (values.link ?? ['loopback']).map((name) => oneOf(name, '--link', LINK_NAMES)),
     methods,
     runs: number(values.runs, '--runs', 1) as number,
+    secured: values.tls ? [false, true] : [false],
     tracker: oneOf(values.tracker, '--tracker', TRACKERS),
     options: migrationFrom(values),
     json: values.json,
@@ -76,6 +81,7 @@ function parsed(args: readonly string[]) {
         runs: { type: 'string', default: '5' },
         json: { type: 'boolean', default: false },
         chart: { type: 'string' },
+        tls: { type: 'boolean', default: false },
         program: { type: 'string' },
         'arena-mib': { type: 'string' },
         tracker: { type: 'string', default: 'auto' },
@@ -154,6 +160,7 @@ export function helpText(): string {
   --link NAME      ${LINK_NAMES.join(', ')} (default: loopback)
   --method NAME    ${METHODS.join(', ')} (default: precopy)
   --runs N         moves of each (default: 5)
+  --tls            each once more with TLS between the hosts, and what that costs
   --json           a line of JSON for each run, and one of their medians
   --chart FILE     where the chart goes, without --json (default: in the temporary folder)
   --arena-mib N    another size for a synthetic case

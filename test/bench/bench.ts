@@ -11,12 +11,12 @@ import { type BenchArguments, helpText, Misuse, parseArguments } from './argumen
 import type { BenchCase } from './cases.ts'
 import { renderChart } from './chart.ts'
 import { clusterMoves } from './cluster-move.ts'
-import { type RunLine, type SummaryLine, summarize } from './figures.ts'
+import { type RunLine, type SummaryLine, summarize, tlsCosts } from './figures.ts'
 import { type Link, openLink } from './links.ts'
 import { moves } from './move.ts'
 import { renderRest, rest } from './rest.ts'
 import { restarts } from './restart.ts'
-import { renderTable } from './table.ts'
+import { renderTable, renderTls } from './table.ts'
 
 /** Asked to stop: what runs is ended in order, nothing new is begun. A second time ends at once. */
 let isInterrupted = false
@@ -49,16 +49,20 @@ async function bench(args: BenchArguments): Promise<void> {
       try {
         for (const benchCase of args.cases)
           for (const method of args.methods)
-            await attempt(`${benchCase.name}, ${linkName}, ${method}`, async () => {
-              summaries.push(await summary(args, runsOf(args, { benchCase, link, method })))
-            })
+            for (const secured of method === 'restart' ? [false] : args.secured)
+              await attempt(`${benchCase.name}, ${linkName}, ${method}`, async () => {
+                summaries.push(await summary(args, runsOf(args, { benchCase, link, method, secured })))
+              })
       } finally {
         link.close()
       }
     })
   }
+  const tls = tlsCosts(summaries)
+  if (args.json) for (const line of tls) console.log(JSON.stringify(line))
   if (args.json || summaries.length === 0) return
   console.log(renderTable(summaries))
+  if (tls.length > 0) console.log(renderTls(tls))
   const chart = args.chart ?? join(tmpdir(), 'godwit-bench.svg')
   writeFileSync(chart, renderChart(summaries))
   console.error(`chart: ${chart}`)
@@ -70,7 +74,8 @@ function runsOf(
     benchCase,
     link,
     method,
-  }: { benchCase: BenchCase; link: Link; method: BenchArguments['methods'][number] },
+    secured,
+  }: { benchCase: BenchCase; link: Link; method: BenchArguments['methods'][number]; secured: boolean },
 ): AsyncGenerator<RunLine> {
   const { runs, tracker } = args
   const { downtimeLimitMs } = benchCase
@@ -79,7 +84,7 @@ function runsOf(
   if (method !== 'restart' && cluster !== undefined)
     return clusterMoves({ benchCase, cluster, method, runs, tracker, options })
   if (method === 'restart') return restarts({ benchCase, link, runs })
-  return moves({ benchCase, link, method, runs, tracker, options })
+  return moves({ benchCase, link, method, secured, runs, tracker, options })
 }
 
 async function atRest(benchCase: BenchCase, { runs, json }: BenchArguments): Promise<void> {
@@ -109,7 +114,8 @@ async function summary({ json, runs }: BenchArguments, lines: AsyncGenerator<Run
 function progress(line: RunLine, runs: number): void {
   const { downtimeMs, observedGapMs } = line
   const [said, seen] = [downtimeMs.toFixed(1), observedGapMs.toFixed(1)]
-  const name = `${line.case}, ${line.link}, ${line.method}: ${line.run} of ${runs}`
+  const tls = line.secured ? ', TLS' : ''
+  const name = `${line.case}, ${line.link}, ${line.method}${tls}: ${line.run} of ${runs}`
   console.error(`${name}: downtime ${said} ms, seen from outside ${seen} ms`)
   if (line.agrees) return
   const where =

@@ -168,6 +168,8 @@ async function move(plan: ClusterPlan, { client, followed, workload, run, to }: 
   const { downtimeMs } = report
   return {
     kind: 'run',
+    secured: false,
+    cpuMs: null,
     case: benchCase.name,
     link: `${cluster.from}-${cluster.to}`,
     method,

@@ -27,6 +27,8 @@ export interface RunLine {
   readonly case: string
   readonly link: string
   readonly method: string
+  /** Whether the hosts speak TLS. */
+  readonly secured: boolean
   readonly run: number
   readonly downtimeLimitMs: number
   /** From the report; of a restart, what was observed. */
@@ -44,6 +46,8 @@ export interface RunLine {
   readonly throughputBytesPerSecond: number
   readonly floorMs: number | null
   readonly ratioToFloor: number | null
+  /** Processor time of both workers from the wish to move to its end, training included. Null where nobody tells. */
+  readonly cpuMs: number | null
   /** Null when no step was taken meanwhile. */
   readonly stepSlowdown: number | null
   /** Null of a restart, whose parts are in `restart`. */
@@ -66,6 +70,7 @@ export interface SummaryLine {
   readonly case: string
   readonly link: string
   readonly method: string
+  readonly secured: boolean
   readonly runs: number
   /** Runs in which report and observation agreed. */
   readonly agreeing: number
@@ -85,6 +90,7 @@ export interface SummaryLine {
   readonly throughputBytesPerSecond: number
   readonly floorMs: number | null
   readonly ratioToFloor: number | null
+  readonly cpuMs: number | null
   readonly stepSlowdown: number | null
   readonly totalMs: number | null
   readonly wireBytes: number | null
@@ -188,6 +194,7 @@ export function summarize(runs: readonly RunLine[]): SummaryLine {
     case: first.case,
     link: first.link,
     method: first.method,
+    secured: first.secured,
     runs: runs.length,
     agreeing: runs.filter(({ agrees }) => agrees).length,
     tracker: said(({ tracker }) => tracker),
@@ -211,8 +218,42 @@ export function summarize(runs: readonly RunLine[]): SummaryLine {
     throughputBytesPerSecond: middle(({ throughputBytesPerSecond }) => throughputBytesPerSecond),
     floorMs: known(({ floorMs }) => floorMs),
     ratioToFloor: known(({ ratioToFloor }) => ratioToFloor),
+    cpuMs: known(({ cpuMs }) => cpuMs),
     stepSlowdown: known(({ stepSlowdown }) => stepSlowdown),
     totalMs: reports.length === 0 ? null : median(reports.map(({ totalMs }) => totalMs)),
     wireBytes: reports.length === 0 ? null : median(reports.map(({ wireBytes }) => wireBytes)),
   }
+}
+
+/** What TLS costs: medians with it as multiples of those without, of one case, link and method in one run of the benchmark. */
+export interface TlsLine {
+  readonly kind: 'tls'
+  readonly case: string
+  readonly link: string
+  readonly method: string
+  readonly downtimeRatio: number
+  readonly throughputRatio: number
+  readonly cpuRatio: number | null
+}
+
+/** One for each that was measured both ways. */
+export function tlsCosts(summaries: readonly SummaryLine[]): TlsLine[] {
+  const lines: TlsLine[] = []
+  for (const plain of summaries.filter(({ secured }) => !secured)) {
+    const { link, method } = plain
+    const secured = summaries.find(
+      (other) => other.secured && other.case === plain.case && other.link === link && other.method === method,
+    )
+    if (secured === undefined) continue
+    lines.push({
+      kind: 'tls',
+      case: plain.case,
+      link,
+      method,
+      downtimeRatio: secured.downtimeMs / plain.downtimeMs,
+      throughputRatio: secured.throughputBytesPerSecond / plain.throughputBytesPerSecond,
+      cpuRatio: secured.cpuMs === null || plain.cpuMs === null ? null : secured.cpuMs / plain.cpuMs,
+    })
+  }
+  return lines
 }

@@ -38,6 +38,8 @@ export function reportLike(changes: Partial<MigrationReport>): MigrationReport {
 export function runLike(changes: Partial<RunLine>): RunLine {
   return {
     kind: 'run',
+    secured: false,
+    cpuMs: 800,
     case: 'sparse',
     link: 'loopback',
     method: 'precopy',

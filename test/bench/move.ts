@@ -4,8 +4,11 @@
  * The claim is granted at once by a scripted coordinator: what is measured is the two workers and the link. Each step's
  * output is sent as soon as it is there, and when it came is noted: the pace as seen from outside.
  */
-import type { MigrationOptions, MigrationReport } from '@godwit/protocol'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { MigrationOptions, MigrationReport, WorkerLaunch } from '@godwit/protocol'
 import { Rig, type RigPlace, type RigWorker } from '@godwit/testkit'
+import { makeMembers } from '../support/members.ts'
 import type { BenchCase } from './cases.ts'
 import { agree, FIRST_STEPS, observe, type RunLine, throughputOf } from './figures.ts'
 import type { Link } from './links.ts'
@@ -18,6 +21,7 @@ export interface MovePlan {
   readonly benchCase: BenchCase
   readonly link: Link
   readonly method: 'precopy' | 'stopcopy'
+  readonly secured: boolean
   readonly runs: number
   readonly tracker: 'auto' | 'userfaultfd' | 'compare'
   /** As the person gave them, the case's own included. */
@@ -26,16 +30,23 @@ export interface MovePlan {
 
 /** Moves `runs` times; gives each line as soon as it is known. */
 export async function* moves(plan: MovePlan): AsyncGenerator<RunLine> {
-  const { benchCase, link, runs, tracker } = plan
+  const { benchCase, link, secured, runs, tracker } = plan
   const { program, parameters } = benchCase
   const spec = { program, parameters, steps: ENDLESS_STEPS, tracker }
-  const launch = { outputBatchMs: 0 }
   const rig = new Rig()
   try {
-    let [from, to] = link.ends
-    let source = await rig.start(spec, { place: from, launch })
+    const members = secured ? await makeMembers(join(rig.folder, 'members'), ['a', 'b']) : undefined
+    const launchAt = ({ name }: RigPlace): Partial<WorkerLaunch> => {
+      const credentialsFolder = members?.get(name ?? '')
+      return { outputBatchMs: 0, ...(credentialsFolder !== undefined && { credentialsFolder }) }
+    }
+    let [from, to]: readonly [RigPlace, RigPlace] = [
+      { ...link.ends[0], name: 'a' },
+      { ...link.ends[1], name: 'b' },
+    ]
+    let source = await rig.start(spec, { place: from, launch: launchAt(from) })
     for (let run = 1; run <= runs; run++) {
-      const target = await rig.start(spec, { mode: 'incoming', place: to, launch })
+      const target = await rig.start(spec, { mode: 'incoming', place: to, launch: launchAt(to) })
       yield await move(plan, { rig, run, source, target, from, to })
       source = target
       ;[from, to] = [to, from]
@@ -60,7 +71,12 @@ async function move(plan: MovePlan, { rig, run, source, target, from, to }: Move
   const firstBefore = ledger.outputs.length
   await rig.reached(source, firstBefore + benchCase.stepsBefore)
   const firstDuring = ledger.outputs.length
+  const workers = [source, target]
+  const cpuBefore = cpuMsOf(workers)
+  // Read before the source is let go: a process that is gone tells nothing.
+  const cpuAfter = source.next('migrationEnded').then(() => cpuMsOf(workers))
   const report: MigrationReport = await rig.migrate(source, target, { ...options, method })
+  const cpuAfterMs = await cpuAfter
   await rig.reached(target, report.step + FIRST_STEPS)
   const arrived = (fromStep: number, toStep: number): number[] => ledger.arrivalsMs.slice(fromStep, toStep)
   const seen = observe({
@@ -78,6 +94,7 @@ async function move(plan: MovePlan, { rig, run, source, target, from, to }: Move
     case: benchCase.name,
     link: link.name,
     method,
+    secured: plan.secured,
     run,
     downtimeLimitMs: options.downtimeLimitMs,
     downtimeMs,
@@ -88,6 +105,22 @@ async function move(plan: MovePlan, { rig, run, source, target, from, to }: Move
     throughputBytesPerSecond: throughputOf(report),
     floorMs,
     ratioToFloor: downtimeMs / floorMs,
+    cpuMs: cpuBefore === null || cpuAfterMs === null ? null : cpuAfterMs - cpuBefore,
     report,
+  }
+}
+
+/** Of a tick of the kernel's account: USER_HZ is 100 on every Linux that Node.js runs on. */
+const TICK_MS = 10
+
+/** Processor time of these processes so far, user and system (proc_pid_stat(5)); null where there is no such file. */
+function cpuMsOf(workers: readonly RigWorker[]): number | null {
+  try {
+    return workers.reduce((sum, { process: { pid } }) => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+      return sum + TICK_MS * (Number(fields[11]) + Number(fields[12]))
+    }, 0)
+  } catch {
+    return null
   }
 }

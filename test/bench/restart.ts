@@ -37,6 +37,8 @@ export async function* restarts({ benchCase, link, runs }: RestartPlan): AsyncGe
     const figures = await measureLink(from, to, benchCase.dirtyBytesPerStep)
     yield {
       kind: 'run',
+      secured: false,
+      cpuMs: null,
       case: benchCase.name,
       link: link.name,
       method: 'restart',

@@ -1,5 +1,5 @@
 /** Summaries as lines for a person: one row a case, link and method, milliseconds but for the last columns. */
-import type { SummaryLine } from './figures.ts'
+import type { SummaryLine, TlsLine } from './figures.ts'
 
 interface Column {
   readonly head: string
@@ -10,7 +10,7 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { head: 'case', cell: (row) => row.case, left: true },
   { head: 'link', cell: (row) => row.link, left: true },
-  { head: 'method', cell: (row) => row.method, left: true },
+  { head: 'method', cell: (row) => (row.secured ? `${row.method}, TLS` : row.method), left: true },
   {
     head: 'downtime (shortest to longest)',
     cell: (row) => `${ms(row.downtimeMs)} (${ms(row.shortestMs)} to ${ms(row.longestMs)})`,
@@ -32,6 +32,7 @@ const COLUMNS: readonly Column[] = [
   { head: 'slowdown', cell: (row) => fixed(row.stepSlowdown, 2) },
   { head: 'total', cell: (row) => ms(row.totalMs) },
   { head: 'MB/s', cell: (row) => megabytes(row.throughputBytesPerSecond) },
+  { head: 'CPU', cell: (row) => fixed(row.cpuMs, 0) },
   { head: 'raw TCP', cell: (row) => megabytes(row.rawTcpBytesPerSecond) },
 ]
 
@@ -48,6 +49,20 @@ export function renderTable(rows: readonly SummaryLine[]): string {
         .join('  ')
         .trimEnd(),
     )
+    .join('\n')
+}
+
+/** A line for each. */
+export function renderTls(lines: readonly TlsLine[]): string {
+  return lines
+    .map(({ case: name, link, method, downtimeRatio, throughputRatio, cpuRatio }) => {
+      const costs = [
+        `downtime ${fixed(downtimeRatio, 2)}x`,
+        `throughput ${fixed(throughputRatio, 2)}x`,
+        `CPU ${fixed(cpuRatio, 2)}x`,
+      ]
+      return `TLS beside plain, ${name}, ${link}, ${method}: ${costs.join(', ')}`
+    })
     .join('\n')
 }
 

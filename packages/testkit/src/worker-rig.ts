@@ -41,6 +41,8 @@ export interface RigPlace {
   readonly command: readonly string[]
   /** Where the worker listens for a migration and is dialled. */
   readonly host: string
+  /** Which host of the cluster it is; unless somebody says so, a source is on `a` and a target on `b`. */
+  readonly name?: string
 }
 
 const HERE: RigPlace = { command: [], host: '127.0.0.1' }
@@ -62,8 +64,9 @@ export class RigWorker {
   #objection: unknown
   readonly #events = new EventEmitter().setMaxListeners(100)
   readonly #folder: string
-  /** Where it is dialled. */
+  /** Where it is dialled, and which host of the cluster that is. */
   readonly host: string
+  readonly hostName: string | undefined
 
   constructor(
     folder: string,
@@ -72,6 +75,7 @@ export class RigWorker {
   ) {
     this.#folder = folder
     this.host = at.place.host
+    this.hostName = at.place.name
     mkdirSync(folder)
     writeFileSync(join(folder, 'launch.json'), JSON.stringify(launch))
     const log = openSync(join(folder, 'output.log'), 'a')
@@ -291,12 +295,14 @@ export class Rig {
   async open(source: RigWorker, target: RigWorker, options: Partial<MigrationOptions> = {}): Promise<string> {
     const migrationId = `m${randomBytes(4).toString('hex')}`
     const secret = randomBytes(32).toString('hex')
+    const { hostName: from = 'a', host } = source
+    const { hostName: to = 'b' } = target
     const ask = (): void =>
       source.send({
         type: 'openOutgoing',
         migrationId,
-        from: 'a',
-        to: 'b',
+        from,
+        to,
         secret,
         options: migrationOptions.parse(options),
         elapsedMs: 0,
@@ -310,7 +316,7 @@ export class Rig {
       source.next('migrationEnded', ours),
     ]).finally(() => clearInterval(again))
     if (answer.type === 'outgoingOpened')
-      target.send({ type: 'dial', migrationId, from: 'a', host: source.host, port: answer.port, secret })
+      target.send({ type: 'dial', migrationId, from, host, port: answer.port, secret })
     return migrationId
   }
 

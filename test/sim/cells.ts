@@ -2,6 +2,7 @@
  * The cells of the transition tables, and those that cannot be reached, each with the reason. A cell that is listed
  * here and reached all the same is an error as well: the list stays honest.
  */
+import type { MigrationEventType, MigrationStateName } from '@godwit/coordinator'
 import type { SourceEvent, SourceState, TargetEvent, TargetState } from '@godwit/engine'
 
 /** Each name once: one that is missing does not compile. */
@@ -61,12 +62,45 @@ const TARGET_EVENTS = all<TargetEvent['type']>({
   lost: true,
 })
 
+const MIGRATION_STATES = all<MigrationStateName>({
+  preparing: true,
+  opening: true,
+  moving: true,
+  claimed: true,
+  accepted: true,
+  cancelling: true,
+  completed: true,
+  ended: true,
+})
+
+const MIGRATION_EVENTS = all<MigrationEventType>({
+  targetPrepared: true,
+  targetFailed: true,
+  targetExited: true,
+  targetHostLost: true,
+  targetHostBack: true,
+  sourceHostBack: true,
+  outgoingOpened: true,
+  progress: true,
+  claim: true,
+  claimDecided: true,
+  stepAccepted: true,
+  recover: true,
+  recoverDecided: true,
+  sourceEnded: true,
+  sourceExited: true,
+  workloadEnded: true,
+  cancel: true,
+  tick: true,
+})
+
 const cellsOf = (table: string, states: readonly string[], events: readonly string[]): string[] =>
   states.flatMap((state) => events.map((event) => `${table}: ${state} x ${event}`))
 
 export const CELLS: readonly string[] = [
   ...cellsOf('source', SOURCE_STATES, SOURCE_EVENTS),
   ...cellsOf('target', TARGET_STATES, TARGET_EVENTS),
+  ...cellsOf('migration', MIGRATION_STATES, MIGRATION_EVENTS),
   ...cellsOf('ownership', ['claim', 'recover'], ['granted', 'granted again', 'refused']),
   ...cellsOf('ownership', ['claim', 'abort', 'return', 'restart'], ['stored']),
   'ownership: restart x granted',
@@ -195,6 +229,51 @@ const NEVER: readonly (readonly [
     ['memoryHashed'],
     'asked for in verifying alone, which is left for claiming by it, or for ended',
   ],
+  [
+    'migration',
+    ['claimed', 'accepted', 'completed'],
+    ['targetPrepared'],
+    'the target owns the workload by then, and is heard as its owner',
+  ],
+  [
+    'migration',
+    ['preparing', 'opening'],
+    ['targetFailed'],
+    'no simulated program fails, and a target that has not dialled can do nothing else wrong',
+  ],
+  ['migration', ['completed', 'ended'], ['targetFailed', 'targetExited'], 'an open migration alone is told'],
+  [
+    'migration',
+    ['preparing'],
+    ['outgoingOpened', 'progress', 'recover', 'sourceEnded'],
+    'the source was not asked for anything',
+  ],
+  ['migration', ['preparing', 'opening'], ['claim'], 'the target was not told where to dial'],
+  ['migration', ['opening'], ['recover'], 'a source that nobody has dialled sends no final'],
+  [
+    'migration',
+    ['preparing', 'opening', 'accepted', 'cancelling', 'completed', 'ended'],
+    ['claimDecided'],
+    'asked for in moving and claimed alone, and answered before anything else happens',
+  ],
+  [
+    'migration',
+    ['preparing', 'opening', 'accepted', 'completed'],
+    ['recoverDecided'],
+    'asked for in moving, claimed, cancelling and ended alone, and answered before anything else happens',
+  ],
+  [
+    'migration',
+    ['preparing', 'opening', 'moving', 'cancelling'],
+    ['stepAccepted'],
+    "no step is the target's while the source owns the workload",
+  ],
+  [
+    'migration',
+    ['claimed', 'accepted', 'completed', 'ended'],
+    ['workloadEnded'],
+    'the end of a workload that the target owns is told as an accepted step',
+  ],
 ]
 
 /** By cell: why it can't be reached in a simulation of parties that behave. */
@@ -206,7 +285,6 @@ export const UNREACHABLE: Readonly<Record<string, string>> = Object.fromEntries(
 export const RARE: Readonly<Record<string, string>> = {
   'source: verifying x cancel': 'a cancel within the milliseconds in which memory is hashed',
   'source: verifying x lost': 'the same of a lost connection',
-  'source: verifying x tick': 'hashing is over between two ticks mostly',
   'source: ended x memoryHashed': 'a migration that ended while memory was hashed',
   'source: frozen x recoverResult': 'the target dies after its claim while nothing of it reaches the source',
   'source: frozen x release': 'a step is accepted while nothing of the target reaches the source',
@@ -217,4 +295,22 @@ export const RARE: Readonly<Record<string, string>> = {
   'target: verifying x lost': 'the source dies while the target hashes',
   'target: ended x memoryHashed': 'the same, and the target is not gone yet',
   'target: ended x claimResult': 'a second refusal within the millisecond in which the target ends',
+  'migration: claimed x targetFailed': 'no simulated program fails: a target that holds the workload goes on',
+  'migration: accepted x targetFailed': 'the same, within the moment until the report comes',
+  'migration: cancelling x targetFailed':
+    'said before the order to kill it came, and heard after it was given',
+  'migration: cancelling x claim': 'the same of a claim',
+  'migration: ended x claim': 'the same, in a migration that ends at once',
+  'migration: accepted x claim': 'a claim said again, within the moment until the report comes',
+  'migration: accepted x outgoingOpened': 'an answer to a question that was asked twice, as late as this',
+  'migration: completed x progress': 'told by a source before its release, heard after it',
+  'migration: ended x progress': 'the same of one that has given up',
+  'migration: accepted x recover': 'the source asks within the moment until it is told to go',
+  'migration: completed x recover': 'the same of one that misses its release',
+  'migration: ended x recover': 'a source that was given up for silent is frozen after all',
+  'migration: ended x recoverDecided': 'the answer to it',
+  'migration: moving x workloadEnded': 'the job is over before its source has said that the migration is',
+  'migration: claimed x cancel': 'a stop between a claim and the first step of the target',
+  'migration: accepted x cancel': 'a stop between that and the report',
+  'migration: completed x tick': 'a timer that runs out while what ends the migration is being written',
 }

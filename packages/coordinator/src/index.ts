@@ -5,4 +5,5 @@ export { type Coordinator, type CoordinatorOptions, startCoordinator } from './c
 export { ABSENT, type Change, type Entry, type KeyValueStore, type Write } from './key-value.ts'
 export { LmdbStore } from './lmdb-store.ts'
 export { MemoryStore } from './memory-store.ts'
+export type { EventType as MigrationEventType, StateName as MigrationStateName } from './migration-state.ts'
 export { Registry, type RegistryOptions } from './registry.ts'

@@ -23,6 +23,7 @@ import {
 import { beginMigration, stepMigration } from './migration-machine.ts'
 import {
   deadlineMs,
+  type EventType,
   isCancellable,
   isOver,
   isSourceOwner,
@@ -31,6 +32,7 @@ import {
   type MigrationPlan,
   type MigrationState,
   type MigrationStep,
+  type StateName,
   viewOf,
 } from './migration-state.ts'
 import type { OutputHistory } from './output-history.ts'
@@ -56,6 +58,8 @@ export interface MoveEdge {
   /** The time has come: call `handle` with a tick, in the workload's queue. */
   due(): void
   changed(view: MigrationView): void
+  /** Told of each cell of the machine's table that is entered: for whoever counts which ones a test has met. */
+  readonly entered?: ((state: StateName, event: EventType) => void) | undefined
 }
 
 export class Move {
@@ -167,6 +171,7 @@ export class Move {
   }
 
   async handle(event: MigrationEvent): Promise<void> {
+    this.#edge.entered?.(this.#state.name, event.type)
     const isDecided = event.type === 'claimDecided' || event.type === 'recoverDecided'
     await this.#enter(
       stepMigration(this.#state, event, this.#edge.clock.nowMs()),

@@ -16,6 +16,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
 import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
+import type { MoveEdge } from './move.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
@@ -31,6 +32,8 @@ export interface RegistryOptions {
   clock?: Clock
   /** The store can't be used any more, or is another's now: this coordinator must end. */
   fatal?: (error: GodwitError) => void
+  /** Told of each transition of a migration: for a simulation that counts them. */
+  entered?: MoveEdge['entered']
 }
 
 export class Registry {
@@ -44,7 +47,7 @@ export class Registry {
   readonly #log: Logger
   #order: number
 
-  private constructor(known: Known, { store, log, clock = systemClock, fatal }: RegistryOptions) {
+  private constructor(known: Known, { store, log, clock = systemClock, fatal, entered }: RegistryOptions) {
     this.clusterId = known.clusterId
     this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
@@ -59,6 +62,7 @@ export class Registry {
         return this.#order
       },
       migrationChanged: (view) => this.#keepMigration(view),
+      entered,
       storeFailed: (error) => this.#storeFailed(error, fatal),
     }
     for (const host of known.hosts) this.#inventory.expect(host)

@@ -51,6 +51,7 @@ export interface WorkloadMovesEdge {
   own(host: string, workerId: string, undone: string | undefined): void
   lost(error: ErrorReport): Promise<void>
   changed(view: MigrationView): void
+  readonly entered?: MoveEdge['entered']
   later(task: () => Promise<void>): void
 }
 
@@ -248,7 +249,7 @@ export class WorkloadMoves {
   }
 
   #moveEdge(move: () => Move): MoveEdge {
-    const { clock, inventory, workers, ledger, save, lost, later, changed } = this.#edge
+    const { clock, inventory, workers, ledger, save, lost, later, changed, entered } = this.#edge
     return {
       clock,
       isConnected: (host) => inventory.isConnected(host),
@@ -266,6 +267,7 @@ export class WorkloadMoves {
       lost,
       due: () => later(() => move().handle({ type: 'tick' })),
       changed,
+      entered,
     }
   }
 }

@@ -20,7 +20,15 @@ import type { World } from './world.ts'
 
 type Log = Parameters<typeof Registry.open>[0]['log']
 /** What an agent says in order to be answered, and says again: late doubles of it must do no harm. */
-const REPEATED = new Set(['outputs', 'claim', 'recover', 'migrationEnded', 'prepared', 'ended'])
+const REPEATED = new Set([
+  'outputs',
+  'claim',
+  'recover',
+  'migrationEnded',
+  'prepared',
+  'ended',
+  'outgoingOpened',
+])
 
 export class SimCoordinator {
   readonly process: Process
@@ -41,7 +49,8 @@ export class SimCoordinator {
     }
     const store = new SimStore(disk, process, () => world.touched())
     world.touched()
-    Registry.open({ store, log: this.#log(), clock, fatal: () => process.die() }).then(
+    const entered = (state: string, event: string): void => world.coverage.cell('migration', state, event)
+    Registry.open({ store, log: this.#log(), clock, fatal: () => process.die(), entered }).then(
       (registry) => {
         if (!process.isAlive) return
         this.registry = registry

@@ -49,6 +49,7 @@ export class Faults {
       this.#world.coverage.point(point)
       this.#world.note(`fault: ${process.name} ${fault.action}s at ${point}`)
       if (fault.action === 'pause') this.#for(fault.forMs, process.stop())
+      else if (fault.action === 'part') this.#part(process.node, fault.forMs)
       else process.die()
       return
     }
@@ -116,6 +117,15 @@ export class Faults {
         return true
       case 'point':
         return false
+    }
+  }
+
+  /** Hosts that reach the coordinator, and not each other: each tells it the truth, and neither knows the other's. */
+  #part(node: string, forMs: number): void {
+    for (const host of HOSTS) {
+      if (host === node) continue
+      this.#for(forMs, this.#world.network.cut(node, host))
+      this.#for(forMs, this.#world.network.cut(host, node))
     }
   }
 

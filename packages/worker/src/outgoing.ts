@@ -28,6 +28,7 @@ import {
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
+import { membershipIn } from '@godwit/trust'
 import { nowMs } from './clock.ts'
 import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
@@ -81,7 +82,12 @@ export class Outgoing {
     this.#ended = ended
     this.migrationId = open.migrationId
     this.#door = new TargetDoor(
-      { migrationId: open.migrationId, secret: open.secret, streams: open.options.streams },
+      {
+        migrationId: open.migrationId,
+        secret: open.secret,
+        to: open.to,
+        streams: open.options.streams,
+      },
       {
         hello: ({ versions, identity }) => this.dispatch({ type: 'hello', versions, identity }),
         message: (message) => this.#fromTarget(message),
@@ -113,9 +119,15 @@ export class Outgoing {
     )
   }
 
-  /** Starts listening and returns the port, or undefined when it was cancelled meanwhile. Errors: `port-in-use`, `bad-arguments`. */
+  /**
+   * Starts listening and returns the port, or undefined when it was cancelled meanwhile. Errors: `port-in-use`, `bad-arguments`, and
+   * those of `membershipIn`.
+   */
   async listen(): Promise<number | undefined> {
-    const port = await this.#door.listen(this.#job.launch)
+    const { launch } = this.#job
+    const { credentialsFolder } = launch
+    const member = credentialsFolder === undefined ? undefined : membershipIn(credentialsFolder)
+    const port = await this.#door.listen(launch, member)
     this.#port = port
     if (this.#state.name === 'ended') {
       this.#door.close()

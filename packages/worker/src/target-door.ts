@@ -2,11 +2,14 @@
  * Where the target comes in: listens on a port of its own for one migration, lets in the one that knows its secret, and turns
  * everybody else away without a word to the migration.
  *
+ * In a secured cluster it speaks TLS, and whoever shows no certificate of the target host is refused before a byte of ours is
+ * decoded: another host of the cluster as well, even if it knew the secret.
+ *
  * Invariants: the secret is good for one control connection; each stream is opened once, by whoever was given the bulk
  * token over that connection; nothing reaches the handlers from anybody else.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { Channel, type Listener, listen, type WebSocket } from '@godwit/channel'
+import { Channel, type Listener, listen, type Peer, type WebSocket } from '@godwit/channel'
 import {
   checkMessage,
   decodeValue,
@@ -17,6 +20,7 @@ import {
   LIMITS,
   type WorkerLaunch,
 } from '@godwit/protocol'
+import { type Membership, whyNotHost } from '@godwit/trust'
 
 type Hello = Extract<FromTarget, { type: 'hello' }>
 /** What a target that was let in says over its control connection. */
@@ -35,26 +39,36 @@ export interface DoorHandlers {
 const SPARE_CONNECTIONS = 8
 
 export class TargetDoor {
-  readonly #migration: { readonly migrationId: string; readonly secret: string }
+  readonly #migration: { readonly migrationId: string; readonly secret: string; readonly to: string }
   readonly #handlers: DoorHandlers
   readonly #bulkToken = randomBytes(32).toString('hex')
   readonly #bulk: (WebSocket | undefined)[]
   #listener: Listener | undefined
   #control: Channel<FromTarget, FromSource> | undefined
 
-  constructor(migration: { migrationId: string; secret: string; streams: number }, handlers: DoorHandlers) {
+  constructor(
+    migration: { migrationId: string; secret: string; to: string; streams: number },
+    handlers: DoorHandlers,
+  ) {
     this.#migration = migration
     this.#handlers = handlers
     this.#bulk = new Array<undefined>(migration.streams).fill(undefined)
   }
 
-  /** Returns the port. Errors: `port-in-use`, `bad-arguments`. */
-  async listen({ listenHost, portRange }: Pick<WorkerLaunch, 'listenHost' | 'portRange'>): Promise<number> {
+  /** Returns the port. With a membership only the target host is let in. Errors: `port-in-use`, `bad-arguments`. */
+  async listen(
+    { listenHost, portRange }: Pick<WorkerLaunch, 'listenHost' | 'portRange'>,
+    member?: Membership,
+  ): Promise<number> {
     const [first, last] = portRange
     const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index)
     this.#listener = await listen({
       at: { host: listenHost, ports },
       maxConnections: this.#bulk.length + SPARE_CONNECTIONS,
+      ...(member && {
+        credentials: member.credentials,
+        admit: (peer: Peer) => whyNotHost(member, this.#migration.to, peer),
+      }),
       connected: (socket, path) => this.#connected(socket, path),
     })
     return this.#listener.port

@@ -8,18 +8,18 @@
  */
 import { availableParallelism } from 'node:os'
 import { type FromAgent, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
+import { coordinatorSecurity, membershipIn } from '@godwit/trust'
 import type { Logger } from 'pino'
 import { joinOrStay, readCluster, writeCluster } from './cluster-membership.ts'
 import { CoordinatorLink, type CoordinatorMessage } from './coordinator-link.ts'
 import { makeDataFolder, removeUnusedFolder } from './data-dir.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
+import { becomeMember, checkSecurity, type SecurityOptions, withWayBack } from './host-membership.ts'
 import { LinkProbes } from './link-probe.ts'
+import { Renewal } from './renewal.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
-export interface AgentOptions extends WorkersOptions {
-  coordinatorUrl: string
-  name: string
-  address: string
+export interface AgentOptions extends Omit<WorkersOptions, 'credentialsFolder'>, SecurityOptions {
   faultDomain: string
 }
 
@@ -33,9 +33,10 @@ export interface Agent {
 
 /**
  * Settles when the coordinator has accepted the host, or could not yet and there are workers to look after. Errors:
- * those of `lockFolder`, `DataDir` and `CoordinatorLink.start`.
+ * those of `checkSecurity`, `lockFolder`, `becomeMember`, `DataDir` and `CoordinatorLink.start`.
  */
 export async function startAgent(options: AgentOptions, log: Logger): Promise<Agent> {
+  checkSecurity(options)
   const folder = makeDataFolder(options.dataDir)
   try {
     const lock = await lockFolder(folder)
@@ -56,9 +57,11 @@ async function startLocked(
   { folder, lock }: { folder: string; lock: FolderLock },
   log: Logger,
 ): Promise<Agent> {
+  const credentialsFolder = await becomeMember(options, folder, log)
+  const membership = () => (credentialsFolder === undefined ? undefined : membershipIn(credentialsFolder))
   const send = (message: FromAgent) => link.send(message)
   const workers = new Workers(
-    options,
+    { ...options, credentialsFolder },
     {
       message: (workerId, message) => send({ type: 'fromWorker', workerId, message }),
       exited: (workerId, error) => {
@@ -71,9 +74,15 @@ async function startLocked(
     },
     log,
   )
-  const probes = new LinkProbes({ ...options, bandwidth: workers.bandwidth, answer: send })
+  const probes = new LinkProbes({ ...options, bandwidth: workers.bandwidth, membership, answer: send })
+  const renewal =
+    credentialsFolder === undefined ? undefined : new Renewal({ folder: credentialsFolder, send, log })
   const link = new CoordinatorLink({
     coordinatorUrl: options.coordinatorUrl,
+    security: () => {
+      const member = membership()
+      return member && coordinatorSecurity(member.credentials.authority, member.credentials)
+    },
     register: () => ({
       type: 'register',
       versions: OUR_VERSIONS,
@@ -90,16 +99,23 @@ async function startLocked(
       if (joinOrStay(readCluster(folder), clusterId, held) === 'join') writeCluster(folder, clusterId)
     },
     mustGoOn: () => workers.ids().length > 0,
-    message: (message) => obey(message, { workers, probes }),
-    registeredAgain: () => workers.reconnectAll(),
+    message: (message) => obey(message, { workers, probes, renewal }),
+    registeredAgain: () => {
+      workers.reconnectAll()
+      void renewal?.look()
+    },
     log,
   })
   workers.adopt()
-  await link.start()
+  await link.start().catch((error: unknown) => {
+    throw credentialsFolder === undefined ? error : withWayBack(error, credentialsFolder)
+  })
+  void renewal?.look()
   return {
     workers,
     registered: link.registered,
     stop: async () => {
+      renewal?.close()
       await workers.stopAll(LIMITS.stopGraceMs)
       await link.close()
       await lock.release()
@@ -109,7 +125,7 @@ async function startLocked(
 
 function obey(
   message: CoordinatorMessage,
-  { workers, probes }: { workers: Workers; probes: LinkProbes },
+  { workers, probes, renewal }: { workers: Workers; probes: LinkProbes; renewal: Renewal | undefined },
 ): void {
   switch (message.type) {
     case 'launch':
@@ -120,6 +136,8 @@ function obey(
       return probes.open(message)
     case 'dialProbe':
       return probes.dial(message)
+    case 'certificate':
+      return renewal?.received(message.certificate)
     case 'deleteCheckpoint':
       return workers.deleteCheckpoint(message.workloadId)
     case 'kill':

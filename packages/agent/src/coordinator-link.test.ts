@@ -33,7 +33,7 @@ function linkTo(
   const ignore = () => {}
   return new CoordinatorLink({
     ...{ coordinatorUrl, register: () => register, message: ignore, registeredAgain: ignore, log },
-    ...{ accepted: ignore, mustGoOn: () => false, ...more },
+    ...{ accepted: ignore, mustGoOn: () => false, security: () => undefined, ...more },
   })
 }
 

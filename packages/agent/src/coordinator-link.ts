@@ -15,7 +15,7 @@
  * Invariants: messages leave in the order in which they were given, none before `registered`; what is given while
  * there is no connection waits as far as it is worth it (backlog.ts), and goes out after the next registration.
  */
-import { Channel, dial, reconnectDelayMs } from '@godwit/channel'
+import { Channel, type DialSecurity, dial, reconnectDelayMs } from '@godwit/channel'
 import {
   type ErrorKind,
   type FromAgent,
@@ -37,6 +37,8 @@ const AWAY: readonly ErrorKind[] = ['unreachable', 'connection-lost', 'peer-stal
 export interface LinkOptions {
   /** The coordinator's address, e.g. ws://127.0.0.1:7070. */
   coordinatorUrl: string
+  /** Asked at each connection, since certificates are renewed; undefined in a cluster that is not secured. */
+  security(): DialSecurity | undefined
   /** Asked at each registration: the workers change. */
   register(): Register
   /** Accepted by this cluster, and not yet at its service. Throws for one that the host can't serve. */
@@ -111,7 +113,8 @@ export class CoordinatorLink {
 
   /** Settles once registered. A connection that is lost later comes back by itself. */
   async #connect(): Promise<void> {
-    const socket = await dial(this.#url)
+    const security = this.#options.security()
+    const socket = await dial(this.#url, security && { security })
     await new Promise<void>((resolve, reject) => {
       const channel = new Channel<ToAgent, FromAgent>(socket, toAgent, {
         message: (message) => {

@@ -1,7 +1,7 @@
 /**
  * The agent's folder on the host's disk, with one folder in it for each worker: `launch.json`, `worker.sock`,
- * `output.log`, `pid`. Beside them lie `agent.sock` (folder-lock.ts), `cluster` (cluster-membership.ts) and `checkpoints`
- * (checkpoint-folders.ts).
+ * `output.log`, `pid`. Beside them lie `agent.sock` (folder-lock.ts), `cluster` (cluster-membership.ts), `credentials`
+ * (host-membership.ts) and `checkpoints` (checkpoint-folders.ts).
  *
  * What could go wrong with the disk is tried when the agent starts, by writing, and not when the first job arrives.
  * Two things about unix sockets are easily overlooked and checked here: their path must fit into 107 bytes
@@ -33,6 +33,7 @@ import { GodwitError, type WorkerLaunch } from '@godwit/protocol'
 import { CHECKPOINTS_NAME } from './checkpoint-folders.ts'
 import { CLUSTER_NAME } from './cluster-membership.ts'
 import { diskError } from './disk.ts'
+import { CREDENTIALS_NAME } from './host-membership.ts'
 
 /** Folders of failed workers that stay. */
 export const KEPT_FOLDERS = 10
@@ -44,7 +45,7 @@ const PROBE_BYTES = 8192
 export const LOCK_NAME = 'agent.sock'
 const LAUNCH_FILE = 'launch.json'
 /** What else lies in the folder. */
-const RESERVED: readonly string[] = [LOCK_NAME, CLUSTER_NAME, CHECKPOINTS_NAME]
+const RESERVED: readonly string[] = [LOCK_NAME, CLUSTER_NAME, CHECKPOINTS_NAME, CREDENTIALS_NAME]
 const TAIL_BYTES = 16 * 1024
 const TAIL_LINES = 20
 const TAIL_CHARACTERS = 2000

@@ -2,6 +2,16 @@
 import { expect, test } from 'vitest'
 import { parseBytes, parseFlags, parsePortRange } from './flags.ts'
 
+test('a token comes from the environment or the command line, and nobody is insecure by accident', () => {
+  const env = { GODWIT_JOIN_TOKEN: 'of-env' }
+  expect(parseFlags([], env)).toMatchObject({ joinToken: 'of-env', insecure: false })
+  expect(parseFlags(['--join', 'typed', '--insecure'], env)).toMatchObject({
+    joinToken: 'typed',
+    insecure: true,
+  })
+  expect(parseFlags([])?.joinToken).toBeUndefined()
+})
+
 test('flags arrive', () => {
   const flags = parseFlags([
     ...['--coordinator', 'ws://c:1', '--name', 'h1', '--address', '10.0.0.1', '--fault-domain', 'rack-a'],
@@ -31,6 +41,7 @@ test('flags arrive', () => {
     memoryBytes: 2 ** 31,
     maxBandwidth: 125_000_000,
     listenHost: '10.0.0.1',
+    insecure: false,
     portRange: [7100, 7199],
     workerMain: '/w.ts',
     orphanTimeoutMs: 500,

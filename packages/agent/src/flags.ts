@@ -11,7 +11,9 @@ import type { AgentOptions } from './agent.ts'
 import { defaultDataDir } from './data-dir.ts'
 
 export const USAGE = `Usage: agent [flags]
-  --coordinator URL       where the coordinator listens (ws://127.0.0.1:7070)
+  --coordinator URL       where the coordinator listens (ws://127.0.0.1:7070); wss:// where the cluster is secured
+  --join TOKEN            becomes a member of a secured cluster, once; better in GODWIT_JOIN_TOKEN, where no command line shows it
+  --insecure              goes in the clear where others could listen
   --name NAME             this host's name (its hostname)
   --address ADDRESS       where other hosts reach this one (127.0.0.1)
   --fault-domain NAME     what fails together with this host, e.g. its rack (default)
@@ -33,8 +35,11 @@ export interface Flags extends AgentOptions {
   logLevel: string
 }
 
-/** Reads the flags; undefined when help was asked for. Throws `bad-arguments`. */
-export function parseFlags(args: readonly string[]): Flags | undefined {
+/** Reads the flags, and from the environment what should stand on no command line; undefined when help was asked for. Throws `bad-arguments`. */
+export function parseFlags(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+): Flags | undefined {
   const values = readFlags(args)
   if (values.help === true) return undefined
   const name = values.name ?? hostname().replace(/[^A-Za-z0-9._-]/g, '-')
@@ -43,6 +48,7 @@ export function parseFlags(args: readonly string[]): Flags | undefined {
   if (!LEVELS.includes(logLevel)) bad('--log-level', logLevel, `one of ${LEVELS.join(', ')}`)
   checkLabel('--name', name)
   const faultDomain = checkLabel('--fault-domain', values['fault-domain'] ?? 'default')
+  const joinToken = values.join ?? env.GODWIT_JOIN_TOKEN
   return {
     coordinatorUrl: values.coordinator ?? 'ws://127.0.0.1:7070',
     name,
@@ -55,6 +61,8 @@ export function parseFlags(args: readonly string[]): Flags | undefined {
     orphanTimeoutMs: positive('--orphan-timeout-ms', values['orphan-timeout-ms'], LIMITS.orphanTimeoutMs),
     ...(values['max-bandwidth'] !== undefined && { maxBandwidth: bandwidth(values['max-bandwidth']) }),
     listenHost: values['listen-host'] ?? address,
+    insecure: values.insecure ?? false,
+    ...(joinToken !== undefined && { joinToken }),
     portRange: parsePortRange(values['port-range'] ?? '0-0'),
     logLevel,
   }
@@ -66,6 +74,8 @@ function readFlags(args: readonly string[]) {
       args: [...args],
       options: {
         coordinator: { type: 'string' },
+        join: { type: 'string' },
+        insecure: { type: 'boolean' },
         name: { type: 'string' },
         address: { type: 'string' },
         'fault-domain': { type: 'string' },

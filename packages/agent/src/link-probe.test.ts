@@ -5,20 +5,23 @@
 import { dial } from '@godwit/channel'
 import type { FromAgent } from '@godwit/protocol'
 import { LIMITS } from '@godwit/protocol'
+import { hostSecurity, type Membership, membershipOf } from '@godwit/trust'
 import { expect, test } from 'vitest'
 import { SharedBandwidth } from './bandwidth.ts'
 import { LinkProbes, measureLink, rateOf } from './link-probe.ts'
+import { hostCredentials, testAuthority } from './support/members.ts'
 
 const secret = 'ab'.repeat(32)
 const host = '127.0.0.1'
 
-function probes(maxBandwidth?: number) {
+function probes(maxBandwidth?: number, membership?: Membership) {
   const answers: FromAgent[] = []
   let heard: () => void = () => {}
   const ends = new LinkProbes({
     listenHost: host,
     portRange: [0, 0],
     bandwidth: new SharedBandwidth(maxBandwidth, () => {}),
+    membership: () => membership,
     answer: (message) => {
       answers.push(message)
       heard()
@@ -34,8 +37,8 @@ function probes(maxBandwidth?: number) {
   return { ends, answer }
 }
 
-async function opened(maxBandwidth?: number) {
-  const { ends, answer } = probes(maxBandwidth)
+async function opened(maxBandwidth?: number, membership?: Membership) {
+  const { ends, answer } = probes(maxBandwidth, membership)
   ends.open({ type: 'openProbe', probeId: 'p', to: 'b', secret })
   const { port = 0 } = (await answer()) as Extract<FromAgent, { type: 'probeOpened' }>
   return { ends, answer, port }
@@ -65,6 +68,22 @@ test('whoever does not know the secret is turned away, and disturbs nobody', asy
   const { bytesPerMs } = await measureLink({ host, port, secret })
   expect(bytesPerMs).toBeGreaterThan(0)
   stranger.terminate()
+})
+
+test('in a secured cluster the two hosts measure it, and no third one with the secret does', async () => {
+  const authority = await testAuthority()
+  const member = async (name: string) => membershipOf(await hostCredentials(authority, name))
+  const [a, b, c] = [await member('a'), await member('b'), await member('c')]
+  const { port } = await opened(undefined, a)
+  const at = { host, port, secret }
+  for (const security of [hostSecurity(c, 'a'), hostSecurity(b, 'c')])
+    await expect(measureLink({ ...at, security })).rejects.toMatchObject({ kind: 'wrong-peer' })
+  await expect(measureLink(at)).rejects.toMatchObject({ kind: 'unreachable' })
+  const target = probes(undefined, b)
+  target.ends.dial({ type: 'dialProbe', probeId: 'p', from: 'a', ...at })
+  const said = (await target.answer()) as Extract<FromAgent, { type: 'linkProbed' }>
+  expect(said.error).toBeUndefined()
+  expect(said.link?.bytesPerMs).toBeGreaterThan(0)
 })
 
 test('a port on which nobody listens is told', async () => {

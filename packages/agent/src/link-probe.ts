@@ -5,12 +5,20 @@
  * agent of the target dials, checks and copies them, since on a fast link that is what the time goes to. A few round trips
  * come first. The target measures, and ends it after a moment: on a slow link little has come by then, and that is enough.
  *
- * Whoever doesn't know the secret is hung up on, and it is good once. Each end has an end of its own: the bytes, the time, the
+ * Whoever doesn't know the secret is hung up on, and it is good once. In a secured cluster both speak TLS and are who the coordinator
+ * said: it is the migration's link that is measured. Each end has an end of its own: the bytes, the time, the
  * other's leaving.
  */
 import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { dialBulk, type Listener, listen, type WebSocket } from '@godwit/channel'
+import {
+  type DialSecurity,
+  dialBulk,
+  type Listener,
+  listen,
+  type Peer,
+  type WebSocket,
+} from '@godwit/channel'
 import {
   decodeFrame,
   encodePagesFrame,
@@ -24,6 +32,7 @@ import {
   type ToAgent,
   toErrorReport,
 } from '@godwit/protocol'
+import { hostSecurity, type Membership, whyNotHost } from '@godwit/trust'
 import type { SharedBandwidth } from './bandwidth.ts'
 
 type Order<Type extends ToAgent['type']> = Extract<ToAgent, { type: Type }>
@@ -32,6 +41,8 @@ export interface LinkProbesOptions {
   readonly listenHost: string
   readonly portRange: readonly [number, number]
   readonly bandwidth: SharedBandwidth
+  /** Who this host is in a secured cluster; undefined where it is not. Throws what is wrong with the credentials. */
+  membership(): Membership | undefined
   answer(message: FromAgent): void
 }
 
@@ -55,30 +66,40 @@ export class LinkProbes {
   }
 
   /** Answered by `probeOpened`. */
-  open({ probeId, secret }: Order<'openProbe'>): void {
+  open(order: Order<'openProbe'>): void {
     const { answer } = this.#options
-    this.#listen(probeId, secret).then(
+    const { probeId } = order
+    this.#listen(order).then(
       (port) => answer({ type: 'probeOpened', probeId, port }),
       (error: unknown) => answer({ type: 'probeOpened', probeId, error: toErrorReport(error) }),
     )
   }
 
   /** Answered by `linkProbed`. */
-  dial({ probeId, ...at }: Order<'dialProbe'>): void {
+  dial({ probeId, from, host, port, secret }: Order<'dialProbe'>): void {
     const { answer } = this.#options
-    measureLink(at).then(
+    const measured = async (): Promise<LinkMeasure> => {
+      const member = this.#options.membership()
+      return measureLink({ host, port, secret, security: member && hostSecurity(member, from) })
+    }
+    measured().then(
       (link) => answer({ type: 'linkProbed', probeId, link }),
       (error: unknown) => answer({ type: 'linkProbed', probeId, error: toErrorReport(error) }),
     )
   }
 
-  async #listen(probeId: string, secret: string): Promise<number> {
+  async #listen({ probeId, secret, to }: Order<'openProbe'>): Promise<number> {
     const { listenHost, portRange, bandwidth } = this.#options
+    const member = this.#options.membership()
     const [first, last] = portRange
     let isTaken = false
     const listener: Listener = await listen({
       at: { host: listenHost, ports: Array.from({ length: last - first + 1 }, (_, index) => first + index) },
       maxConnections: MAX_CONNECTIONS,
+      ...(member && {
+        credentials: member.credentials,
+        admit: (peer: Peer) => whyNotHost(member, to, peer),
+      }),
       connected: (socket) => {
         socket.once('message', (data: Buffer) => {
           if (isTaken || !sameSecret(data, secret)) {
@@ -142,15 +163,17 @@ function send(socket: WebSocket, frame: Buffer): Promise<void> {
   return new Promise((resolve) => socket.send(frame, { binary: true, compress: false }, () => resolve()))
 }
 
-/** Errors: `unreachable`, `peer-stalled`, `connection-lost`, what `decodeFrame` finds wrong. */
+/** Errors: those of `dialBulk`, `peer-stalled`, `connection-lost`, what `decodeFrame` finds wrong. */
 export async function measureLink({
   host,
   port,
   secret,
+  security,
 }: {
   host: string
   port: number
   secret: string
+  security?: DialSecurity | undefined
 }): Promise<LinkMeasure> {
   const arrivals: Arrival[] = []
   const memory = new Uint8Array(IMAGE_PAGES * PAGE_BYTES)
@@ -161,7 +184,7 @@ export async function measureLink({
   })
   failure.catch(() => {})
   let isBurst = false
-  const socket = await dialBulk({ host, port, path: '/probe' }, MAX_FRAME_BYTES, {
+  const socket = await dialBulk({ host, port, path: '/probe', security }, MAX_FRAME_BYTES, {
     message: (bytes) => {
       if (isBurst) {
         const frame = decodeFrame(bytes, IMAGE_PAGES, OUR_VERSIONS.max)

@@ -12,7 +12,7 @@ import { parseFlags, USAGE } from './flags.ts'
 
 async function main(): Promise<void> {
   armCrashPoints('agent')
-  const flags = parseFlags(process.argv.slice(2))
+  const flags = parseFlags(process.argv.slice(2), process.env)
   if (flags === undefined) {
     console.log(USAGE)
     return

@@ -53,6 +53,7 @@ export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHan
     cwd: folder.path,
     detached: true,
     stdio: ['ignore', log, log],
+    env: withoutTokens(process.env),
   })
   closeSync(log)
   child.unref()
@@ -72,6 +73,15 @@ export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHan
     crashPoint('after-write:pid')
   }
   return { pid: child.pid, wasFound: false, ended, kill: () => child.kill('SIGKILL') }
+}
+
+/** What a program may see: tokens are between the agent, or who started it, and the coordinator. */
+function withoutTokens({
+  GODWIT_JOIN_TOKEN: _join,
+  GODWIT_TOKEN: _api,
+  ...env
+}: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return env
 }
 
 /** The worker that an earlier agent started in `folder`; undefined when it runs no more. */

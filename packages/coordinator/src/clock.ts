@@ -6,12 +6,15 @@
 export interface Clock {
   /** Milliseconds since some instant of this process. */
   nowMs(): number
+  /** Milliseconds since 1970, as the host has it: for what lasts days. It may jump, and goes on while no coordinator runs. */
+  calendarMs(): number
   /** Calls `action` once, so many milliseconds from now at the earliest. Returns what prevents it. */
   after(delayMs: number, action: () => void): () => void
 }
 
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
+  calendarMs: () => Date.now(),
   after: (delayMs, action) => {
     const timer = setTimeout(action, Math.ceil(delayMs))
     return () => clearTimeout(timer)

@@ -98,7 +98,7 @@ test('an answer that says nothing, or a host that has gone, is an error as well'
   await expect(empty.answer).rejects.toMatchObject({ kind: 'bad-message' })
   const { estimates, answer, probeId, inventory } = asking()
   const agent = inventory.connectedHost('b').agent
-  if (agent !== undefined) inventory.disconnect('b', agent)
+  if (agent !== undefined) inventory.disconnect('b', agent, 0)
   estimates.answered('a', { type: 'probeOpened', probeId, port: 7100 })
   await expect(answer).rejects.toMatchObject({ kind: 'host-disconnected' })
 })

@@ -26,6 +26,8 @@ export interface Host {
   readonly cores: number
   /** Undefined while disconnected. */
   readonly agent: AgentLink | undefined
+  /** While it is: since when, by the calendar. */
+  readonly awaySinceMs?: number
 }
 
 export interface KnownWorker {
@@ -61,12 +63,17 @@ export class Inventory {
     this.#hosts.set(host.name, { ...host, agent: undefined })
   }
 
-  /** `agent` has gone. False when another has taken its place already. */
-  disconnect(name: string, agent: AgentLink): boolean {
+  /** `agent` has gone. The host as it is now, or undefined when another agent has taken its place already. */
+  disconnect(name: string, agent: AgentLink, awaySinceMs: number): Host | undefined {
     const host = this.#hosts.get(name)
-    if (host?.agent !== agent) return false
-    this.#hosts.set(name, { ...host, agent: undefined })
-    return true
+    if (host?.agent !== agent) return undefined
+    const away = { ...host, agent: undefined, awaySinceMs }
+    this.#hosts.set(name, away)
+    return away
+  }
+
+  forgetHost(name: string): void {
+    this.#hosts.delete(name)
   }
 
   hosts(): Host[] {
@@ -87,6 +94,10 @@ export class Inventory {
       throw new GodwitError('host-disconnected', `the agent of ${name} is not connected`)
     }
     return host
+  }
+
+  isKnown(name: string): boolean {
+    return this.#hosts.has(name)
   }
 
   isConnected(name: string): boolean {

@@ -9,7 +9,7 @@ import type { KeyValueStore, Write } from './key-value.ts'
 import type { OutputHistory } from './output-history.ts'
 import { OutputStore } from './output-store.ts'
 import { accept, type Decision, firstOwner, newestRange, type OwnershipRecord } from './ownership.ts'
-import { createOwnership, readOwnership, updateOwnership } from './ownership-store.ts'
+import { createOwnership, keyOf, readOwnership, updateOwnership } from './ownership-store.ts'
 import { acknowledgedStep, compareSteps, type Recomputation } from './recomputation.ts'
 
 export class Ledger {
@@ -66,6 +66,15 @@ export class Ledger {
 
   async create(also: readonly Write[]): Promise<void> {
     await createOwnership(this.#store, this.#workload, this.#record, also)
+  }
+
+  /** Deletes all that is stored here, and with it what `also` says. */
+  async forget(also: readonly Write[]): Promise<void> {
+    await this.#store.commit([
+      { key: keyOf(this.#workload), value: undefined },
+      ...this.#outputs.deletes(),
+      ...also,
+    ])
   }
 
   async decide(change: (record: OwnershipRecord) => Decision): Promise<Decision> {

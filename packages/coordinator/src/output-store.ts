@@ -60,6 +60,12 @@ export class OutputStore {
     this.#newest = newest
   }
 
+  /** What deletes all of it. */
+  deletes(): Write[] {
+    const newest = this.#newest[0] === undefined ? [] : [this.#newest[0].step]
+    return [...this.#full, ...newest].map((step) => ({ key: this.#key(step), value: undefined }))
+  }
+
   /** Everything that is kept, up to `acceptedSteps`. Called once, before anything else. */
   async load(store: KeyValueStore, acceptedSteps: number): Promise<OutputHistory> {
     let history = new OutputHistory(this.#maxSteps)

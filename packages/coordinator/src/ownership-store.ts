@@ -11,7 +11,7 @@ import type { OwnershipRecord } from './ownership.ts'
 /** Writers of one record are few: more lost races than this are a bug. */
 const MAX_ATTEMPTS = 100
 
-const keyOf = (workload: string): string => `ownership/${workload}`
+export const keyOf = (workload: string): string => `ownership/${workload}`
 
 /** The record, or undefined for a workload that never started. */
 export async function readOwnership(

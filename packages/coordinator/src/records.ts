@@ -45,6 +45,8 @@ export interface WorkloadRecord {
   readonly prepared?: Said<'prepared'> | undefined
   readonly error?: ErrorReport | undefined
   readonly end?: Said<'ended'> | undefined
+  /** When it was over, by the calendar. */
+  readonly endedAtMs?: number | undefined
   readonly stopWanted: boolean
   readonly restarts: RestartCount
   /** A restart that is under way. */

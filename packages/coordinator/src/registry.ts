@@ -20,11 +20,9 @@ import type { MoveEdge } from './move.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
+import { hostsToForget, workloadsToForget } from './retention.ts'
 import { type Services, Workload } from './workload.ts'
 import type { WorkloadSpec } from './workload-view.ts'
-
-/** Migrations that can be asked for; the oldest is forgotten first. A migration in progress is never that old. */
-const MAX_MIGRATIONS = LIMITS.maxWorkers
 
 export interface RegistryOptions {
   store: KeyValueStore
@@ -45,13 +43,18 @@ export class Registry {
   readonly #estimates: Estimates
   readonly #services: Services
   readonly #log: Logger
+  /** By `forget`, until it is done: their names are not free yet. */
+  readonly #going = new Set<string>()
+  readonly #clock: Clock
   #order: number
+  #cancelForgetting: () => void = () => {}
 
   private constructor(known: Known, { store, log, clock = systemClock, fatal, entered }: RegistryOptions) {
     this.clusterId = known.clusterId
     this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
     this.#log = log
+    this.#clock = clock
     this.#services = {
       store,
       inventory: this.#inventory,
@@ -65,12 +68,19 @@ export class Registry {
       entered,
       storeFailed: (error) => this.#storeFailed(error, fatal),
     }
-    for (const host of known.hosts) this.#inventory.expect(host)
+    const calendarMs = clock.calendarMs()
+    // One whose agent was connected as the coordinator before this one ended has been away since now.
+    for (const host of known.hosts) {
+      const away = { awaySinceMs: calendarMs, ...host }
+      this.#inventory.expect(away)
+      if (host.awaySinceMs === undefined) this.#keepHost(away)
+    }
     for (const view of known.migrations) this.#migrations.set(view.id, view)
     for (const { record, ledger, migration } of known.workloads) {
       this.#workloads.set(record.spec.id, Workload.restore(record, ledger, this.#services, migration))
     }
     for (const workload of this.#workloads.values()) workload.resume()
+    this.#forgetOld()
   }
 
   /** With all that an earlier coordinator wrote down in `store`. Errors: those of the store. */
@@ -79,11 +89,13 @@ export class Registry {
   }
 
   close(): void {
+    this.#cancelForgetting()
     for (const workload of this.#workloads.values()) workload.close()
   }
 
   readonly agents: AgentHandlers = {
     registered: (registration, agent) => {
+      if (!this.#inventory.isKnown(registration.name)) this.#forgetHosts()
       const { agent: _, ...record } = this.#inventory.connect(registration, agent)
       this.#keepHost(record)
     },
@@ -120,7 +132,10 @@ export class Registry {
       if (worker !== undefined) this.#workloads.get(worker.workload)?.workerExited(workerId, error)
     },
     disconnected: (host, agent) => {
-      if (!this.#inventory.disconnect(host, agent)) return
+      const away = this.#inventory.disconnect(host, agent, this.#clock.calendarMs())
+      if (away === undefined) return
+      const { agent: _, ...record } = away
+      this.#keepHost(record)
       for (const workload of this.#workloads.values()) workload.hostLost(host)
     },
   }
@@ -149,6 +164,7 @@ export class Registry {
       const workload = Workload.create(spec, place.name, this.#services)
       this.#replaced(spec.id)
       this.#workloads.set(spec.id, workload)
+      this.#forgetOld()
       return { workload: await workload.start() }
     },
     follow: ({ workload: id, fromStep }, client) => {
@@ -176,6 +192,50 @@ export class Registry {
     checkpoint: async ({ workload }) => ({ checkpoint: await this.#workload(workload).checkpoint() }),
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
+    forget: async ({ workload }) => {
+      await this.#forget(this.#workload(workload))
+      return {}
+    },
+  }
+
+  /** What retention.ts names, now and every so often. Whatever can't be deleted is named again. */
+  #forgetOld(): void {
+    this.#cancelForgetting()
+    this.#cancelForgetting = this.#clock.after(LIMITS.forgetEveryMs, () => this.#forgetOld())
+    const calendarMs = this.#clock.calendarMs()
+    const ended = [...this.#workloads.values()].flatMap((workload) => workload.ended(calendarMs) ?? [])
+    for (const id of workloadsToForget(ended, calendarMs)) {
+      if (!this.#going.has(id)) this.#written(this.#forget(this.#workload(id)))
+    }
+    this.#forgetHosts()
+  }
+
+  async #forget(workload: Workload): Promise<void> {
+    const { id } = workload
+    const migrations = [...this.#migrations.values()].filter((view) => view.workload === id)
+    this.#going.add(id)
+    try {
+      await workload.forget(migrations.map((view) => view.id))
+      for (const view of migrations) this.#migrations.delete(view.id)
+      this.#replaced(id)
+      this.#workloads.delete(id)
+      this.#log.info({ workload: id }, 'forgotten')
+    } finally {
+      this.#going.delete(id)
+    }
+  }
+
+  #forgetHosts(): void {
+    const hosts = this.#inventory.hosts().map(({ name, agent, awaySinceMs }) => ({
+      name,
+      awaySinceMs: agent === undefined ? awaySinceMs : undefined,
+      isInUse: this.#activeOn(name).length > 0 || this.#inventory.workersOn(name).length > 0,
+    }))
+    for (const name of hostsToForget(hosts, this.#clock.calendarMs())) {
+      this.#log.info({ host: name }, 'forgotten')
+      this.#inventory.forgetHost(name)
+      this.#written(this.#services.store.delete(KEYS.host(name)))
+    }
   }
 
   /** What is left of an earlier workload of this name is heard no more. */
@@ -200,9 +260,14 @@ export class Registry {
 
   /** An id can be used again when the workload of that name never took a step. */
   #freeId(program: string, id: string | undefined): string {
-    if (this.#workloads.size >= LIMITS.maxWorkers) {
-      throw new GodwitError('too-large', `there are ${LIMITS.maxWorkers} workloads, which is the limit`)
-    }
+    const live = [...this.#workloads.values()].filter(({ isActive }) => isActive).length
+    if (live >= LIMITS.maxWorkloads)
+      throw new GodwitError('too-large', `${LIMITS.maxWorkloads} workloads are under way, which is the limit`)
+    if (id !== undefined && this.#going.has(id))
+      throw new GodwitError(
+        'bad-arguments',
+        `workload ${id} is being forgotten: its name is free in a moment`,
+      )
     if (id === undefined) {
       for (;;) {
         const made = makeWorkloadId(program)
@@ -237,7 +302,8 @@ export class Registry {
 
   #keepMigration(view: MigrationView): void {
     this.#migrations.set(view.id, view)
-    if (this.#migrations.size <= MAX_MIGRATIONS) return
+    if (this.#migrations.size <= LIMITS.maxMigrations) return
+    // A migration in progress is never that old.
     const oldest = this.#migrations.keys().next()
     if (oldest.done) return
     this.#migrations.delete(oldest.value)

@@ -38,6 +38,7 @@ import { beginRecomputation } from './recomputation.ts'
 import { KEYS, type MigrationRecord, type WorkloadRecord, writeOf } from './records.ts'
 import { isRestartable, NO_RESTARTS } from './restart-policy.ts'
 import { type Attempt, Restarts } from './restarts.ts'
+import type { EndedWorkload } from './retention.ts'
 import { SerialQueue } from './serial-queue.ts'
 import { WorkloadMoves } from './workload-moves.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
@@ -81,6 +82,8 @@ export class Workload {
   #resumeEpoch: number | undefined
   #error: ErrorReport | undefined
   #end: Said<'ended'> | undefined
+  #endedAtMs: number | undefined
+  #isForgotten = false
   #stop: 'no' | 'wanted' | 'sent'
   #cancelTimer: () => void = () => {}
 
@@ -97,6 +100,7 @@ export class Workload {
     this.#resumeEpoch = record.resumeEpoch
     this.#error = record.error
     this.#end = record.end
+    this.#endedAtMs = record.endedAtMs
     this.#stop = record.stopWanted ? 'wanted' : 'no'
     ledger.recomputation = record.recomputation
     ledger.diverged = record.diverged
@@ -209,6 +213,14 @@ export class Workload {
 
   get isActive(): boolean {
     return this.#status === 'starting' || this.#status === 'running' || this.#status === 'restarting'
+  }
+
+  /** For retention.ts; undefined while it is not over. One of an earlier release doesn't say when it was: it counts from now on. */
+  ended(calendarMs: number): EndedWorkload | undefined {
+    if (this.isActive) return undefined
+    this.#endedAtMs ??= calendarMs
+    const { firstStep, nextStep } = this.feed.history
+    return { id: this.id, endedAtMs: this.#endedAtMs, keptSteps: nextStep - firstStep }
   }
 
   /** Paged memory, with its shadow, as far as the owner has told. */
@@ -390,6 +402,21 @@ export class Workload {
     this.#later(async () => {
       this.#checkpoints.foundAt(host)
       this.#deleteCheckpoints()
+    })
+  }
+
+  /** Deletes all that is written of it, and of its `migrations`. From then on it hears nobody. Errors: `bad-arguments` while it is not over. */
+  async forget(migrations: readonly string[]): Promise<void> {
+    await this.#do(async () => {
+      if (this.isActive) {
+        const message = `${this.id} is ${this.#status}: stop it first with godwit stop ${this.id}`
+        throw new GodwitError('bad-arguments', message)
+      }
+      const keys = [KEYS.workload(this.id), ...migrations.map((id) => KEYS.migration(id))]
+      await this.#ledger.forget(keys.map((key) => ({ key, value: undefined })))
+      this.#isForgotten = true
+      this.#checkpoints.deleteAll(this.#ledger.record.ranges.map(({ host }) => host))
+      this.close()
     })
   }
 
@@ -582,6 +609,7 @@ export class Workload {
     if (!this.isActive) return
     const before = this.#status
     this.#status = status
+    this.#endedAtMs = this.#services.clock.calendarMs()
     try {
       await this.#save()
     } catch (cause) {
@@ -669,6 +697,7 @@ export class Workload {
       prepared: this.#workers.prepared(this.#owner),
       error: this.#error,
       end: this.#end,
+      endedAtMs: this.#endedAtMs,
       stopWanted: this.#stop !== 'no',
       restarts: this.#restarts.count,
       attempt: this.#restarts.attempt,
@@ -718,7 +747,7 @@ export class Workload {
 
   /** For what nobody waits for. A bug ends the one thing that it happened in. */
   #later(task: () => Promise<void>): void {
-    this.#do(task).catch((error: unknown) => {
+    this.#do(async () => (this.#isForgotten ? undefined : task())).catch((error: unknown) => {
       if (error instanceof GodwitError) this.#services.storeFailed(error)
       else this.#log.error({ err: error }, 'a bug in the coordinator')
     })

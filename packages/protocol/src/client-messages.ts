@@ -122,6 +122,8 @@ export const clientRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('checkpoint'), workload: label }),
   z.strictObject({ op: z.literal('cancel'), workload: label }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
+  /** Of one that is over: nothing is left of it, its outputs and checkpoints included, and its name is free. */
+  z.strictObject({ op: z.literal('forget'), workload: label }),
   /** Of a secured cluster, like all that follow. An API token has a role, a join token none. */
   z.strictObject({
     op: z.literal('createToken'),
@@ -159,6 +161,7 @@ export const REPLIES = {
   checkpoint: z.strictObject({ checkpoint: checkpointView }),
   cancel: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
+  forget: z.strictObject({}),
   /** The only time that its secret is seen. */
   createToken: z.strictObject({ token: z.string().max(LIMITS.maxTokenLength), view: tokenView }),
   tokens: z.strictObject({ tokens: z.array(tokenView).max(LIMITS.maxTokens) }),

@@ -47,6 +47,8 @@ export const LIMITS = {
   maxSmallStateBytes: 512 * KiB,
   /** Arrays and maps inside each other in one message. */
   maxMessageDepth: 32,
+  /** Arrays, maps and typed arrays in one message: each costs a hundred times the byte or two that announce it. */
+  maxMessageContainers: 65_536,
   maxNameLength: 200,
   maxPathLength: 4096,
   maxErrorLength: MAX_ERROR_LENGTH,
@@ -69,7 +71,22 @@ export const LIMITS = {
   /** Outputs that an agent keeps for a coordinator that is away: full spools of some twenty workers, and less than a connection takes in one go. */
   maxKeptOutputs: 10_000,
   maxHosts: 1000,
+  /** Of one host. */
   maxWorkers: 10_000,
+  /** Workloads that are not over, and migrations that can be asked about. */
+  maxWorkloads: 10_000,
+  maxMigrations: 10_000,
+  /**
+   * How long, how many and with how many steps' losses workloads are kept that are over: whichever comes first, the one that has
+   * been over for longest is forgotten, with its outputs and checkpoints. A step takes sixteen bytes of memory.
+   */
+  keepEndedMs: 7 * DAY_MS,
+  maxEndedWorkloads: 1000,
+  maxEndedSteps: 10_000_000,
+  /** How long a host is remembered whose agent is away and on which no job is. */
+  keepHostMs: 30 * DAY_MS,
+  /** How often it is looked what can be forgotten. */
+  forgetEveryMs: 60_000,
 
   heartbeatIntervalMs: 1_000,
   /** Silence on a connection that ends it. A paused or unplugged peer closes nothing: only silence tells. */
@@ -135,8 +152,16 @@ export const LIMITS = {
   certificateMs: 90 * DAY_MS,
   /** By so much the clocks of a cluster may differ: a certificate counts as issued so long ago. */
   clockSkewMs: 5 * 60_000,
+  /** How often the coordinator looks whether its own certificate is due for renewal. */
+  certificateCheckMs: HOUR_MS,
+  /** Between two renewals over one connection: each of them is a signature and a write. */
+  minRenewalMs: 60_000,
   /** Entries of the audit log in one answer. */
   maxAuditEntries: 1000,
+  /** Bytes at the end of the audit log in which they are looked for. */
+  maxAuditReadBytes: 8 * MiB,
+  /** Entries a second of what anybody may cause: refusals, registrations. */
+  maxNotedPerSecond: 10,
   /** Connections to the coordinator at once, and those of one address that have not shown who they are. */
   maxConnections: 4096,
   maxStrangers: 64,
@@ -149,6 +174,8 @@ export const LIMITS = {
   maxRequestsPerSecond: 500,
   /** Requests of one client that are being answered. */
   maxPendingRequests: 256,
+  /** Workloads that one client follows. */
+  maxFollowed: 256,
 
   /** What a migration is given when nobody says otherwise. */
   defaultDowntimeLimitMs: 300,
@@ -194,5 +221,9 @@ relation(LIMITS.heartbeatTimeoutMs >= 4 * LIMITS.heartbeatIntervalMs, 'a few los
 relation(
   LIMITS.progressTimeoutMs > LIMITS.heartbeatTimeoutMs,
   'a dead peer is noticed before a stuck one is suspected',
+)
+relation(
+  LIMITS.maxEndedSteps >= LIMITS.maxKeptSteps,
+  'the longest of workloads can be looked at when it is over',
 )
 relation(LIMITS.maxFrameRuns >= LIMITS.maxFramePages, 'every page of a full frame may be a run of its own')

@@ -30,6 +30,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   checkpoint: 'operator',
   cancel: 'operator',
   stop: 'operator',
+  forget: 'operator',
   createToken: 'admin',
   tokens: 'admin',
   revokeToken: 'admin',

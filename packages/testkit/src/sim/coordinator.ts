@@ -41,6 +41,7 @@ export class SimCoordinator {
     this.process = process
     const clock: Clock = {
       nowMs: () => process.nowMs(),
+      calendarMs: () => world.timeline.nowMs,
       after: (delayMs, action) =>
         process.after(delayMs, () => {
           action()

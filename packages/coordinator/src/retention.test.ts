@@ -1,0 +1,199 @@
+/**
+ * Goal: what is over is kept for a bounded time, in a bounded number, and nothing that is under way is ever forgotten. Method: the
+ * decision as a law over random lists; a registry on a clock that the test moves, whose store is read.
+ */
+import { LIMITS, type ToAgent } from '@godwit/protocol'
+import fc from 'fast-check'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import type { Clock } from './clock.ts'
+import { MemoryStore } from './memory-store.ts'
+import { Registry } from './registry.ts'
+import { hostsToForget, workloadsToForget } from './retention.ts'
+import { IDENTITY, outputOf } from './support/fakes.ts'
+
+const limits = { keepEndedMs: 100, maxEndedWorkloads: 3, maxEndedSteps: 10, keepHostMs: 100, maxHosts: 3 }
+
+test('whatever is over, the youngest are kept, up to each limit', () => {
+  const times = fc.array(fc.record({ agoMs: fc.nat(200), keptSteps: fc.nat(8) }), { maxLength: 8 })
+  fc.assert(
+    fc.property(times, (each) => {
+      const ended = each.map(({ agoMs, keptSteps }, index) => ({
+        id: String(index),
+        endedAtMs: 1000 - agoMs,
+        keptSteps,
+      }))
+      const gone = new Set(workloadsToForget(ended, 1000, limits))
+      const kept = ended.filter(({ id }) => !gone.has(id))
+      expect(kept.every(({ endedAtMs }) => 1000 - endedAtMs < 100)).toBe(true)
+      expect(kept.length).toBeLessThanOrEqual(3)
+      expect(kept.reduce((sum, { keptSteps }) => sum + keptSteps, 0)).toBeLessThanOrEqual(10)
+      // None went without need: with the youngest of those that did, a limit would be passed.
+      const [next] = ended.filter(({ id }) => gone.has(id)).sort((a, b) => b.endedAtMs - a.endedAtMs)
+      if (next === undefined) return
+      const steps = [...kept, next].reduce((sum, { keptSteps }) => sum + keptSteps, 0)
+      expect(1000 - next.endedAtMs >= 100 || kept.length === 3 || steps > 10).toBe(true)
+      for (const { endedAtMs } of kept) expect(endedAtMs).toBeGreaterThanOrEqual(next.endedAtMs)
+    }),
+  )
+})
+
+test('a host goes when it was away for long, or for longest where room is needed; never one in use', () => {
+  const host = (name: string, awaySinceMs: number | undefined, isInUse = false) => ({
+    name,
+    awaySinceMs,
+    isInUse,
+  })
+  const now = (hosts: Parameters<typeof hostsToForget>[0]) => hostsToForget(hosts, 1000, limits)
+  expect(now([host('old', 900), host('young', 901)])).toEqual(['old'])
+  expect(now([host('here', undefined), host('used', 0, true)])).toEqual([])
+  expect(now([host('b', 950), host('a', 940), host('here', undefined)])).toEqual(['a'])
+  expect(now([host('here', undefined), host('too', undefined), host('used', 0, true)])).toEqual([])
+})
+
+/** A registry whose time the test moves. */
+async function onClock(store = new MemoryStore()) {
+  let nowMs = 0
+  const timers = new Set<{ atMs: number; action: () => void }>()
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    calendarMs: () => nowMs,
+    after: (delayMs, action) => {
+      const timer = { atMs: nowMs + delayMs, action }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+  }
+  const registry = await Registry.open({ store, clock, log: pino({ level: 'silent' }) })
+  const orders: ToAgent[] = []
+  const link = { send: (message: ToAgent) => orders.push(message) }
+  const registration = { type: 'register', versions: { min: 1, max: 1 }, faultDomain: 'r' } as const
+  const size = { memoryBytes: 2 ** 30, cores: 1, workers: [], checkpoints: [] }
+  const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
+  return {
+    registry,
+    store,
+    orders,
+    settled,
+    join: (name: string) =>
+      registry.agents.registered({ ...registration, ...size, name, address: name }, link),
+    leave: (name: string) => registry.agents.disconnected(name, link),
+    ids: async () =>
+      (
+        (await registry.requests.workloads({ op: 'workloads' }, nobody)) as { workloads: { id: string }[] }
+      ).workloads.map(({ id }) => id),
+    /** Everything that is due until then happens, in its order. */
+    async pass(byMs: number) {
+      const untilMs = nowMs + byMs
+      for (;;) {
+        const [next] = [...timers].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)
+        if (next === undefined) break
+        nowMs = Math.max(nowMs, next.atMs)
+        timers.delete(next)
+        next.action()
+        await settled()
+      }
+      nowMs = untilMs
+    },
+    /** Runs a job on host a that takes three steps, writes a checkpoint and goes on. */
+    async job(id: string) {
+      const before = orders.length
+      const running = registry.requests.run(
+        {
+          op: 'run',
+          ...{ id, host: 'a', program: '/p.ts', parameters: {}, steps: 3, tracker: 'compare' as const },
+          restartPolicy: 'on-failure',
+        },
+        nobody,
+      )
+      await settled()
+      const order = orders.slice(before).find(({ type }) => type === 'launch')
+      if (order?.type !== 'launch') throw new Error(`no launch of ${id}`)
+      const { workerId } = order.launch
+      const says = (message: Parameters<typeof registry.agents.fromWorker>[1]['message']) =>
+        registry.agents.fromWorker('a', { type: 'fromWorker', workerId, message })
+      says({ type: 'prepared', identity: IDENTITY })
+      await running
+      says({ type: 'outputs', outputs: [0, 1, 2].map((step) => outputOf(step, 1)) })
+      await settled()
+      return {
+        says,
+        finish: async () => {
+          says({ type: 'ended', epoch: 1, steps: 3, stateDigest: 'a'.repeat(64) })
+          await settled()
+          registry.agents.workerExited('a', { type: 'workerExited', workerId })
+          await settled()
+        },
+      }
+    },
+  }
+}
+
+const nobody = {
+  sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
+  follow: () => {},
+  unfollow: () => {},
+}
+
+test('a job that is over is forgotten after its time, with all that was stored of it; a running one is not', async () => {
+  const { job, join, pass, ids, store, orders, settled } = await onClock()
+  join('a')
+  const over = await job('over')
+  await job('runs')
+  await over.finish()
+  await pass(LIMITS.keepEndedMs - LIMITS.forgetEveryMs)
+  expect(await ids()).toEqual(['over', 'runs'])
+  orders.length = 0
+  await pass(2 * LIMITS.forgetEveryMs)
+  expect(await ids()).toEqual(['runs'])
+  for (const kind of ['workload', 'ownership', 'outputs']) {
+    const kept = await store.list(`${kind}/`)
+    expect(kept.map(({ key }) => key.split('/')[1])).toEqual(['runs'])
+  }
+  expect(orders).toContainEqual({ type: 'deleteCheckpoint', workloadId: 'over' })
+  // What is said of it late reaches nobody, and its name can be had again.
+  over.says({ type: 'outputs', outputs: [outputOf(3, 1)] })
+  await settled()
+  await job('over')
+  expect(await ids()).toEqual(['runs', 'over'])
+})
+
+test('one that is asked for goes at once, unless it is under way', async () => {
+  const { registry, job, join, ids } = await onClock()
+  join('a')
+  const { finish } = await job('job')
+  const forget = () => registry.requests.forget({ op: 'forget', workload: 'job' }, nobody)
+  await expect(forget()).rejects.toMatchObject({
+    kind: 'bad-arguments',
+    message: expect.stringContaining('running'),
+  })
+  await finish()
+  await forget()
+  expect(await ids()).toEqual([])
+  await expect(forget()).rejects.toMatchObject({ kind: 'unknown-workload' })
+})
+
+test('how long it has been over is known to the next coordinator', async () => {
+  const first = await onClock()
+  first.join('a')
+  await (await first.job('job')).finish()
+  first.registry.close()
+  const next = await onClock(first.store)
+  expect(await next.ids()).toEqual(['job'])
+  await next.pass(LIMITS.keepEndedMs + LIMITS.forgetEveryMs)
+  expect(await next.ids()).toEqual([])
+  expect(await first.store.list('outputs/')).toEqual([])
+})
+
+test('a host that stays away is forgotten, and one with a job is not', async () => {
+  const { registry, job, join, leave, pass, store } = await onClock()
+  join('a')
+  join('b')
+  await job('job')
+  leave('a')
+  leave('b')
+  await pass(LIMITS.keepHostMs + LIMITS.forgetEveryMs)
+  const { hosts } = (await registry.requests.hosts({ op: 'hosts' }, nobody)) as { hosts: { name: string }[] }
+  expect(hosts.map(({ name }) => name)).toEqual(['a'])
+  expect((await store.list('host/')).map(({ key }) => key)).toEqual(['host/a'])
+})

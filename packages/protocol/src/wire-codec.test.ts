@@ -108,6 +108,18 @@ test('bytes from outside give a value or a typed error, whatever they are', () =
   )
 })
 
+test('so many arrays and objects can be sent, and no more', () => {
+  const list = Array.from({ length: LIMITS.maxMessageContainers - 1 }, () => [])
+  expect(decodeValue(encodeValue(list))).toEqual(list)
+  expect(() => encodeValue([...list, {}])).toThrow(expect.objectContaining({ kind: 'program-invalid' }))
+  // As somebody sends it who does not count.
+  const bytes = Buffer.concat([
+    Buffer.from('dd00010000', 'hex'),
+    Buffer.alloc(LIMITS.maxMessageContainers, 0x80),
+  ])
+  expect(() => decodeValue(bytes)).toThrow(expect.objectContaining({ kind: 'bad-message' }))
+})
+
 test('announced lengths are not believed', () => {
   for (const hex of [
     'ddffffffff',
@@ -119,6 +131,11 @@ test('announced lengths are not believed', () => {
     `81c708420102030405060708${'01'}`,
     '810101',
     '81',
+    // Typed arrays of another type (an ArrayBuffer, 64-bit integers), of none, and of half an element.
+    'd57410' + '00',
+    'c7097409' + '00'.repeat(8),
+    'c70074',
+    'd6740700' + '0000',
   ]) {
     expect(() => decodeValue(Buffer.from(hex, 'hex'))).toThrow(
       expect.objectContaining({ kind: 'bad-message' }),

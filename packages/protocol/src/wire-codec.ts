@@ -37,7 +37,7 @@ const TYPED_ARRAYS: readonly unknown[] = [Float32Array, Float64Array, Int32Array
 
 /** Encodes a plain value. Throws `program-invalid` naming the path of what can't be carried. */
 export function encodeValue(value: unknown): Buffer {
-  return Buffer.from(packr.pack(portable(value, '', 0)))
+  return Buffer.from(packr.pack(portable(value, { path: '', depth: 0, count: { containers: 0 } })))
 }
 
 /** Decodes what `encodeValue` wrote; anything else throws `bad-message` or `too-large`. Copies: keeps no view of `bytes`. */
@@ -50,7 +50,15 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
-function portable(value: unknown, path: string, depth: number): unknown {
+/** Where a value stands in the tree, and what all of the tree has so far. */
+interface Place {
+  readonly path: string
+  readonly depth: number
+  readonly count: { containers: number }
+}
+
+function portable(value: unknown, at: Place): unknown {
+  const { path, depth } = at
   if (depth > LIMITS.maxMessageDepth) refuse(path, `is nested deeper than ${LIMITS.maxMessageDepth}`)
   switch (typeof value) {
     case 'number':
@@ -61,26 +69,29 @@ function portable(value: unknown, path: string, depth: number): unknown {
     case 'undefined':
       return value
     case 'object':
-      return portableObject(value, path, depth)
+      return portableObject(value, at)
     default:
       return refuse(path, `is a ${typeof value}`)
   }
 }
 
-function portableObject(value: object | null, path: string, depth: number): unknown {
+function portableObject(value: object | null, { path, depth, count }: Place): unknown {
   if (value === null) return value
+  count.containers += 1
+  if (count.containers > LIMITS.maxMessageContainers)
+    refuse(path, `is one of more than ${LIMITS.maxMessageContainers} arrays and objects`)
   if (ArrayBuffer.isView(value)) {
     if (Buffer.isBuffer(value)) return new Uint8Array(value)
     return TYPED_ARRAYS.includes(value.constructor) ? value : refuse(path, `is a ${value.constructor.name}`)
   }
-  if (Array.isArray(value))
-    return Array.from(value, (item, index) => portable(item, `${path}[${index}]`, depth + 1))
+  const inner = (key: string): Place => ({ path: `${path}${key}`, depth: depth + 1, count })
+  if (Array.isArray(value)) return Array.from(value, (item, index) => portable(item, inner(`[${index}]`)))
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) refuse(path, `is a ${value.constructor.name}`)
   const copy: Record<string, unknown> = {}
   for (const [key, item] of Object.entries(value)) {
     if (key === '__proto__') refuse(path, 'has a key named __proto__')
-    copy[key] = portable(item, `${path}.${key}`, depth + 1)
+    copy[key] = portable(item, inner(`.${key}`))
   }
   return copy
 }

@@ -14,6 +14,9 @@ import { LIMITS } from './limits.ts'
 
 /** undefined, our -0, msgpackr's big integers ('B') and typed arrays ('t'). */
 const EXTENSIONS = new Set([0, 1, 0x42, 0x74])
+const TYPED_ARRAY = 0x74
+/** Bytes of an element, by the number of the type: Uint8, Int32, Uint32, Float32, Float64. */
+const ELEMENT_BYTES: Readonly<Record<number, number>> = { 1: 1, 5: 4, 6: 4, 7: 4, 8: 8 }
 
 /** Throws `bad-message` or `too-large` unless `bytes` are exactly one well-formed value within the limits. */
 export function checkStructure(bytes: Uint8Array): void {
@@ -25,6 +28,7 @@ export function checkStructure(bytes: Uint8Array): void {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = 0
+  let containers = 0
 
   function take(count: number): number {
     const from = at
@@ -39,12 +43,19 @@ export function checkStructure(bytes: Uint8Array): void {
     const from = take(width)
     return width === 1 ? view.getUint8(from) : width === 2 ? view.getUint16(from) : view.getUint32(from)
   }
+  function container(): void {
+    containers += 1
+    if (containers > LIMITS.maxMessageContainers)
+      malformed(`it has more than ${LIMITS.maxMessageContainers} arrays and maps`)
+  }
   function items(count: number, depth: number): void {
+    container()
     if (count > bytes.length - at)
       malformed(`${count} elements are announced and ${bytes.length - at} bytes left`)
     for (let index = 0; index < count; index++) value(depth + 1)
   }
   function entries(count: number, depth: number): void {
+    container()
     if (2 * count > bytes.length - at)
       malformed(`${count} entries are announced and ${bytes.length - at} bytes left`)
     for (let index = 0; index < count; index++) {
@@ -56,7 +67,14 @@ export function checkStructure(bytes: Uint8Array): void {
   function extension(count: number): void {
     const type = view.getUint8(take(1))
     if (!EXTENSIONS.has(type)) malformed(`extension ${type} is unknown`)
-    skip(count)
+    const from = take(count)
+    if (type === TYPED_ARRAY) typedArray(from, count)
+  }
+  function typedArray(from: number, count: number): void {
+    container()
+    const elementBytes = count === 0 ? undefined : ELEMENT_BYTES[view.getUint8(from)]
+    if (elementBytes === undefined) malformed('a typed array of an unknown type')
+    if ((count - 1) % elementBytes !== 0) malformed('a typed array that ends within an element')
   }
   function value(depth: number): void {
     if (depth > LIMITS.maxMessageDepth) malformed(`it is nested deeper than ${LIMITS.maxMessageDepth}`)

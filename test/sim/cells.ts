@@ -303,6 +303,8 @@ export const RARE: Readonly<Record<string, string>> = {
   'migration: ended x claim': 'the same, in a migration that ends at once',
   'migration: accepted x claim': 'a claim said again, within the moment until the report comes',
   'migration: accepted x outgoingOpened': 'an answer to a question that was asked twice, as late as this',
+  'migration: claimed x outgoingOpened': 'the same, before the first step of the target',
+  'migration: completed x outgoingOpened': 'the same, after all',
   'migration: completed x progress': 'told by a source before its release, heard after it',
   'migration: ended x progress': 'the same of one that has given up',
   'migration: accepted x recover': 'the source asks within the moment until it is told to go',

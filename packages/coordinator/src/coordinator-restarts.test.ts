@@ -99,6 +99,16 @@ test('one that fails while it is restored is tried again, after a while', async 
   await second.told('resume')
 })
 
+test('one whose steps are accepted has begun, though nobody heard that it was ready', async () => {
+  const a = await FakeAgent.registered(port, 'a')
+  const running = client.ask({ ...RUN, id: 'job' })
+  const worker = await a.launched()
+  worker.steps(1, 0, 3)
+  expect((await running).workload.status).toBe('running')
+  worker.exited()
+  expect((await a.launched()).launch).toMatchObject({ mode: 'restored' })
+})
+
 test('what a program did itself, or a policy forbids, is not restarted', async () => {
   const { a, b } = await training()
   const running = client.ask({ ...RUN, id: 'once', host: 'b', restartPolicy: 'never' })

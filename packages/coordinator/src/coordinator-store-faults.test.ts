@@ -12,8 +12,11 @@ import { RUN } from './support/scene.suite.ts'
 
 class FullStore extends MemoryStore {
   error: GodwitError | undefined
+  /** Of commits that hold a key which begins so, while others are refused. */
+  spared = 'none'
   override async commit(writes: readonly Write[]): Promise<number | undefined> {
-    if (this.error !== undefined) throw this.error
+    const isSpared = writes.some(({ key }) => key.startsWith(this.spared))
+    if (this.error !== undefined && !isSpared) throw this.error
     return super.commit(writes)
   }
 }
@@ -68,6 +71,26 @@ test('an exit that could not be written down is missed when the agent is back', 
   store.error = undefined
   const again = await FakeAgent.registered(coordinator.port, 'a')
   expect((await again.launched()).launch).toMatchObject({ mode: 'restored' })
+})
+
+test('a migration that ended with its job is told to have, though the end of the job could not be written down', async () => {
+  const a = await FakeAgent.registered(coordinator.port, 'a')
+  const b = await FakeAgent.registered(coordinator.port, 'b')
+  const running = client.ask({ ...RUN, id: 'job', host: 'a', restartPolicy: 'never' })
+  const source = await a.launched()
+  source.prepared()
+  await running
+  await client.ask({ op: 'follow', workload: 'job' })
+  const { migration } = await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+  await b.launched()
+  store.spared = 'migration/'
+  store.error = FULL
+  source.exited()
+  expect(await client.migration(({ status }) => status === 'failed')).toMatchObject({ id: migration.id })
+  store.error = undefined
+  expect(await client.workload(({ status }) => status === 'failed')).toMatchObject({
+    error: { kind: 'worker-crashed' },
+  })
 })
 
 test('a request that needs the disk is answered with what is wrong', async () => {

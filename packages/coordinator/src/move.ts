@@ -211,13 +211,18 @@ export class Move {
       for (const effect of effects) await this.#carryOut(effect)
       if (writeDown === 'after' && isWritten) await this.#edge.save(this.#record(this.#state))
     } catch (error) {
-      // What the store refused is not entered; the time for it comes again.
+      // What the store refused is not entered; the time for it comes again. What was entered before an effect failed is true.
+      this.#tell(before, state)
       this.#armTimer(LIMITS.repeatMs)
       throw error
     }
-    if (this.isOver) this.#over.resolve()
     this.#armTimer(0)
-    // An answer to a question of this step has told of it already.
+    this.#tell(before, state)
+  }
+
+  /** An answer to a question of this step has told of it already. */
+  #tell(before: MigrationState, state: MigrationState): void {
+    if (this.isOver) this.#over.resolve()
     if (state !== before && state === this.#state) this.#edge.changed(this.view())
   }
 

@@ -490,6 +490,8 @@ export class Workload {
     }
     this.#acknowledge(workerId)
     if (accepted.length === 0) return
+    // Whoever takes steps has begun, though its word for it was lost: should it be lost now, it is restarted.
+    await this.#trains()
     this.feed.stepsAdded()
     await this.#moves.latest?.accepted(accepted, this.#ledger.record)
     await this.#finishIfEnded()

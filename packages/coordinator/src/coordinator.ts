@@ -1,12 +1,20 @@
-/** The coordinator's door: agents dial `/agent`, clients `/client`, and all that they say goes to the registry. */
-import { type Listener, listen } from '@godwit/channel'
-import { GodwitError } from '@godwit/protocol'
+/**
+ * The coordinator's door: agents dial `/agent`, clients `/client`, hosts that want to join `/join`, and all that they say goes to the
+ * registry. Whether a cluster is secured is seen by the authority in its folder.
+ */
+import { type Credentials, type Listener, listen } from '@godwit/channel'
+import { GodwitError, LIMITS } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
 import { acceptAgent } from './agent-connection.ts'
-import { acceptClient, type SecurityHandlers } from './client-connection.ts'
+import { acceptClient } from './client-connection.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { MemoryStore } from './memory-store.ts'
 import { Registry } from './registry.ts'
+import { AuditLog, NO_AUDIT } from './security/audit-log.ts'
+import { readAuthority } from './security/authority-file.ts'
+import { type Door, openDoor, pathOf } from './security/door.ts'
+import { SecuredDoor } from './security/secured.ts'
 
 export interface CoordinatorOptions {
   host?: string
@@ -15,12 +23,18 @@ export interface CoordinatorOptions {
   log?: Logger
   /** In this process unless it is given. It is not closed here. */
   store?: KeyValueStore
+  /** Where its authority and its audit log are: without one it is not secured and keeps none. */
+  folder?: string
+  /** Others than this machine may reach a cluster that is not secured. */
+  insecure?: boolean
+  clock?: Clock
   /** The store can't be used any more: this coordinator must end. */
   fatal?: (error: GodwitError) => void
 }
 
 export interface Coordinator {
   readonly port: number
+  readonly isSecured: boolean
   /** Ends every connection. Agents and their workers go on. */
   close(): Promise<void>
 }
@@ -28,46 +42,81 @@ export interface Coordinator {
 export const DEFAULT_HOST = '127.0.0.1'
 export const DEFAULT_PORT = 7070
 
-function unsecured(): never {
-  throw new GodwitError(
-    'insecure',
-    'this cluster is not secured and knows no tokens: make one that is with godwit coordinator init',
-  )
-}
-
-const UNSECURED: SecurityHandlers = {
-  createToken: unsecured,
-  tokens: unsecured,
-  revokeToken: unsecured,
-  removeHost: unsecured,
-  audit: unsecured,
-}
-
-/** Settles once it listens. Errors: `port-in-use`, `bad-arguments`, `store-unusable`. */
+/** Settles once it listens. Errors: `port-in-use`, `bad-arguments`, `insecure`, `store-unusable`, `disk-full`. */
 export async function startCoordinator(options: CoordinatorOptions = {}): Promise<Coordinator> {
-  const log = options.log ?? pino({ level: 'silent' })
-  const { fatal } = options
-  const store = options.store ?? new MemoryStore()
-  const registry = await Registry.open({ store, log, ...(fatal === undefined ? {} : { fatal }) })
-  const requests = { ...registry.requests, ...UNSECURED }
+  const { folder, fatal, host = DEFAULT_HOST, port = DEFAULT_PORT, insecure = false } = options
+  const { log = pino({ level: 'silent' }), store = new MemoryStore(), clock = systemClock } = options
+  const now = (): number => clock.calendarMs()
+  const authority = folder === undefined ? undefined : readAuthority(folder)
+  const audit = folder === undefined ? NO_AUDIT : await AuditLog.open(folder, log)
+  const registry = await Registry.open({ store, log, clock, ...(fatal === undefined ? {} : { fatal }) })
+  const { clusterId } = registry
+  const door: Door =
+    authority === undefined
+      ? openDoor({ host, insecure, audit })
+      : await SecuredDoor.open({ authority, clusterId, store, audit, log, now })
+  const handlers = { ...registry.requests, ...door.requests }
+  const { credentials } = door
   const listener: Listener = await listen({
-    at: { host: options.host ?? DEFAULT_HOST, ports: [options.port ?? DEFAULT_PORT] },
-    connected: (socket, url) => {
-      const path = url.split('?')[0]
-      if (path === '/agent')
-        acceptAgent(socket, { handlers: registry.agents, clusterId: registry.clusterId }, log)
-      else if (path === '/client') acceptClient(socket, requests, log)
-      else {
-        socket.on('error', () => {})
-        socket.close(1008, 'agents connect at /agent, clients at /client')
+    at: { host, ports: [port] },
+    maxConnections: LIMITS.maxConnections,
+    maxStrangers: LIMITS.maxStrangers,
+    ...(credentials !== undefined && { credentials }),
+    admit: (peer, url) => door.admit(peer, pathOf(url)),
+    resource: (url) => door.resource(pathOf(url)),
+    connected: (socket, url, peer) => {
+      try {
+        const path = pathOf(url)
+        if (path === '/join') door.join(socket, peer)
+        else if (path === '/agent')
+          acceptAgent(
+            socket,
+            { handlers: registry.agents, clusterId, pass: door.pass(peer), audit, now },
+            log,
+          )
+        else acceptClient(socket, { handlers, session: door.session(peer), audit, now }, log)
+      } catch (error) {
+        // What it showed counted until a moment ago.
+        if (!(error instanceof GodwitError)) log.error({ err: error }, 'a bug in the coordinator')
+        socket.terminate()
       }
     },
   })
+  const stopRenewing = keepRenewed(door, listener, { clock, log })
   return {
     port: listener.port,
+    isSecured: authority !== undefined,
     close: async () => {
+      stopRenewing()
       registry.close()
       await listener.close()
+      await audit.close()
     },
   }
+}
+
+/** Shows new credentials before the old ones are over. Returns what ends that. */
+function keepRenewed(
+  door: Door,
+  listener: Listener,
+  { clock, log }: { clock: Clock; log: Logger },
+): () => void {
+  if (door.credentials === undefined) return () => {}
+  let cancel = (): void => {}
+  const renewed = (credentials: Credentials | undefined): void => {
+    if (credentials === undefined) return
+    listener.renew(credentials)
+    log.info('the certificate of this coordinator was renewed')
+  }
+  const later = (): void => {
+    cancel = clock.after(LIMITS.certificateCheckMs, () => {
+      later()
+      door
+        .renewed()
+        .then(renewed)
+        .catch((error: unknown) => log.error({ err: error }, 'it could not be renewed'))
+    })
+  }
+  later()
+  return () => cancel()
 }

@@ -2,7 +2,8 @@
  * The coordinator's process: flags in, one line on stdout once it listens, the log on stderr, and an orderly end on
  * SIGINT and SIGTERM. Agents and workers go on without it, and one that is started again on the same folder goes on with them.
  *
- * Without a folder nothing of it stays, so that two of them never meet by accident.
+ * Without a folder nothing of it stays, so that two of them never meet by accident. What else can be done with a folder (`init` and
+ * the like) stands in administration.ts.
  *
  * Exit codes: 0 after a signal, 1 with one line on stderr that says what is wrong and what to do.
  */
@@ -10,17 +11,19 @@ import { parseArgs } from 'node:util'
 import { armCrashPoints } from '@godwit/channel'
 import { GodwitError } from '@godwit/protocol'
 import { pino } from 'pino'
+import { administer, COMMANDS } from './administration.ts'
 import { type Coordinator, DEFAULT_HOST, DEFAULT_PORT, startCoordinator } from './coordinator.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { LmdbStore } from './lmdb-store.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
-const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--log-level info]`
+const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--insecure] [--log-level info], or coordinator ${COMMANDS.join('|')}`
 
 interface Flags {
   host: string
   port: number
   dataDir: string | undefined
+  insecure: boolean
   logLevel: string
 }
 
@@ -36,13 +39,15 @@ function parseFlags(args: string[]): Flags | undefined {
   if (!LOG_LEVELS.includes(logLevel)) {
     throw new GodwitError('bad-arguments', `--log-level ${logLevel} is none of ${LOG_LEVELS.join(', ')}`)
   }
-  return { host: values.host ?? DEFAULT_HOST, port, dataDir: values['data-dir'], logLevel }
+  const { host = DEFAULT_HOST, 'data-dir': dataDir, insecure = false } = values
+  return { host, port, dataDir, insecure, logLevel }
 }
 
 interface Values {
   host?: string
   port?: string
   'data-dir'?: string
+  insecure?: boolean
   'log-level'?: string
   help?: boolean
 }
@@ -56,6 +61,7 @@ function parsed(args: string[]): Values {
         host: string,
         port: string,
         'data-dir': string,
+        insecure: { type: 'boolean' },
         'log-level': string,
         help: { type: 'boolean' },
       },
@@ -67,7 +73,9 @@ function parsed(args: string[]): Values {
 
 async function main(): Promise<void> {
   armCrashPoints('coordinator')
-  const flags = parseFlags(process.argv.slice(2))
+  const args = process.argv.slice(2)
+  if (await administer(args, console.log)) return
+  const flags = parseFlags(args)
   if (flags === undefined) {
     console.log(USAGE)
     return
@@ -95,7 +103,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 
-  const { host, dataDir } = flags
+  const { host, dataDir, insecure } = flags
   if (dataDir === undefined)
     log.warn('nothing of this coordinator survives it: give it a folder of its own with --data-dir')
   else store = await LmdbStore.open(dataDir)
@@ -104,11 +112,13 @@ async function main(): Promise<void> {
     port: flags.port,
     log,
     fatal: fail,
-    ...(store === undefined ? {} : { store }),
+    insecure,
+    ...(store !== undefined && { store }),
+    ...(dataDir !== undefined && { folder: dataDir }),
   })
   if (stopping) await close()
-  const { port } = coordinator
-  log.info({ host, port }, 'listening')
+  const { port, isSecured } = coordinator
+  log.info({ host, port, isSecured }, 'listening')
   console.log(JSON.stringify({ listening: { host, port } }))
 }
 

@@ -46,6 +46,10 @@ export function makeCheckpointId(): string {
   return `c-${randomText(8)}`
 }
 
+export function makeTokenId(): string {
+  return randomText(8)
+}
+
 export function makeProbeId(): string {
   return `p-${randomText(8)}`
 }

@@ -46,7 +46,8 @@ export async function knownFrom(store: KeyValueStore): Promise<Known> {
   }
 }
 
-async function clusterIdOf(store: KeyValueStore): Promise<string> {
+/** The cluster's id; made when there is none yet. Errors: those of the store. */
+export async function clusterIdOf(store: KeyValueStore): Promise<string> {
   const entry = await store.get(KEYS.cluster)
   if (entry !== undefined) return decodeValue(entry.value) as string
   const made = makeWorkloadId('cluster')

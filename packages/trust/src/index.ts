@@ -7,6 +7,6 @@ export {
   renewalDue,
   serialOf,
 } from './certificate.ts'
-export { readCredentials, writeCredentials } from './credentials-file.ts'
+export { readCredentials, replaceFile, writeCredentials } from './credentials-file.ts'
 export { coordinatorSecurity, fetchAuthority, joinCluster } from './joining.ts'
 export { hostSecurity, type Membership, membershipIn, membershipOf, whyNotHost } from './membership.ts'

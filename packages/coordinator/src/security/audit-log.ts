@@ -1,0 +1,256 @@
+/**
+ * Who did what: a file to which lines are only ever added. Each line carries the SHA-256 of the line before, so that one which is
+ * missing or was changed shows (`verifyChain`): to somebody who looks, and not against whoever writes all of the file anew.
+ *
+ * A line is on disk before the request that it is about is answered; lines that come together are synced together. A crash may leave
+ * half a line: it stays as it is, a line of its own that says nothing, and the next one goes on from it.
+ */
+import { createHash } from 'node:crypto'
+import { constants, type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AuditEntry, auditEntry, GodwitError, LIMITS } from '@godwit/protocol'
+import { type Logger, pino } from 'pino'
+import { Refusals } from './refusals.ts'
+
+export const AUDIT_FILE = 'audit.log'
+/** What the first line carries. */
+const NOTHING_BEFORE = '0'.repeat(64)
+const BLOCK_BYTES = 64 * 1024
+/** A line has a few hundred. */
+const MAX_LINE_BYTES = 256 * 1024
+
+/** Where acts are written down. */
+export interface Audit {
+  /** On disk when it resolves. Errors: `disk-full`, `store-unusable`. */
+  append(entry: AuditEntry): Promise<void>
+  /** For what anybody may cause as often as they like: a few a second are written down, and how many were not. */
+  note(entry: AuditEntry): void
+  /** The latest `limit` entries, of one workload if it is given, oldest first. Looks at the end of the file only. */
+  latest(options: { limit: number; workload?: string | undefined }): Promise<AuditEntry[]>
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly entry: AuditEntry
+  done(): void
+  failed(error: GodwitError): void
+}
+
+export class AuditLog implements Audit {
+  readonly #file: FileHandle
+  readonly #log: Logger
+  readonly #refusals = new Refusals()
+  #waiting: Waiting[] = []
+  #writing: Promise<void> | undefined
+  /** Bytes of whole lines that are on disk. */
+  #bytes: number
+  /** Hash of the last of them. */
+  #last: string
+  #broken: GodwitError | undefined
+
+  private constructor(file: FileHandle, bytes: number, last: string, log: Logger) {
+    this.#file = file
+    this.#bytes = bytes
+    this.#last = last
+    this.#log = log
+  }
+
+  /** Errors: `store-unusable`, `disk-full`. */
+  static async open(folder: string, log: Logger = pino({ level: 'silent' })): Promise<AuditLog> {
+    const path = join(folder, AUDIT_FILE)
+    try {
+      const { O_APPEND, O_CREAT, O_RDWR } = constants
+      const file = await open(path, O_APPEND | O_CREAT | O_RDWR, 0o600)
+      let { size } = await file.stat()
+      const lines = linesBackwards(file, size, MAX_LINE_BYTES)
+      const torn = (await lines.next()).value
+      if (torn === undefined || torn.length === 0) {
+        const last = size === 0 ? undefined : (await lines.next()).value
+        if (size > 0 && last === undefined) throw new Error('its last line has no end')
+        return new AuditLog(file, size, last === undefined ? NOTHING_BEFORE : hashOf(last), log)
+      }
+      log.warn({ bytes: torn.length }, 'the last line of the audit log was cut off: it is left as it is')
+      await file.appendFile('\n')
+      await file.datasync()
+      size += 1
+      return new AuditLog(file, size, hashOf(torn), log)
+    } catch (error) {
+      throw auditError(error, path)
+    }
+  }
+
+  append(entry: AuditEntry): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ entry, done, failed })
+      this.#writing ??= this.#write().finally(() => {
+        this.#writing = undefined
+      })
+    })
+  }
+
+  note(entry: AuditEntry): void {
+    for (const each of this.#refusals.take(entry, performance.now())) {
+      this.append(each).catch((error: GodwitError) =>
+        this.#log.error({ error: error.message }, 'not in the audit log'),
+      )
+    }
+  }
+
+  async latest({ limit, workload }: { limit: number; workload?: string | undefined }): Promise<AuditEntry[]> {
+    const found: AuditEntry[] = []
+    let answerBytes = 0
+    for await (const line of linesBackwards(this.#file, this.#bytes, LIMITS.maxAuditReadBytes)) {
+      const entry = entryOf(line)
+      if (entry === undefined || (workload !== undefined && entry.workload !== workload)) continue
+      answerBytes += line.length
+      // All of them go into one message.
+      if (found.length === limit || answerBytes > LIMITS.maxControlMessageBytes / 2) break
+      found.push(entry)
+    }
+    return found.reverse()
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#file.close()
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting
+      this.#waiting = []
+      try {
+        if (this.#broken !== undefined) throw this.#broken
+        await this.#add(batch.map(({ entry }) => entry))
+        for (const { done } of batch) done()
+      } catch (error) {
+        const told = auditError(error, AUDIT_FILE)
+        for (const { failed } of batch) failed(told)
+      }
+    }
+  }
+
+  async #add(entries: readonly AuditEntry[]): Promise<void> {
+    let last = this.#last
+    let text = ''
+    for (const entry of entries) {
+      const line = JSON.stringify({ ...entry, previous: last })
+      last = hashOf(line)
+      text += `${line}\n`
+    }
+    try {
+      await this.#file.appendFile(text)
+      await this.#file.datasync()
+    } catch (error) {
+      await this.#undo()
+      throw error
+    }
+    this.#last = last
+    this.#bytes += Buffer.byteLength(text)
+  }
+
+  /** What was answered with an error is not in the log. */
+  async #undo(): Promise<void> {
+    try {
+      await this.#file.truncate(this.#bytes)
+    } catch (error) {
+      this.#broken = auditError(error, AUDIT_FILE)
+    }
+  }
+}
+
+/** For a coordinator that has no folder. */
+export const NO_AUDIT: Audit = {
+  append: async () => {},
+  note: () => {},
+  latest: async () => {
+    throw new GodwitError(
+      'bad-arguments',
+      'this coordinator keeps no audit log: start it with a folder of its own (--data-dir)',
+    )
+  },
+  close: async () => {},
+}
+
+export interface Chain {
+  readonly lines: number
+  /** Numbers, from 1, of lines that a crash cut off. */
+  readonly torn: readonly number[]
+  /** Number, from 1, of the first line that does not go on from the one before it: that one was changed, or lines are missing. */
+  readonly brokenAt?: number
+}
+
+/** Looks for lines of an audit log that are missing or were changed. Lines that are missing at its end are not noticed. */
+export async function verifyChain(lines: Iterable<string> | AsyncIterable<string>): Promise<Chain> {
+  let count = 0
+  let expected = NOTHING_BEFORE
+  const torn: number[] = []
+  for await (const line of lines) {
+    count += 1
+    const previous = previousOf(line)
+    if (previous === undefined) torn.push(count)
+    else if (previous !== expected) return { lines: count, torn, brokenAt: count }
+    expected = hashOf(line)
+  }
+  return { lines: count, torn }
+}
+
+function previousOf(line: string): string | undefined {
+  const { previous } = (parsed(line) ?? {}) as { previous?: unknown }
+  return typeof previous === 'string' ? previous : undefined
+}
+
+function entryOf(line: Buffer): AuditEntry | undefined {
+  const { previous: _, ...entry } = (parsed(line.toString()) ?? {}) as Record<string, unknown>
+  const checked = auditEntry.safeParse(entry)
+  return checked.success ? checked.data : undefined
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function hashOf(line: string | Buffer): string {
+  return createHash('sha256').update(line).digest('hex')
+}
+
+/** Lines from the end of a file, of which `maxBytes` are read; the first is what follows the last newline, mostly nothing. */
+async function* linesBackwards(
+  file: FileHandle,
+  end: number,
+  maxBytes: number,
+): AsyncGenerator<Buffer, undefined> {
+  let rest = Buffer.alloc(0)
+  let at = end
+  while (at > 0 && end - at < maxBytes) {
+    const block = Buffer.alloc(Math.min(BLOCK_BYTES, at))
+    at -= block.length
+    await file.read(block, 0, block.length, at)
+    const text = Buffer.concat([block, rest])
+    let to = text.length
+    while (to > 0) {
+      const newline = text.lastIndexOf(10, to - 1)
+      if (newline < 0) break
+      yield text.subarray(newline + 1, to)
+      to = newline
+    }
+    rest = text.subarray(0, to)
+  }
+  if (at === 0) yield rest
+  return undefined
+}
+
+function auditError(error: unknown, path: string): GodwitError {
+  if (error instanceof GodwitError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new GodwitError('disk-full', `${path} could not be written, the disk is full: make room on it`, {
+      cause: error,
+    })
+  }
+  return new GodwitError('store-unusable', `${path} can't be used: ${message}`, { cause: error })
+}

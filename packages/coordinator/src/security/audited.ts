@@ -1,0 +1,75 @@
+/** What of a request stands in the audit log: who, what, which job. Never its parameters, options or tokens. */
+import {
+  type AuditEntry,
+  type ClientOp,
+  type ClientRequest,
+  type ErrorKind,
+  GodwitError,
+  type Role,
+} from '@godwit/protocol'
+
+/** What changes nothing is not written down, unless it was refused. Whatever is new counts as a change until it stands here. */
+const READS: ReadonlySet<ClientOp> = new Set<ClientOp>([
+  'hosts',
+  'workloads',
+  'workload',
+  'follow',
+  'unfollow',
+  'migration',
+  'estimate',
+  'tokens',
+  'audit',
+])
+
+export const REFUSALS: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
+  'unauthorized',
+  'forbidden',
+  'token-expired',
+  'token-revoked',
+])
+
+/** Whether its line must be on disk before it is answered. */
+export function isChange(request: ClientRequest): boolean {
+  return !READS.has(request.op)
+}
+
+export interface Asker {
+  readonly who: string
+  readonly role: Role
+  readonly address: string
+}
+
+/** `result` is what it was answered with, or the error. */
+export function auditOf(
+  request: ClientRequest,
+  { who, role, address }: Asker,
+  result: unknown,
+  atMs: number,
+): AuditEntry {
+  const asked = request as { workload?: string; host?: string; to?: string; token?: string; id?: string }
+  const made = (result instanceof GodwitError ? {} : (result ?? {})) as {
+    workload?: { id: string; host: string }
+    migration?: { id: string }
+    view?: { id: string }
+  }
+  const workload = asked.workload ?? made.workload?.id ?? (request.op === 'run' ? request.id : undefined)
+  const host = asked.host ?? asked.to ?? (request.op === 'run' ? made.workload?.host : undefined)
+  const subject = made.migration?.id ?? made.view?.id ?? asked.token
+  return {
+    atMs,
+    who,
+    role,
+    address,
+    action: request.op,
+    ...(workload !== undefined && { workload }),
+    ...(host !== undefined && { host }),
+    ...(subject !== undefined && { subject }),
+    outcome: outcomeOf(result),
+  }
+}
+
+/** `ok`, or the kind of an error. */
+export function outcomeOf(result: unknown): string {
+  if (result instanceof GodwitError) return result.kind
+  return result instanceof Error ? 'internal' : 'ok'
+}

@@ -456,6 +456,11 @@ test.each([
   ['run x --checkpoint-every 30', '30s'],
   ['run x --checkpoint-every 10ms', 'from 1s'],
   ['checkpoint', 'workload'],
+  ['token create --role root', 'viewer, operator, admin'],
+  ['token create --expires 20y', 'to 3650d'],
+  ['token revoke', 'id'],
+  ['audit --limit 1001', 'from 1 to 1000'],
+  ['host remove', 'host'],
   ['mirgate job', 'migrate'],
 ])('bad usage exits with 2: %s', async (line, hint) => {
   const plain = await godwit(line)

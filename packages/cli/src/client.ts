@@ -23,6 +23,7 @@ import {
   type ToClient,
   toClient,
 } from '@godwit/protocol'
+import type { Access } from './access.ts'
 
 export type EventListener = (workload: string, event: ClientEvent) => void
 
@@ -63,10 +64,17 @@ export class CoordinatorClient {
     })
   }
 
-  /** Connects to a coordinator, e.g. at `ws://127.0.0.1:7070`. Errors: `unreachable`, `bad-arguments`. */
-  static async connect(coordinatorUrl: string): Promise<CoordinatorClient> {
+  /**
+   * Connects to a coordinator, e.g. at `ws://127.0.0.1:7070`; `access` is asked for what a secured one wants. Errors:
+   * `unreachable`, `bad-arguments`, those of `access` and of `dial`.
+   */
+  static async connect(
+    coordinatorUrl: string,
+    access: () => Promise<Access> = async () => ({}),
+  ): Promise<CoordinatorClient> {
     try {
-      return new CoordinatorClient(await dial(`${coordinatorUrl.replace(/\/+$/, '')}/client`))
+      const url = `${coordinatorUrl.replace(/\/+$/, '')}/client`
+      return new CoordinatorClient(await dial(url, await access()))
     } catch (error) {
       if (!(error instanceof GodwitError) || error.kind !== 'unreachable') throw error
       throw new GodwitError(

@@ -10,7 +10,8 @@ import { FakeCoordinator } from './support/fake-coordinator.ts'
 async function sessionWith(coordinator: FakeCoordinator): Promise<Session & { io: CapturedIo }> {
   await coordinator.start()
   const connect = () => CoordinatorClient.connect(coordinator.url)
-  return { client: await connect(), io: new CapturedIo(), json: false, connect }
+  const io = new CapturedIo()
+  return { client: await connect(), io, json: false, coordinator: coordinator.url, connect }
 }
 
 test('gives up after its time, said once', async () => {

@@ -5,13 +5,24 @@
  * next connection and takes up what it had; it has to be one that may be, so it asks for nothing twice.
  *
  * Invariants: a person is told once that the coordinator is gone and once that it is back, however often it is tried in
- * between; nobody waits longer than `clientPatienceMs`; an error that the coordinator answered with is no loss.
+ * between; nobody waits longer than `clientPatienceMs`, nor for somebody who refuses us; an error that the coordinator answered with is no loss.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { reconnectDelayMs } from '@godwit/channel'
-import { GodwitError, LIMITS } from '@godwit/protocol'
+import { type ErrorKind, GodwitError, LIMITS } from '@godwit/protocol'
 import { type CoordinatorClient, lost } from './client.ts'
 import type { Session } from './session.ts'
+
+/** With which a coordinator that is there again says that it will not have us. */
+const REFUSALS: readonly ErrorKind[] = [
+  'unauthorized',
+  'forbidden',
+  'token-expired',
+  'token-revoked',
+  'untrusted-peer',
+  'wrong-peer',
+  'certificate-expired',
+]
 
 interface Outage {
   readonly sinceMs: number
@@ -67,6 +78,7 @@ async function reconnected(
     try {
       return await connect()
     } catch (error) {
+      if (error instanceof GodwitError && REFUSALS.includes(error.kind)) throw error
       if (performance.now() - outage.sinceMs < patienceMs) continue
       throw new GodwitError(
         'connection-lost',

@@ -29,15 +29,16 @@ export function positiveMs(text: string): number {
   return value
 }
 
-const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** `500ms`, `30s`, `5m` or `1h`, in milliseconds, from `leastMs` to a day. */
-export function duration(leastMs: number): (text: string) => number {
+/** `500ms`, `30s`, `5m`, `1h` or `30d`, in milliseconds, from `leastMs` to `mostMs` (a day). */
+export function duration(leastMs: number, mostMs: number = LIMITS.maxMigrationMs): (text: string) => number {
   return (text) => {
-    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(text.trim())
+    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text.trim())
     const value = match === null ? Number.NaN : Number(match[1]) * (DURATION_UNITS_MS[match[2] ?? ''] ?? 1)
-    if (!(value >= leastMs && value <= LIMITS.maxMigrationMs)) {
-      throw new InvalidArgumentError(`Write a time like 30s, 5m or 1h, from ${leastMs / 1000}s to 24h.`)
+    if (!(value >= leastMs && value <= mostMs)) {
+      const most = mostMs <= LIMITS.maxMigrationMs ? `${mostMs / 3_600_000}h` : `${mostMs / 86_400_000}d`
+      throw new InvalidArgumentError(`Write a time like 30s, 5m or 1h, from ${leastMs / 1000}s to ${most}.`)
     }
     return value
   }

@@ -3,8 +3,17 @@
  * reference of all this is printed by `--help`.
  */
 import { createRequire } from 'node:module'
-import { LIMITS } from '@godwit/protocol'
+import { LIMITS, ROLES } from '@godwit/protocol'
 import { Command, Option } from 'commander'
+import {
+  type AuditOptions,
+  audit,
+  type CreateTokenOptions,
+  createToken,
+  listTokens,
+  removeHost,
+  revokeToken,
+} from './commands/access.ts'
 import { checkpoint } from './commands/checkpoint.ts'
 import { cancel, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
@@ -25,6 +34,10 @@ const DEFAULT_STEPS = 1000
 
 /** Flags of the agent that take a value, handed on as they are; the agent knows their meaning. */
 export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
+  [
+    '--join <token>',
+    'become a member of a secured cluster; better in GODWIT_JOIN_TOKEN, where no command line shows it',
+  ],
   ['--name <name>', "this host's name (default: its hostname)"],
   ['--address <address>', 'where other hosts reach this one (default: 127.0.0.1)'],
   ['--fault-domain <name>', 'what fails together with this host, e.g. its rack (default: default)'],
@@ -47,6 +60,14 @@ export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
   ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
 ]
 
+/** Flags of the coordinator that take a value, handed on likewise. */
+export const COORDINATOR_FLAGS: readonly (readonly [string, string])[] = [
+  ['--host <host>', 'where to listen (default: 127.0.0.1)'],
+  ['--port <port>', '0 takes any free one (default: 7070)'],
+  ['--data-dir <dir>', 'folder in which it remembers everything (default: forgets all when it ends)'],
+  ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
+]
+
 /** The program; `finish` is given the exit code of the command that ran. */
 export function buildProgram(io: Io, finish: (exitCode: number) => void): Command {
   const program = new Command('godwit')
@@ -58,9 +79,12 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
         .env('GODWIT_COORDINATOR')
         .default(DEFAULT_COORDINATOR),
     )
+    .option('--token-file <file>', 'a file with an API token, for a secured cluster (default: GODWIT_TOKEN)')
+    .option('--insecure', 'go in the clear where others could listen', false)
     .option('--json', 'print JSON: one object, or one a line for what goes on', false)
     .version(version)
     .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows how)')
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
@@ -71,24 +95,34 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
   const talk = async (body: (session: Session) => Promise<number>) =>
     finish(await withSession(io, globals(), body))
 
-  program
-    .command('coordinator')
-    .description('run the coordinator')
-    .option('--host <host>', 'where to listen', '127.0.0.1')
-    .option('--port <port>', '0 takes any free one', wholeNumber(0), 7070)
-    .option('--data-dir <dir>', 'folder in which it remembers everything (default: forgets all when it ends)')
-    .action(async ({ host, port, dataDir }: { host: string; port: number; dataDir?: string }) => {
-      const args = ['--host', host, '--port', String(port)]
-      if (dataDir !== undefined) args.push('--data-dir', dataDir)
-      finish(await runRoom(io, '@godwit/coordinator/main', args))
-    })
+  const coordinator = program.command('coordinator').description('run the coordinator')
+  for (const [flags, description] of COORDINATOR_FLAGS) {
+    if (flags.startsWith('--port')) coordinator.option(flags, description, wholeNumber(0))
+    else coordinator.option(flags, description)
+  }
+  const runCoordinator = async (...first: string[]) => {
+    const args = [...first, ...flagsGiven(coordinator), ...(globals().insecure ? ['--insecure'] : [])]
+    finish(await runRoom(io, '@godwit/coordinator/main', args))
+  }
+  coordinator.action(() => runCoordinator())
+  // What both have is read by the one before.
+  coordinator
+    .command('init')
+    .description('secure a cluster that is to be: make its authority, and print what hosts and people need')
+    .action(() => runCoordinator('init'))
 
   const agent = program.command('agent').description("run a host's agent")
   for (const [flags, description] of AGENT_FLAGS) {
     if (flags.startsWith('--programs')) agent.option(flags, description, collect)
     else agent.option(flags, description)
   }
-  agent.action(async () => finish(await runRoom(io, '@godwit/agent/main', agentArguments(agent, globals()))))
+  agent.action(async () => {
+    const { coordinator: url, insecure } = globals()
+    const args = ['--coordinator', url, ...flagsGiven(agent, 'join'), ...(insecure ? ['--insecure'] : [])]
+    const { join } = agent.opts<{ join?: string }>()
+    const env = join === undefined ? {} : { GODWIT_JOIN_TOKEN: join }
+    finish(await runRoom(io, '@godwit/agent/main', args, env))
+  })
 
   program
     .command('hosts')
@@ -174,6 +208,45 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .argument('<workload>')
     .action((workload: string) => talk((session) => stop(session, workload)))
 
+  const token = program.command('token').description('tokens of a secured cluster')
+  token
+    .command('create')
+    .description('make a token: for hosts to join, or with --role for somebody to ask')
+    .addOption(new Option('--role <role>', 'what its bearer may do').choices(ROLES))
+    .option('--name <name>', 'for whom or what it is')
+    .option(
+      '--expires <time>',
+      `good for so long, e.g. 1h or 30d (default: ${LIMITS.defaultJoinTokenMs / 3_600_000}h to join, ${LIMITS.defaultApiTokenMs / 86_400_000}d with a role)`,
+      duration(1000, LIMITS.maxTokenMs),
+    )
+    .action((options: CreateTokenOptions) => talk((session) => createToken(session, options)))
+  token
+    .command('list')
+    .description('list tokens, without their secrets')
+    .action(() => talk(listTokens))
+  token
+    .command('revoke')
+    .description('end a token, and the connections that were opened with it')
+    .argument('<id>')
+    .action((id: string) => talk((session) => revokeToken(session, id)))
+
+  program
+    .command('host')
+    .description('members of a secured cluster')
+    .command('remove')
+    .description('end the membership of a host: its certificates are refused from now on')
+    .argument('<host>')
+    .action((host: string) => talk((session) => removeHost(session, host)))
+
+  program
+    .command('audit')
+    .description('who did what, to which workload')
+    .argument('[workload]')
+    .option('--limit <n>', 'the latest so many', wholeNumber(1, LIMITS.maxAuditEntries), 100)
+    .action((workload: string | undefined, options: AuditOptions) =>
+      talk((session) => audit(session, workload, options)),
+    )
+
   program
     .command('demo')
     .description(
@@ -199,14 +272,15 @@ function trackerOption(): Option {
     .default('auto')
 }
 
-/** The flags that were given, as the agent's own command line has them. */
-function agentArguments(agent: Command, { coordinator }: GlobalOptions): string[] {
-  const args = ['--coordinator', coordinator]
-  for (const option of agent.options) {
-    const value: unknown = agent.getOptionValue(option.attributeName())
-    for (const each of Array.isArray(value) ? value : [value]) {
-      if (each !== undefined) args.push(option.long as string, String(each))
-    }
-  }
-  return args
+/** The flags that were given, as the room's own command line has them; `except` is one that goes another way. */
+function flagsGiven(command: Command, except?: string): string[] {
+  return command.options
+    .filter((option) => option.attributeName() !== except)
+    .flatMap((option) => {
+      const value: unknown = command.getOptionValue(option.attributeName())
+      const values = Array.isArray(value) ? value : [value]
+      return values
+        .filter((each) => each !== undefined)
+        .flatMap((each) => [option.long as string, String(each)])
+    })
 }

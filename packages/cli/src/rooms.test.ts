@@ -9,5 +9,5 @@ test('the agent knows every flag that is handed to it, and none is missing', asy
   if (child.stdout === null) throw new Error('no stdout')
   const known = [...(await text(child.stdout)).matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag)
   const offered = AGENT_FLAGS.map(([flags]) => flags.split(' ')[0])
-  expect(['--coordinator', ...offered].sort()).toEqual(known.sort())
+  expect(['--coordinator', '--insecure', ...offered].sort()).toEqual(known.sort())
 })

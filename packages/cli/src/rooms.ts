@@ -17,11 +17,16 @@ export function spawnRoom(room: Room, args: readonly string[], options: SpawnOpt
 }
 
 /**
- * Runs a room's program in our place: its input and output are ours, our signals go to it. Gives its exit code, or
+ * Runs a room's program in our place: its input and output are ours, our signals go to it, `env` is added to its environment. Gives its exit code, or
  * 128 and the signal's number.
  */
-export async function runRoom(io: Io, room: Room, args: readonly string[]): Promise<number> {
-  const child = spawnRoom(room, args, { stdio: 'inherit' })
+export async function runRoom(
+  io: Io,
+  room: Room,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<number> {
+  const child = spawnRoom(room, args, { stdio: 'inherit', env: { ...process.env, ...env } })
   const forward = () => {
     // At a terminal Ctrl-C has reached the child already: a second one could mean "at once" to it.
     const { exitCode } = io.interrupted.reason as { exitCode: number }

@@ -3,12 +3,12 @@
  * stop waiting when the person does not want to. A request that waits when the connection goes has failed; what watches
  * goes on with the next one (lasting.ts).
  */
+import { type Access, type AccessOptions, accessTo } from './access.ts'
 import { CoordinatorClient } from './client.ts'
 import { type Io, untilInterrupted } from './io.ts'
 
-export interface GlobalOptions {
-  coordinator: string
-  json: boolean
+export interface GlobalOptions extends AccessOptions {
+  readonly json: boolean
 }
 
 export interface Session {
@@ -16,6 +16,8 @@ export interface Session {
   client: CoordinatorClient
   readonly io: Io
   readonly json: boolean
+  /** The coordinator's address, as it was given. */
+  readonly coordinator: string
   /** Another connection to the same coordinator. */
   connect(): Promise<CoordinatorClient>
 }
@@ -26,9 +28,15 @@ export async function withSession<T>(
   options: GlobalOptions,
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const connect = () => CoordinatorClient.connect(options.coordinator)
+  const { coordinator, json } = options
+  let access: Access | undefined
+  const connect = () =>
+    CoordinatorClient.connect(coordinator, async () => {
+      access ??= await accessTo(options, process.env.GODWIT_TOKEN)
+      return access
+    })
   const client = await untilInterrupted(io.interrupted, connect())
-  const session: Session = { client, io, json: options.json, connect }
+  const session: Session = { client, io, json, coordinator, connect }
   try {
     return await untilInterrupted(io.interrupted, body(session))
   } finally {

@@ -1,5 +1,5 @@
 /** A scripted coordinator for the tests of the command line, on a real socket: what it answers is a function of the test. */
-import { Channel, type Listener, listen } from '@godwit/channel'
+import { Channel, type Credentials, type Listener, listen, type Peer } from '@godwit/channel'
 import {
   type ClientEvent,
   type ClientOp,
@@ -26,8 +26,16 @@ export interface Connection {
   drop(): void
 }
 
+/** Of a secured one. */
+export interface Security {
+  readonly credentials: Credentials
+  admit(peer: Peer): GodwitError | undefined
+}
+
 export class FakeCoordinator {
   readonly requests: ClientRequest[] = []
+  /** Set before `start`. */
+  security: Security | undefined
   script: Script = () => {
     throw new GodwitError('internal', 'the test has no script')
   }
@@ -37,6 +45,11 @@ export class FakeCoordinator {
   async start(port = 0): Promise<void> {
     this.#listener = await listen({
       at: { host: '127.0.0.1', ports: [port] },
+      ...(this.security && {
+        ...this.security,
+        resource: (path: string) =>
+          path === '/authority' ? this.security?.credentials.authority : undefined,
+      }),
       connected: (socket) => {
         const channel: Channel<FromClient, ToClient> = new Channel<FromClient, ToClient>(socket, fromClient, {
           message: ({ id, request }) => {
@@ -58,7 +71,7 @@ export class FakeCoordinator {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.#listener?.port}`
+    return `${this.security === undefined ? 'ws' : 'wss'}://127.0.0.1:${this.#listener?.port}`
   }
 
   /** Ends and comes back at the same address, after `meanwhile`. */

@@ -109,6 +109,22 @@ test('one whose steps are accepted has begun, though nobody heard that it was re
   expect((await a.launched()).launch).toMatchObject({ mode: 'restored' })
 })
 
+test('a restart on a full disk says so while it is tried again', async () => {
+  const { a, source } = await training()
+  source.exited()
+  const first = await a.launched()
+  const error = { kind: 'disk-full', message: 'no room for its folder' } as const
+  a.send({ type: 'workerExited', workerId: first.id, error })
+  expect(await client.workload((view) => view.error?.kind === 'disk-full')).toMatchObject({
+    status: 'restarting',
+    error,
+  })
+  const second = await a.launched()
+  second.restored(0)
+  await second.told('resume')
+  expect((await client.workload(({ status }) => status === 'running')).error).toBeUndefined()
+})
+
 test('what a program did itself, or a policy forbids, is not restarted', async () => {
   const { a, b } = await training()
   const running = client.ask({ ...RUN, id: 'once', host: 'b', restartPolicy: 'never' })

@@ -163,7 +163,9 @@ export class Restarts {
   async #again(error: ErrorReport): Promise<boolean> {
     const { workload } = this.#edge
     const record = this.#edge.record()
-    const count = nextRestart(this.#count, record.acceptedSteps)
+    const { acceptedSteps } = record
+    const calendarMs = this.#edge.clock.calendarMs()
+    const count = nextRestart(this.#count, { acceptedSteps, kind: error.kind, calendarMs })
     if (count === undefined) {
       this.#clear()
       return false

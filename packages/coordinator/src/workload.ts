@@ -249,7 +249,8 @@ export class Workload {
       restarts: this.#restarts.count.total,
       checkpoint: this.#checkpoints.latest,
       diverged: this.#ledger.diverged,
-      error: this.#error,
+      // While it is being restarted: why.
+      error: this.#error ?? this.#restarts.attempt?.error,
     })
   }
 

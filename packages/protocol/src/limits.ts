@@ -117,8 +117,8 @@ export const LIMITS = {
   /** A checkpoint is written anew once what it consists of has so many times the bytes of the arena, or so many files. */
   maxCheckpointGrowth: 2,
   maxCheckpointSegments: 64,
-  /** Of the file that names them: identity, small state and spool. */
-  maxCheckpointManifestBytes: 4 * MiB,
+  /** Of the file that names them: identity, small state and spool, which are decoded like a message. */
+  maxCheckpointManifestBytes: 1 * MiB,
   /** From asking for a checkpoint to its being written. */
   checkpointTimeoutMs: 120_000,
   /** Restarts of a job in a row without a newly accepted step; then it has failed. */
@@ -126,6 +126,8 @@ export const LIMITS = {
   /** Before the second restart in a row, doubled with each further one. */
   restartDelayMs: 1_000,
   maxRestartDelayMs: 60_000,
+  /** For how long a restart is tried again because its host's disk is full. */
+  maxDiskFullMs: HOUR_MS,
   /** What a cancel may take before it says what it waits for. */
   cancelWithinMs: 2_000,
   /** From a polite stop to SIGKILL. */
@@ -206,6 +208,10 @@ relation(
   LIMITS.maxSmallStateBytes + LIMITS.maxSpooledOutputs * maxOutputBytes + 64 * KiB <=
     LIMITS.maxControlMessageBytes,
   'a small state and a full spool fit into one message',
+)
+relation(
+  LIMITS.maxCheckpointManifestBytes <= LIMITS.maxControlMessageBytes,
+  'a manifest that was written can be decoded',
 )
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(

@@ -120,6 +120,19 @@ test('the tail of a log is bounded and plain', () => {
   expect(logTail(log).length).toBeLessThanOrEqual(2000)
 })
 
+test('no control character of a program reaches the terminal of whoever reads its log, whole sequence or part of one', () => {
+  const log = join(folder, 'log')
+  writeFileSync(log, 'a\u001b[31mred\u001b[0m\n\u001b\u009b\u0007\r\u001b[\tb\u007f\n')
+  expect(logTail(log)).toBe('ared\n[\tb')
+})
+
+test('what an agent cannot look into does not keep it from starting', () => {
+  const path = join(folder, 'with-a-loop')
+  mkdirSync(join(path, 'w1'), { recursive: true })
+  symlinkSync('launch.json', join(path, 'w1', 'launch.json'))
+  expect(new DataDir(path).left()).toEqual([])
+})
+
 test('errors of the disk say what to do', () => {
   const kindOf = (code: string) => diskError(Object.assign(new Error(code), { code }), '/d').kind
   expect(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'ENOTDIR', 'EIO'].map(kindOf)).toEqual([

@@ -153,10 +153,19 @@ export class DataDir {
     return readdirSync(this.path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => join(this.path, entry.name))
-      .filter((path) => statSync(join(path, LAUNCH_FILE), { throwIfNoEntry: false }) !== undefined)
+      .filter(isWorkers)
       .map((path) => ({ path, changedMs: statSync(path).mtimeMs }))
       .sort((a, b) => a.changedMs - b.changedMs)
       .map(({ path }) => path)
+  }
+}
+
+/** What else lies in the agent's folder, or cannot be looked into, is left alone. */
+function isWorkers(path: string): boolean {
+  try {
+    return statSync(join(path, LAUNCH_FILE), { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
   }
 }
 
@@ -255,7 +264,11 @@ export function defaultDataDir(temporaryFolder: string, name: string): string {
   }
 }
 
-/** The last lines of a log, bounded, without terminal colours; empty when there is none. */
+/** What would move the cursor, or worse, on the terminal of whoever reads it: all control characters but ends of lines and tabs. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant.
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+/** The last lines of a log, bounded, without terminal colours and other control characters; empty when there is none. */
 export function logTail(path: string): string {
   let file: number
   try {
@@ -267,7 +280,8 @@ export function logTail(path: string): string {
     const bytes = Buffer.alloc(TAIL_BYTES)
     const from = Math.max(0, statSync(path).size - TAIL_BYTES)
     const text = bytes.toString('utf8', 0, readSync(file, bytes, 0, TAIL_BYTES, from))
-    const lines = stripVTControlCharacters(text).trimEnd().split('\n').slice(-TAIL_LINES)
+    // A sequence that was cut off stays where it was.
+    const lines = stripVTControlCharacters(text).replace(CONTROL, '').trimEnd().split('\n').slice(-TAIL_LINES)
     return lines.join('\n').slice(-TAIL_CHARACTERS)
   } catch {
     return ''

@@ -21,10 +21,11 @@ import {
   type ErrorReport,
   encodeValue,
   type FromWorker,
+  GodwitError,
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Host } from './inventory.ts'
-import type { KeyValueStore, Write } from './key-value.ts'
+import type { Entry, KeyValueStore, Write } from './key-value.ts'
 import type { MigrationState } from './migration-state.ts'
 import type { Recomputation } from './recomputation.ts'
 import type { RestartCount } from './restart-policy.ts'
@@ -82,13 +83,30 @@ export function writeOf(key: string, record: object): Write {
   return { key, value: encodeValue(record) }
 }
 
-/** All records below `prefix`, by the order in which they came to be. */
+/** All records below `prefix`, by the order in which they came to be. Errors: `store-unusable` naming the one that is none. */
 export async function readAll<Record extends { readonly order: number }>(
   store: KeyValueStore,
   prefix: string,
 ): Promise<Record[]> {
   const entries = await store.list(prefix)
-  return entries.map(({ value }) => decodeValue(value) as Record).sort((a, b) => a.order - b.order)
+  return entries.map((entry) => recordIn(entry) as Record).sort((a, b) => a.order - b.order)
+}
+
+/** Not more is asked of it: what this coordinator writes is believed when it comes back. Errors: `store-unusable`. */
+function recordIn({ key, value }: Entry): object {
+  let record: unknown
+  try {
+    record = decodeValue(value)
+  } catch (cause) {
+    record = cause
+  }
+  if (typeof record === 'object' && record !== null && typeof Reflect.get(record, 'order') === 'number')
+    return record
+  throw new GodwitError(
+    'store-unusable',
+    `what the store keeps under ${key} is no record: the disk has changed it, start with a copy of the folder from before`,
+    { cause: record },
+  )
 }
 
 /** Without what is told again anyway. */

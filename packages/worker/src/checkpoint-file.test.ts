@@ -80,6 +80,15 @@ test('a manifest that nobody could read is not written', () => {
   expect(() => encodeManifest(manifest)).toThrow('the limit is')
 })
 
+test('the largest manifest that is written can be read', () => {
+  const manifest = manifestAt(5, [{ file: 'pages-1-1.bin', byteLength: 1, digest: 'a'.repeat(64) }])
+  const rest = encodeManifest({ ...manifest, smallState: new Uint8Array() }).length
+  // The length of longer bytes takes four bytes more.
+  const most = { ...manifest, smallState: new Uint8Array(LIMITS.maxCheckpointManifestBytes - rest - 3) }
+  expect(encodeManifest(most)).toHaveLength(LIMITS.maxCheckpointManifestBytes)
+  expect(decodeManifest(encodeManifest(most)).smallState).toHaveLength(most.smallState.length)
+})
+
 test('segments are named by numbers, and nothing else is', () => {
   expect(segmentName(segmentFile(3, 12))).toEqual({ epoch: 3, number: 12 })
   expect(segmentName('pages-12.bin')).toEqual({ epoch: 0, number: 12 })

@@ -55,7 +55,7 @@ function changedOnce(
       bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << (value & 7)), at)
       return bytes
     case 1:
-      bytes.writeUInt8(number & 255, at)
+      bytes.writeUInt8((size % 2 === 0 ? number : size >>> 1) & 255, at)
       return bytes
     case 2:
       return bytes.subarray(0, at)

@@ -2,7 +2,7 @@
  * Agents, workers and clients for tests: each plays its part over a real loopback socket, message by message, and
  * does only what the test tells it to. Nothing here decides anything, so that what a test sees is the coordinator.
  */
-import { Channel, dial } from '@godwit/channel'
+import { Channel, type DialOptions, dial } from '@godwit/channel'
 import {
   type CheckpointReport,
   type ClientEvent,
@@ -62,6 +62,11 @@ class Inbox<T> {
   }
 }
 
+function dialAt(port: number, path: string, options: DialOptions): ReturnType<typeof dial> {
+  const scheme = options.security === undefined ? 'ws' : 'wss'
+  return dial(`${scheme}://127.0.0.1:${port}${path}`, options)
+}
+
 type OfType<Message extends { type: string }, Type extends Message['type']> = Extract<Message, { type: Type }>
 
 export class FakeAgent {
@@ -83,8 +88,8 @@ export class FakeAgent {
     })
   }
 
-  static async connect(port: number, name: string): Promise<FakeAgent> {
-    return new FakeAgent(name, await dial(`ws://127.0.0.1:${port}/agent`))
+  static async connect(port: number, name: string, options: DialOptions = {}): Promise<FakeAgent> {
+    return new FakeAgent(name, await dialAt(port, '/agent', options))
   }
 
   /** Connects and registers; `address` is what the target of a migration will dial. */
@@ -223,8 +228,8 @@ export class FakeClient {
     })
   }
 
-  static async connect(port: number): Promise<FakeClient> {
-    return new FakeClient(await dial(`ws://127.0.0.1:${port}/client`))
+  static async connect(port: number, options: DialOptions = {}): Promise<FakeClient> {
+    return new FakeClient(await dialAt(port, '/client', options))
   }
 
   async ask<Op extends ClientOp>(request: Extract<ClientRequestInput, { op: Op }>): Promise<Reply<Op>> {

@@ -4,6 +4,9 @@
  * A checkpoint lies on the host where the job trained as it was written. Once the job has moved and has written another one where
  * it is now, or is over, what lies elsewhere is in the way. That of a job that failed stays, for a person to look at.
  *
+ * A job that has moved gets one at once where it is now: until then its loss would take it back to `init`, since a checkpoint is
+ * loaded on the host where it lies.
+ *
  * Invariant: every question is answered: by the worker, by its end, or by `checkpointTimeoutMs`.
  */
 import {
@@ -36,6 +39,8 @@ export class Checkpoints {
   readonly #questions = new Map<string, Question>()
   /** Hosts that have one, as far as they have said. */
   readonly #places = new Set<string>()
+  /** The latest migration after which one was asked for. */
+  #askedAfter: string | undefined
   #latest: CheckpointView | undefined
 
   constructor(edge: CheckpointsEdge, latest?: CheckpointView) {
@@ -69,6 +74,13 @@ export class Checkpoints {
       cancel()
       this.#questions.delete(checkpointId)
     }
+  }
+
+  /** The job trains on `host` since `migration`. Should none be written now, the next one is when it is due. */
+  async moved(migration: string, host: string, workerId: string): Promise<void> {
+    if (this.#askedAfter === migration || this.#latest?.host === host) return
+    this.#askedAfter = migration
+    await this.ask(workerId)
   }
 
   /** True when there is a newer one than before. The caller writes that down, then calls `settled`. */

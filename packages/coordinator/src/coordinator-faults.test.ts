@@ -30,6 +30,27 @@ test('a source whose release was lost is released again when its agent is back, 
   await back.killed()
 })
 
+test('a source that missed its release is let go though its job has moved on, and killed if it stays', async () => {
+  const { a, source, target, migration } = await claimed()
+  const report = reportOf(migration, 5, 2)
+  source.say({ type: 'migrationEnded', migrationId: migration.id, status: 'completed', report })
+  target.steps(2, 5, 6)
+  await client.migration(({ status }) => status === 'completed')
+  // It was released, and hears of it no more; its job goes to a third host.
+  const c = await FakeAgent.registered(port, 'c')
+  const next = (await client.ask({ op: 'migrate', workload: 'job', to: 'c', options: {} })).migration
+  const third = await c.launched()
+  source.say({ type: 'migrationEnded', migrationId: migration.id, status: 'completed', report })
+  await source.told('release')
+  expect(await source.told('release')).toEqual({ type: 'release', migrationId: migration.id })
+  await source.killed()
+  // Neither the owner nor the newer migration is touched by it.
+  expect((await client.ask({ op: 'migration', migration: next.id })).migration.status).toBe('setup')
+  third.prepared()
+  expect(await target.told('openOutgoing')).toMatchObject({ migrationId: next.id })
+  await a.close()
+})
+
 test('a source that asks again is answered again, also about a migration before the latest', async () => {
   const { b, source, target, migration } = await moving()
   const recover = {

@@ -3,7 +3,7 @@
  * coordinator.test.ts; agents say what a restored worker would.
  */
 import { expect, test } from 'vitest'
-import { checkpointOf, FakeAgent, type FakeWorker, IDENTITY, outputOf } from './support/fakes.ts'
+import { checkpointOf, FakeAgent, type FakeWorker, IDENTITY, outputOf, reportOf } from './support/fakes.ts'
 import {
   claimed,
   client,
@@ -224,6 +224,39 @@ test('checkpoints move with the job: that of the host before goes once there is 
   target.say({ type: 'checkpointed', report: checkpointOf(4) })
   expect(await a.order('deleteCheckpoint')).toEqual({ type: 'deleteCheckpoint', workloadId: 'job' })
   expect(b2.orders.all.some(({ type }) => type === 'deleteCheckpoint')).toBe(false)
+})
+
+test('a job with checkpoints that has moved gets one at once, and keeps the one before until then', async () => {
+  const { a, b, source } = await training()
+  source.say({ type: 'checkpointed', report: checkpointOf(2) })
+  await client.workload((view) => view.checkpoint?.step === 2)
+  const { migration } = await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+  const target = await b.launched()
+  target.prepared()
+  await source.told('openOutgoing')
+  source.say({ type: 'outgoingOpened', migrationId: migration.id, port: 1 })
+  await target.told('dial')
+  target.say({ type: 'claim', migrationId: migration.id, fromStep: 3 })
+  await target.told('claimResult')
+  source.say({
+    type: 'migrationEnded',
+    migrationId: migration.id,
+    status: 'completed',
+    report: reportOf(migration, 3, 2),
+  })
+  target.steps(2, 3, 4)
+  const { checkpointId } = await target.told('checkpoint')
+  expect((await job()).checkpoint).toMatchObject({ host: 'a', step: 2 })
+  expect(a.orders.all.some(({ type }) => type === 'deleteCheckpoint')).toBe(false)
+  target.say({ type: 'checkpointed', checkpointId, report: checkpointOf(4) })
+  await a.order('deleteCheckpoint')
+  expect((await job()).checkpoint).toMatchObject({ host: 'b', step: 4 })
+  // The report's lost time is told later, and is no second move.
+  target.steps(2, 4, 60)
+  await client.migration(({ report }) => report?.lostTimeMs !== null && report !== undefined)
+  expect(
+    b.orders.all.filter((order) => order.type === 'toWorker' && order.message.type === 'checkpoint'),
+  ).toHaveLength(1)
 })
 
 test('the interval of checkpoints reaches every worker of a job', async () => {

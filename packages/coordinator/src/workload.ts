@@ -729,7 +729,18 @@ export class Workload {
     this.#log.debug({ migration: view.id, status: view.status, error: view.error }, 'migration')
     this.#services.migrationChanged(view)
     this.feed.migrationChanged(view)
+    if (view.status === 'completed' && this.#host === view.to) this.#checkpointAfter(view.id)
     if (this.#moves.open === undefined) this.feed.workloadChanged()
+  }
+
+  /** Of a job that has checkpoints: what lies on the host before is of no use to the one where it is now. */
+  #checkpointAfter(migration: string): void {
+    const hasSome = this.spec.checkpointEveryMs !== undefined || this.#checkpoints.latest !== undefined
+    if (!hasSome || !this.isActive || this.#stop !== 'no') return
+    this.#checkpoints.moved(migration, this.#host, this.#owner).catch((error: unknown) => {
+      if (error instanceof GodwitError) this.#log.warn({ error: error.message }, 'no checkpoint after a move')
+      else this.#log.error({ err: error }, 'a bug in the coordinator')
+    })
   }
 
   #mustRun(what: string): void {

@@ -15,7 +15,7 @@ import { LIMITS } from '@godwit/protocol'
 import { Fleet } from './fleet.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 
-/** Steps of some milliseconds until the story is told, then as fast as they go. */
+/** More than a minute of slow steps, in which the story is told, then as fast as they go. */
 const STEPS = 3000
 const JOB = { op: 'run', program: 'mixer', id: 'job', steps: STEPS, tracker: 'auto' } as const
 const SHAPE = { pages: 300, dirtyPages: 40 }
@@ -69,7 +69,7 @@ export async function tell(points: readonly string[]): Promise<Told> {
 async function story(fleet: Fleet, hurryFile: string): Promise<Outcome> {
   await fleet.must({
     ...{ ...JOB, host: 'a', checkpointEveryMs: 1500 },
-    parameters: { ...SHAPE, stepMs: 10, hurryFile },
+    parameters: { ...SHAPE, stepMs: 25, hurryFile },
   })
   await fleet.must({ op: 'checkpoint', workload: 'job' })
   await fleet.try({ op: 'estimate', workload: 'job', to: 'b', options: {} })

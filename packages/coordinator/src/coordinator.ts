@@ -10,10 +10,11 @@ import { acceptClient } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { MemoryStore } from './memory-store.ts'
+import { clusterIdOf } from './recovery.ts'
 import { Registry } from './registry.ts'
-import { AuditLog, NO_AUDIT } from './security/audit-log.ts'
+import { type Audit, AuditLog, NO_AUDIT } from './security/audit-log.ts'
 import { readAuthority } from './security/authority-file.ts'
-import { type Door, openDoor, pathOf } from './security/door.ts'
+import { checkReach, type Door, openDoor, pathOf } from './security/door.ts'
 import { SecuredDoor } from './security/secured.ts'
 
 export interface CoordinatorOptions {
@@ -44,17 +45,31 @@ export const DEFAULT_PORT = 7070
 
 /** Settles once it listens. Errors: `port-in-use`, `bad-arguments`, `insecure`, `store-unusable`, `disk-full`. */
 export async function startCoordinator(options: CoordinatorOptions = {}): Promise<Coordinator> {
-  const { folder, fatal, host = DEFAULT_HOST, port = DEFAULT_PORT, insecure = false } = options
-  const { log = pino({ level: 'silent' }), store = new MemoryStore(), clock = systemClock } = options
+  const { folder, log = pino({ level: 'silent' }) } = options
+  const audit = folder === undefined ? NO_AUDIT : await AuditLog.open(folder, log)
+  try {
+    return await startAudited(audit, { ...options, log })
+  } catch (error) {
+    await audit.close()
+    throw error
+  }
+}
+
+async function startAudited(
+  audit: Audit,
+  options: CoordinatorOptions & { log: Logger },
+): Promise<Coordinator> {
+  const { folder, log, fatal, host = DEFAULT_HOST, port = DEFAULT_PORT, insecure = false } = options
+  const { store = new MemoryStore(), clock = systemClock } = options
   const now = (): number => clock.calendarMs()
   const authority = folder === undefined ? undefined : readAuthority(folder)
-  const audit = folder === undefined ? NO_AUDIT : await AuditLog.open(folder, log)
-  const registry = await Registry.open({ store, log, clock, ...(fatal === undefined ? {} : { fatal }) })
-  const { clusterId } = registry
+  if (authority === undefined) checkReach(host, insecure)
+  const clusterId = await clusterIdOf(store)
   const door: Door =
     authority === undefined
-      ? openDoor({ host, insecure, audit })
+      ? openDoor(audit)
       : await SecuredDoor.open({ authority, clusterId, store, audit, log, now })
+  const registry = await Registry.open({ store, log, clock, ...(fatal === undefined ? {} : { fatal }) })
   const handlers = { ...registry.requests, ...door.requests }
   const { credentials } = door
   const listener: Listener = await listen({

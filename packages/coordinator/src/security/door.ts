@@ -67,14 +67,15 @@ function unsecured(): never {
 }
 
 /** Errors: `insecure` where others could reach it and nobody said that they may. */
-export function openDoor(options: { host: string; insecure: boolean; audit: Audit }): Door {
-  const { host, insecure, audit } = options
-  if (!isLoopback(host) && !insecure) {
-    throw new GodwitError(
-      'insecure',
-      `others can reach this coordinator at ${host}, and its cluster is not secured: make one that is with godwit coordinator init --data-dir FOLDER, or type --insecure where everybody on the network may do everything`,
-    )
-  }
+export function checkReach(host: string, insecure: boolean): void {
+  if (isLoopback(host) || insecure) return
+  throw new GodwitError(
+    'insecure',
+    `others can reach this coordinator at ${host}, and its cluster is not secured: make one that is with godwit coordinator init --data-dir FOLDER, or type --insecure where everybody on the network may do everything`,
+  )
+}
+
+export function openDoor(audit: Audit): Door {
   return {
     credentials: undefined,
     admit: (_, path) => {

@@ -10,12 +10,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type {
+  AuditEntry,
   CheckpointView,
   ErrorReport,
   EstimateView,
   HostView,
   MigrationView,
   Output,
+  TokenView,
   WorkerLaunch,
   WorkloadView,
 } from '@godwit/protocol'
@@ -51,6 +53,10 @@ export interface Said {
   readonly estimate?: EstimateView
   readonly migration?: MigrationView
   readonly checkpoint?: CheckpointView
+  readonly token?: string
+  readonly view?: TokenView
+  readonly tokens?: TokenView[]
+  readonly entries?: AuditEntry[]
   readonly error?: ErrorReport
 }
 
@@ -97,26 +103,35 @@ export class Follower extends Running {
   }
 }
 
+interface ClusterOptions {
+  /** Its coordinator keeps what it knows in a folder. */
+  readonly isDurable?: boolean
+  /** Everything goes over TLS; it is durable then, too. */
+  readonly secured?: boolean
+}
+
 export class Cluster {
   readonly folder = mkdtempSync(join(tmpdir(), 'gwt-'))
   readonly temporary = join(this.folder, 'tmp')
   readonly #env = makeTemporary(this.temporary)
   readonly #running: Running[] = []
   #coordinator: Running | undefined
+  /** Of a secured cluster, as `godwit coordinator init` gave them: what hosts join with, and what the admin shows. */
+  readonly secrets: { join?: string; admin?: string } = {}
   readonly #agents = new Map<string, Running>()
   #url = ''
 
   /**
-   * Settles when the hosts are registered; a cluster that doesn't come up is ended. A durable one's coordinator keeps what it knows
-   * in a folder.
+   * Settles when the hosts are registered; a cluster that doesn't come up is ended.
    */
   static async start(
     hosts: readonly HostSpec[],
-    { isDurable = false }: { isDurable?: boolean } = {},
+    { isDurable = false, secured = false }: ClusterOptions = {},
   ): Promise<Cluster> {
     const cluster = new Cluster()
     try {
-      await cluster.startCoordinator(isDurable)
+      if (secured) await cluster.#secure()
+      await cluster.startCoordinator(isDurable || secured)
       await Promise.all(hosts.map((host) => cluster.addHost(host)))
       return cluster
     } catch (error) {
@@ -125,15 +140,32 @@ export class Cluster {
     }
   }
 
+  /** Where a durable coordinator keeps what it knows. */
+  get store(): string {
+    return join(this.folder, 'store')
+  }
+
   /** Also once more, at the address it had. */
   async startCoordinator(isDurable: boolean): Promise<void> {
     const port = this.#url === '' ? '0' : new URL(this.#url).port
-    const store = isDurable ? ['--data-dir', join(this.folder, 'store')] : []
-    const coordinator = this.start('coordinator', '--port', port, ...store)
+    const store = isDurable ? ['--data-dir', this.store] : []
+    const coordinator = this.startAs({}, 'coordinator', '--port', port, ...store)
     this.#coordinator = coordinator
     await coordinator.until(() => coordinator.lines.length > 0, 'it listened')
     const { listening } = JSON.parse(coordinator.lines[0] as string) as { listening: { port: number } }
-    this.#url = `ws://127.0.0.1:${listening.port}`
+    const scheme = this.secrets.admin === undefined ? 'ws' : 'wss'
+    this.#url = `${scheme}://127.0.0.1:${listening.port}`
+  }
+
+  /** What it prints is for people: the line that a host runs is read as one would. */
+  async #secure(): Promise<void> {
+    const init = this.startAs({}, 'coordinator', 'init', '--data-dir', this.store)
+    const code = await init.exited
+    const { lines, err } = init
+    const [, token] = /GODWIT_JOIN_TOKEN=(\S+) godwit agent --coordinator wss:/.exec(lines.join('\n')) ?? []
+    if (code !== 0 || token === undefined) throw new Error(`init gave ${code}: ${lines.join('\n')}${err}`)
+    this.secrets.join = token
+    this.secrets.admin = readFileSync(join(this.store, 'admin-token'), 'utf8').trim()
   }
 
   /** SIGKILL. */
@@ -156,15 +188,26 @@ export class Cluster {
     await agent.until(() => agent.lines.length > 0, 'it was registered')
   }
 
-  /** As `addHost`, and waits for nothing. */
-  startAgent({ name, programs = PROGRAMS, memory = '1GiB', maxBandwidth, dataDir }: HostSpec): Running {
-    const agent = this.start(
+  /** As `addHost`, and waits for nothing. In a secured cluster it is given `token` to join with: the one of `init`, unless it is told another or ''. */
+  startAgent(
+    { name, programs = PROGRAMS, memory = '1GiB', maxBandwidth, dataDir }: HostSpec,
+    token = this.secrets.join ?? '',
+  ): Running {
+    const agent = this.startAs(
+      token === '' ? {} : { GODWIT_JOIN_TOKEN: token },
       ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
       ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
       ...(maxBandwidth === undefined ? [] : ['--max-bandwidth', maxBandwidth]),
     )
     this.#agents.set(name, agent)
     return agent
+  }
+
+  /** The end of an agent that is not let in. */
+  async refusedAgent(host: HostSpec, token?: string): Promise<Finished> {
+    const agent = this.startAgent(host, token)
+    this.#agents.delete(host.name)
+    return finished(agent)
   }
 
   dataDir(host: string): string {
@@ -179,21 +222,30 @@ export class Cluster {
     return folder
   }
 
-  /** Starts any command. */
+  /** Starts any command; in a secured cluster as its admin. */
   start(...args: string[]): Running {
-    return this.#keep(
-      new Running(process.execPath, [GODWIT, ...this.#globals(), ...args], { env: this.#env }),
-    )
+    return this.startAs(this.#asAdmin(), ...args)
+  }
+
+  /** With so much more in its environment. */
+  startAs(more: NodeJS.ProcessEnv, ...args: string[]): Running {
+    const env = { ...this.#env, ...more }
+    return this.#keep(new Running(process.execPath, [GODWIT, ...this.#globals(), ...args], { env }))
   }
 
   follow(workload: string): Follower {
     const args = [GODWIT, ...this.#globals(), 'follow', workload, '--from-step', '0']
-    return this.#keep(new Follower(process.execPath, args, { env: this.#env }))
+    return this.#keep(new Follower(process.execPath, args, { env: { ...this.#env, ...this.#asAdmin() } }))
   }
 
   /** Runs a command to its end. */
   async godwit(...args: string[]): Promise<Finished> {
     return finished(this.start(...args))
+  }
+
+  /** Runs a command to its end as whoever shows this API token. */
+  async godwitAs(token: string, ...args: string[]): Promise<Finished> {
+    return finished(this.startAs({ GODWIT_TOKEN: token }, ...args))
   }
 
   /** A workload that trains, and its steps. Whatever happens to it from now on is seen. */
@@ -324,6 +376,16 @@ export class Cluster {
       rmSync(this.folder, { recursive: true, force: true })
     }
     if (wrong.length > 0) throw new Error(`not all went as it should:\n${wrong.join('\n')}`)
+  }
+
+  #asAdmin(): NodeJS.ProcessEnv {
+    const { admin } = this.secrets
+    return admin === undefined ? {} : { GODWIT_TOKEN: admin }
+  }
+
+  /** All that anybody said. */
+  said(): string {
+    return this.#running.flatMap(({ lines, err }) => [...lines, err]).join('\n')
   }
 
   #globals(): string[] {

@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -88,7 +88,7 @@ export function makeTemporary(path: string): NodeJS.ProcessEnv {
   const cache = `tsx-${process.geteuid?.()}`
   mkdirSync(join(tmpdir(), cache), { recursive: true })
   symlinkSync(join(tmpdir(), cache), join(path, cache))
-  const { GODWIT_COORDINATOR: _, ...env } = process.env
+  const { GODWIT_COORDINATOR: _, GODWIT_TOKEN: _t, GODWIT_JOIN_TOKEN: _j, ...env } = process.env
   // npm keeps one there too.
   return { ...env, TMPDIR: path, NODE_DISABLE_COMPILE_CACHE: '1' }
 }
@@ -147,6 +147,25 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false
   }
+}
+
+/** The TCP ports on which the process listens: entries of /proc/net/tcp (proc_pid_net(5)) that are among its files. */
+export function portsOf(pid: number): number[] {
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  })
+  const LISTEN = '0A'
+  return readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === LISTEN && links.includes(`socket:[${inode}]`))
+    .map(([, local]) => Number.parseInt(local?.split(':')[1] ?? '', 16))
 }
 
 /** Resolves when the process with this id is gone. */

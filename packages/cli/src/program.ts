@@ -100,16 +100,32 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     if (flags.startsWith('--port')) coordinator.option(flags, description, wholeNumber(0))
     else coordinator.option(flags, description)
   }
-  const runCoordinator = async (...first: string[]) => {
-    const args = [...first, ...flagsGiven(coordinator), ...(globals().insecure ? ['--insecure'] : [])]
+  const runCoordinator = async (...command: string[]) => {
+    const insecure = globals().insecure ? ['--insecure'] : []
+    const args = [...command.slice(0, 1), ...flagsGiven(coordinator), ...command.slice(1), ...insecure]
     finish(await runRoom(io, '@godwit/coordinator/main', args))
   }
   coordinator.action(() => runCoordinator())
-  // What both have is read by the one before.
+  // Their --data-dir is read with the coordinator's own.
   coordinator
     .command('init')
-    .description('secure a cluster that is to be: make its authority, and print what hosts and people need')
-    .action(() => runCoordinator('init'))
+    .description('secure a cluster: make its authority, and print what its hosts and its admin need')
+    .option(
+      '--address <host[:port]>',
+      'where the coordinator is reached; may be given several times',
+      collect,
+    )
+    .action(({ address = [] }: { address?: string[] }) =>
+      runCoordinator('init', ...address.flatMap((each) => ['--address', each])),
+    )
+  coordinator
+    .command('admin-token')
+    .description('a new token for an admin, where the last one is lost or has expired')
+    .action(() => runCoordinator('admin-token'))
+  coordinator
+    .command('check-audit')
+    .description('say whether lines of the audit log are missing or were changed')
+    .action(() => runCoordinator('check-audit'))
 
   const agent = program.command('agent').description("run a host's agent")
   for (const [flags, description] of AGENT_FLAGS) {

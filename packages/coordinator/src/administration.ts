@@ -63,7 +63,7 @@ async function init(args: string[], print: Print): Promise<void> {
       'Start its coordinator:',
       `    godwit coordinator --data-dir ${folder} --host 0.0.0.0${first.port === DEFAULT_PORT ? '' : ` --port ${first.port}`}`,
       `On each host, until ${new Date(view.expiresAtMs).toISOString()} (more tokens: godwit token create):`,
-      `    godwit agent --coordinator ${at} --join ${token}`,
+      `    GODWIT_JOIN_TOKEN=${token} godwit agent --coordinator ${at} --address ADDRESS`,
       `As its admin, until ${new Date(admin.expiresAtMs).toISOString()}:`,
       `    export GODWIT_COORDINATOR=${at} GODWIT_TOKEN=$(cat ${join(folder, ADMIN_TOKEN_FILE)})`,
     ])

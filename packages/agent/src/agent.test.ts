@@ -204,6 +204,18 @@ test('after a loss each worker says again what may not have arrived', async () =
   expect(host.agent.workers.pid('w1')).toBe(pid)
 })
 
+test('an order that a worker may not have read is sent again when its connection is back', async () => {
+  host.launch('w1', { parameters: { behaviour: 'forgetful' } })
+  await host.coordinator.fromWorker('w1', 'prepared')
+  const secret = 'a'.repeat(64)
+  host.coordinator.send({
+    type: 'toWorker',
+    workerId: 'w1',
+    message: { type: 'dial', migrationId: 'm1', from: 'beta', host: '127.0.0.1', port: 1, secret },
+  })
+  expect((await host.coordinator.fromWorker('w1', 'claim')).message).toMatchObject({ migrationId: 'm1' })
+})
+
 test('stopping ends the workers, also one that does not listen', async () => {
   host.launch('w1')
   host.launch('w2', { parameters: { behaviour: 'deaf' } })

@@ -13,7 +13,8 @@
  * is dropped, one that can't even be decoded costs the connection, which is made again.
  *
  * Invariants: `exited` is called exactly once, after every message that the worker got out; no message after it, and
- * none from anybody but the worker. While the process lives a lost connection is dialled again, and what is to be sent waits meanwhile.
+ * none from anybody but the worker. While the process lives a lost connection is dialled again, and what is to be sent waits meanwhile;
+ * what was sent and may not have been read is sent again (recent-orders.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Channel, dial, reconnectDelayMs, type WebSocket } from '@godwit/channel'
@@ -28,6 +29,7 @@ import {
   toErrorReport,
 } from '@godwit/protocol'
 import { logTail, type Passport, type WorkerFolder } from './data-dir.ts'
+import { RecentOrders } from './recent-orders.ts'
 import type { Ending, WorkerHandle } from './worker-handle.ts'
 
 /** Between two attempts at a socket that is not there yet. */
@@ -64,6 +66,7 @@ export class WorkerProcess {
   #channel: Channel<FromWorker | null, ToWorker> | undefined
   readonly #conversations = new Set<Promise<void>>()
   #waiting: ToWorker[] = []
+  readonly #orders = new RecentOrders()
   #dialAgain: () => void = () => {}
   /** It has said who it is. */
   #isKnown = false
@@ -112,12 +115,17 @@ export class WorkerProcess {
 
   send(message: ToWorker): void {
     if (message.type === 'stop' || message.type === 'release') this.#expectEnd()
-    if (this.#channel !== undefined) this.#channel.send(message)
+    if (this.#channel !== undefined) this.#sendOn(this.#channel, message)
     else if (this.#waiting.push(message) > MAX_WAITING) {
       this.#fail(
         new GodwitError('peer-stalled', `worker ${this.#passport.workerId} has not been reachable for long`),
       )
     }
+  }
+
+  #sendOn(channel: Channel<FromWorker | null, ToWorker>, message: ToWorker): void {
+    this.#orders.sent(message, performance.now())
+    channel.send(message)
   }
 
   /** SIGKILL. The end is told as every other one. */
@@ -213,7 +221,10 @@ export class WorkerProcess {
         },
         closed: (error) => {
           clearTimeout(helloTimer)
-          if (this.#channel === channel) this.#channel = undefined
+          if (this.#channel === channel) {
+            this.#channel = undefined
+            this.#orders.lost(performance.now())
+          }
           const isNonsense = error !== undefined && NONSENSE.includes(error.kind)
           this.#badConnections = isNonsense ? this.#badConnections + 1 : 0
           if (isNonsense) this.#nonsense(error.message)
@@ -239,7 +250,8 @@ export class WorkerProcess {
     const before = this.#channel
     this.#channel = channel
     if (this.#killed) this.#handle.kill()
-    for (const message of this.#waiting.splice(0)) channel.send(message)
+    for (const message of [...this.#orders.takeUnheard(), ...this.#waiting.splice(0)])
+      this.#sendOn(channel, message)
     // What was said on the one before is still on its way.
     if (before !== undefined && before !== channel) setTimeout(() => before.close(), LIMITS.repeatMs).unref()
     return true

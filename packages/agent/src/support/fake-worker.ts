@@ -8,6 +8,8 @@
  * Further ones are `stranger` (it says that it was launched with another launch.json), `mute` (no hello ever comes) and
  * `talker` (it says `prepared` before its hello on the first connection).
  *
+ * `forgetful` closes its first connection at `dial`, which it does not read; the next one is answered with `claim`.
+ *
  * `acknowledge` is answered with the output of that step, `cancelMigration` by failing with its error.
  */
 import { createHash } from 'node:crypto'
@@ -74,6 +76,12 @@ await listen({
           case 'cancelMigration':
             channel.send({ type: 'failed', error: message.error })
             return exitAfterClose(1)
+          case 'dial':
+            if (behaviour === 'forgetful' && !rubbishSaid) {
+              rubbishSaid = true
+              return channel.close()
+            }
+            return channel.send({ type: 'claim', migrationId: message.migrationId, fromStep: 1 })
           case 'stop':
             if (behaviour === 'deaf') return
             for (let step = 0; step < LAST_WORDS; step++) channel.send(output(step))

@@ -2,6 +2,7 @@
  * One worker process as its agent has it: connected to, listened to, and its end told exactly once, after every
  * message that the worker got out. What the agent room's worker-process.ts does, on simulated time.
  */
+import { RecentOrders } from '@godwit/agent'
 import { type ErrorReport, type FromWorker, LIMITS, type ToWorker } from '@godwit/protocol'
 import type { End } from './connection.ts'
 import type { Network } from './network.ts'
@@ -30,6 +31,7 @@ export class AgentWorker {
   #newest: End | undefined
   #isDialling = false
   #waiting: ToWorker[] = []
+  readonly #orders = new RecentOrders()
   #isKnown = false
   #hasEnded = false
   #isOver = false
@@ -55,8 +57,13 @@ export class AgentWorker {
 
   send(message: ToWorker): void {
     if (message.type === 'stop' || message.type === 'release') this.#expectEnd()
-    if (this.#channel !== undefined) this.#channel.send(message)
+    if (this.#channel !== undefined) this.#sendOn(this.#channel, message)
     else if (this.#waiting.push(message) > MAX_WAITING) this.#kill()
+  }
+
+  #sendOn(end: End, message: ToWorker): void {
+    this.#orders.sent(message, this.#process.nowMs())
+    end.send(message)
   }
 
   /** SIGKILL. */
@@ -108,7 +115,10 @@ export class AgentWorker {
       },
       closed: () => {
         this.#open.delete(end)
-        if (this.#channel === end) this.#channel = undefined
+        if (this.#channel === end) {
+          this.#channel = undefined
+          this.#orders.lost(this.#process.nowMs())
+        }
         if (this.#newest === end && !this.#isDialling) this.#again()
         this.#tellEnd()
       },
@@ -119,7 +129,8 @@ export class AgentWorker {
     this.#isKnown = true
     const before = this.#channel
     this.#channel = end
-    for (const message of this.#waiting.splice(0)) end.send(message)
+    for (const message of [...this.#orders.takeUnheard(), ...this.#waiting.splice(0)])
+      this.#sendOn(end, message)
     if (before !== undefined && before !== end) this.#process.after(LIMITS.repeatMs, () => before.close())
   }
 

@@ -60,7 +60,7 @@ export class Channel<In, Out> {
     this.#heartbeat = setInterval(() => this.#beat(), this.#intervalMs)
     this.#budget = new Budget(options.messagesPerSecond ?? LIMITS.maxMessagesPerSecond, performance.now())
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
-    socket.on('ping', () => this.#heard())
+    socket.on('ping', (data) => this.#answer(data))
     socket.on('pong', () => this.#heard())
     socket.on('error', (error) =>
       this.#end(new GodwitError('connection-lost', error.message, { cause: error })),
@@ -79,9 +79,7 @@ export class Channel<In, Out> {
     crashPoint(`before-send:${words}`)
     this.#socket.send(encodeValue(message))
     crashPoint(`after-send:${words}`)
-    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
-      this.end(new GodwitError('peer-stalled', 'the peer reads too slowly: its messages pile up'))
-    }
+    this.#endIfPiledUp()
   }
 
   /** Closes in an orderly way: what was sent before still goes out. `done` is called when the connection is down. */
@@ -100,6 +98,18 @@ export class Channel<In, Out> {
     if (this.#closed) return
     this.#socket.close(CLOSE_BAD_MESSAGE, error.kind)
     this.#end(error)
+  }
+
+  /** A peer that asks and never reads is not answered for ever. */
+  #answer(ping: Buffer): void {
+    if (this.#closed || !this.#heard()) return
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.pong(ping)
+    this.#endIfPiledUp()
+  }
+
+  #endIfPiledUp(): void {
+    if (this.#socket.bufferedAmount <= MAX_BUFFERED_BYTES) return
+    this.end(new GodwitError('peer-stalled', 'the peer reads too slowly: its messages pile up'))
   }
 
   #receive(data: RawData, isBinary: boolean): void {

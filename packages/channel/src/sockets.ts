@@ -38,6 +38,14 @@ export interface DialOptions {
   createConnection?: () => Socket
 }
 
+/** What a peer may make of a message, for `ws`. Pings are answered by a `Channel`, which knows when enough answers wait, and by nobody else. */
+const FRAMES = {
+  maxFragments: LIMITS.maxMessageFragments,
+  maxBufferedChunks: LIMITS.maxMessageChunks,
+  autoPong: false,
+  skipUTF8Validation: true,
+} as const
+
 /** Bytes read at once while a connection is upgraded. */
 const MAX_HANDSHAKE_BYTES = 4096
 /** Characters of a refusal, or of a resource. */
@@ -56,7 +64,7 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
       perMessageDeflate: false,
       maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
       handshakeTimeout: options.timeoutMs ?? LIMITS.connectTimeoutMs,
-      skipUTF8Validation: true,
+      ...FRAMES,
       ...(options.security && dialOptions(options.security)),
       ...(options.token !== undefined && { headers: { authorization: `Bearer ${options.token}` } }),
       ...(options.createConnection && { createConnection: options.createConnection }),
@@ -279,7 +287,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
-    skipUTF8Validation: true,
+    ...FRAMES,
   })
   const strangers = new Strangers(options.maxStrangers ?? Number.POSITIVE_INFINITY)
   server.on('connection', (socket: Socket) => strangers.came(socket))
@@ -326,7 +334,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 function newServer({ credentials, resource }: ListenOptions): Server | SecureServer {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const found = request.method === 'GET' ? resource?.(request.url ?? '/') : undefined
-    if (found === undefined) response.writeHead(426).end()
+    // Whoever wants more connects again, and is counted again.
+    if (found === undefined) response.writeHead(426, { connection: 'close' }).end()
     else response.writeHead(200, { 'content-type': 'text/plain', connection: 'close' }).end(found)
   }
   const limits = {

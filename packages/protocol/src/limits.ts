@@ -43,6 +43,9 @@ export const LIMITS = {
   maxDeltaBytes: 1024 * MiB,
 
   maxControlMessageBytes: 1 * MiB,
+  /** WebSocket fragments of one message (we send one), and reads from the socket in which it comes. */
+  maxMessageFragments: 64,
+  maxMessageChunks: 8192,
   /** Small state of a program, encoded, with its delta's values. It travels in `final`, inside the downtime. */
   maxSmallStateBytes: 512 * KiB,
   /** Arrays and maps inside each other in one message. */

@@ -2,6 +2,7 @@
  * Goal: a link is measured by whoever knows the secret, once, and within the host's bandwidth; everything else is an answer that says why.
  * Method: both ends in this process, on loopback.
  */
+import { once } from 'node:events'
 import { dial } from '@godwit/channel'
 import type { FromAgent } from '@godwit/protocol'
 import { LIMITS } from '@godwit/protocol'
@@ -68,6 +69,30 @@ test('whoever does not know the secret is turned away, and disturbs nobody', asy
   const { bytesPerMs } = await measureLink({ host, port, secret })
   expect(bytesPerMs).toBeGreaterThan(0)
   stranger.terminate()
+})
+
+test.each([
+  [
+    'more echoes than a measure has',
+    (send: (bytes: Buffer) => void) => {
+      for (let times = 0; times < 17; times++) send(Buffer.of(1))
+    },
+  ],
+  ['an echo of a megabyte', (send: (bytes: Buffer) => void) => send(Buffer.alloc(2 ** 20, 1))],
+  ['a word that there is not', (send: (bytes: Buffer) => void) => send(Buffer.of(3))],
+])('whoever knows the secret and asks for %s is hung up on', async (_, ask) => {
+  const { port } = await opened()
+  const socket = await dial(`ws://${host}:${port}/probe`)
+  const closed = once(socket, 'close')
+  let echoed = 0
+  socket.on('message', (data: Buffer) => {
+    echoed += data.length
+  })
+  socket.resume()
+  socket.send(secret)
+  ask((bytes) => socket.send(bytes))
+  await closed
+  expect(echoed).toBeLessThanOrEqual(16)
 })
 
 test('in a secured cluster the two hosts measure it, and no third one with the secret does', async () => {

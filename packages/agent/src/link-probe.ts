@@ -49,6 +49,8 @@ export interface LinkProbesOptions {
 /** What the target says after the secret: send this back, or send frames. */
 const WORD = { echo: 1, go: 2 } as const
 const ROUND_TRIPS = 8
+/** A peer that asks for more, or for longer ones, wants our memory: it need not read them. */
+const MAX_ECHOES = 2 * ROUND_TRIPS
 /** Pages that are sent, over and over. */
 const IMAGE_PAGES = 1024
 /** The first frames are small, so that a slow link is measured as well. */
@@ -126,8 +128,13 @@ export class LinkProbes {
 }
 
 function serve(socket: WebSocket, lend: () => number | undefined): void {
+  let echoes = 0
   socket.on('message', (data: Buffer) => {
-    if (data[0] === WORD.echo) socket.send(data)
+    const isWord = data.length === 1
+    if (isWord && data[0] === WORD.echo && echoes < MAX_ECHOES) {
+      echoes += 1
+      socket.send(data)
+    } else if (!isWord || data[0] !== WORD.go) socket.terminate()
     else {
       socket.removeAllListeners('message')
       const isOpen = (): boolean => socket.readyState === socket.OPEN

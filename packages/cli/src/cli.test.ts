@@ -287,6 +287,14 @@ test('Ctrl-C ends the following, not the workload', async () => {
   expect(io.stderr).toEqual(['job goes on; to end it: godwit stop job'])
 })
 
+test('rm forgets what is over', async () => {
+  const gone = await godwit('rm job', (request) => {
+    expect(request).toEqual({ op: 'forget', workload: 'job' })
+    return {}
+  })
+  expect(gone.stdout).toEqual(['job is forgotten'])
+})
+
 test('cancel and stop', async () => {
   const cancelled = await godwit('cancel job', () => ({ migration: migrationView({ status: 'cancelling' }) }))
   expect(cancelled.stdout).toEqual(['job: a -> b cancelling'])

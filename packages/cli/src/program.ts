@@ -15,7 +15,7 @@ import {
   revokeToken,
 } from './commands/access.ts'
 import { checkpoint } from './commands/checkpoint.ts'
-import { cancel, stop } from './commands/end.ts'
+import { cancel, remove, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
 import { hosts, ps } from './commands/inventory.ts'
@@ -223,6 +223,12 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .description('end a workload')
     .argument('<workload>')
     .action((workload: string) => talk((session) => stop(session, workload)))
+
+  program
+    .command('rm')
+    .description('forget a workload that is over, with its outputs and checkpoints')
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => remove(session, workload)))
 
   const token = program.command('token').description('tokens of a secured cluster')
   token

@@ -1,4 +1,4 @@
-/** `cancel` a migration, `stop` a workload. */
+/** `cancel` a migration, `stop` a workload, `rm` one that is over. */
 import { renderWorkload } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'
 
@@ -17,5 +17,12 @@ export async function stop({ client, io, json }: Session, workload: string): Pro
   const reply = await client.request({ op: 'stop', workload })
   if (json) printJson(io, reply)
   else io.out(renderWorkload(reply.workload))
+  return 0
+}
+
+export async function remove({ client, io, json }: Session, workload: string): Promise<number> {
+  const reply = await client.request({ op: 'forget', workload })
+  if (json) printJson(io, reply)
+  else io.out(`${workload} is forgotten`)
   return 0
 }

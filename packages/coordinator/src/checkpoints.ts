@@ -76,6 +76,13 @@ export class Checkpoints {
     }
   }
 
+  /** The worker's host was away: what it was asked may not have come, or its answer. A worker that has answered does so again. */
+  askAgain(workerId: string): void {
+    for (const [checkpointId, question] of this.#questions) {
+      if (question.workerId === workerId) this.#edge.tell(workerId, { type: 'checkpoint', checkpointId })
+    }
+  }
+
   /** The job trains on `host` since `migration`. Should none be written now, the next one is when it is due. */
   async moved(migration: string, host: string, workerId: string): Promise<void> {
     if (this.#askedAfter === migration || this.#latest?.host === host) return

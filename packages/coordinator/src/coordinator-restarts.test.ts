@@ -206,6 +206,17 @@ test('a checkpoint is asked for, told, and the older one elsewhere deleted', asy
     expect(await host.order('deleteCheckpoint')).toEqual({ type: 'deleteCheckpoint', workloadId: 'job' })
 })
 
+test('a checkpoint that was asked for as the host went away is asked for again, under the same name', async () => {
+  const { a, source } = await training()
+  const asked = client.ask({ op: 'checkpoint', workload: 'job' })
+  const { checkpointId } = await source.told('checkpoint')
+  await a.close()
+  const back = source.behind(await FakeAgent.registered(port, 'a', { workers: [source.id] }))
+  expect(await back.told('checkpoint')).toEqual({ type: 'checkpoint', checkpointId })
+  back.say({ type: 'checkpointed', checkpointId, report: checkpointOf(3) })
+  expect((await asked).checkpoint).toMatchObject({ step: 3, host: 'a' })
+})
+
 test('checkpoints move with the job: that of the host before goes once there is a newer one', async () => {
   const { a, source } = await training()
   source.say({ type: 'checkpointed', report: checkpointOf(2) })

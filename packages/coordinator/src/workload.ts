@@ -389,6 +389,7 @@ export class Workload {
       this.#launched = true
       this.#restarts.back(workerId)
       this.#acknowledge(workerId)
+      this.#checkpoints.askAgain(workerId)
       const move = this.#moves.latest
       if (workerId === move?.plan.sourceWorker) await move.handle({ type: 'sourceHostBack' })
       if (workerId === move?.plan.targetWorker) await move.handle({ type: 'targetHostBack' })

@@ -281,14 +281,13 @@ export const UNREACHABLE: Readonly<Record<string, string>> = Object.fromEntries(
   NEVER.flatMap(([table, states, events, why]) => cellsOf(table, states, events).map((cell) => [cell, why])),
 )
 
-/** Can be reached, and so seldom that a run of two thousand seeds may miss it. Each has a unit test in the engine. */
+/** Can be reached, and so seldom that a run of two thousand seeds may miss it. Each has a unit test beside its table. */
 export const RARE: Readonly<Record<string, string>> = {
   'source: verifying x cancel': 'a cancel within the milliseconds in which memory is hashed',
   'source: verifying x lost': 'the same of a lost connection',
   'source: ended x memoryHashed': 'a migration that ended while memory was hashed',
   'source: frozen x recoverResult': 'the target dies after its claim while nothing of it reaches the source',
   'source: frozen x release': 'a step is accepted while nothing of the target reaches the source',
-  'source: recovering x clock': 'the source asks although the target still answers its pings',
   'source: ended x release': 'told twice to go, within the moment in which it goes',
   'ownership: claim x refused':
     'a target whose claim would be refused is mostly killed, and heard no more, before',
@@ -314,5 +313,9 @@ export const RARE: Readonly<Record<string, string>> = {
   'migration: moving x workloadEnded': 'the job is over before its source has said that the migration is',
   'migration: claimed x cancel': 'a stop between a claim and the first step of the target',
   'migration: accepted x cancel': 'a stop between that and the report',
+  'migration: completed x sourceExited': 'a stop that waited for a source that has gone',
+  'migration: cancelling x targetPrepared':
+    'said before the order to kill it came, and heard after it was given',
+  'migration: opening x sourceEnded': 'the source gives up before its port is heard of',
   'migration: completed x tick': 'a timer that runs out while what ends the migration is being written',
 }

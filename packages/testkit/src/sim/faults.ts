@@ -50,7 +50,7 @@ export class Faults {
       this.#world.note(`fault: ${process.name} ${fault.action}s at ${point}`)
       if (fault.action === 'pause') this.#for(fault.forMs, process.stop())
       else if (fault.action === 'part') this.#part(process.node, fault.forMs)
-      else process.die()
+      else if (fault.action !== 'powerCut' || !this.#powerCut(process.node)) process.die()
       return
     }
   }
@@ -68,7 +68,7 @@ export class Faults {
       case 'crash coordinator':
         return this.#kill(this.#processOf(fault))
       case 'crash machine':
-        return this.#powerCut(fault)
+        return this.#powerCut(fault.at)
       case 'pause agent':
       case 'pause worker':
       case 'pause coordinator': {
@@ -153,7 +153,7 @@ export class Faults {
   }
 
   /** The machine goes down with all that runs there; its agent is started again by and by. */
-  #powerCut({ at }: Fault): boolean {
+  #powerCut(at: string): boolean {
     if (at === 'coordinator') return false
     for (const worker of this.#world.workersOn(at)) worker.process.die(true)
     this.#world.agents.get(at)?.process.die(true)

@@ -61,8 +61,8 @@ export interface Fault {
   /** `<role>/<point>`, the how manieth time it is reached after `atMs`, and what happens then. */
   readonly point?: string
   readonly nth?: number
-  /** `part`: its machine reaches the coordinator, and the other hosts no more. */
-  readonly action?: 'crash' | 'pause' | 'part'
+  /** `part`: its machine reaches the coordinator, and the other hosts no more; `powerCut`: all that runs there is gone at once. */
+  readonly action?: 'crash' | 'pause' | 'part' | 'powerCut'
 }
 
 export interface Plan {
@@ -160,11 +160,11 @@ function optionsOf(random: Random): MigrationOptions {
   })
 }
 
-const SELDOM = /recover|claim|final|failed|resume/i
+const SELDOM = /recover|claim|final|failed|resume|release|ended/i
 
 function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): Fault {
   const usual = kinds.filter((kind) => kind !== 'point')
-  const kind = random.chance(0.4) ? 'point' : random.pick(usual)
+  const kind = random.chance(0.5) ? 'point' : random.pick(usual)
   const fault: Fault = {
     kind,
     atMs: random.between(300, untilMs),
@@ -180,11 +180,13 @@ function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): 
     : POINTS.filter((point) => !point.startsWith('coordinator/'))
   return {
     ...fault,
+    // At a point it matters most whether those who wait for each other give up before it is over.
+    forMs: random.chance(0.4) ? random.between(50, 3_000) : random.between(3_000, 25_000),
     // Points of a switchover come late by themselves.
     atMs: random.between(0, untilMs * 0.6),
     // What is said after a switchover went wrong is said seldom, and matters most.
-    point: random.pick(random.chance(0.3) ? points.filter((point) => SELDOM.test(point)) : points),
+    point: random.pick(random.chance(0.4) ? points.filter((point) => SELDOM.test(point)) : points),
     nth: random.pick([1, 1, 1, 2, 3]),
-    action: random.pick(['crash', 'crash', 'crash', 'pause', 'pause', 'part']),
+    action: random.pick(['crash', 'crash', 'crash', 'pause', 'pause', 'part', 'powerCut']),
   }
 }

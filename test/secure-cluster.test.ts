@@ -3,7 +3,7 @@
  * set up by the lines that `godwit coordinator init` prints; tokens of each role; a third host of the cluster at the port of a
  * migration that is not its own.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dial } from '@godwit/channel'
 import { LIMITS, migrationReport, parseToken } from '@godwit/protocol'
@@ -114,6 +114,7 @@ test('agent and coordinator start again without a token, and a job and who follo
   await cluster.killCoordinator()
   await cluster.startCoordinator(true)
   await job.goesOn()
+  await cluster.hostIs('b', 'connected')
   const moved = await cluster.godwit('migrate', 'lasting', '--to', 'b')
   expect(moved.code, moved.err).toBe(0)
   await cluster.godwit('stop', 'lasting')
@@ -145,6 +146,21 @@ test("a migration's port is for its target alone: not for a third host, whoever 
   expect(await move.exited).toBe(1)
   await job.goesOn()
   await cluster.godwit('stop', 'guarded')
+})
+
+test('a host whose credentials are gone moves no job, and the job stays where it is', async () => {
+  const job = await cluster.run('mixer', 'a', 'stuck', ...FOREVER)
+  for (const host of ['b', 'a']) {
+    renameSync(credentials(host), `${credentials(host)}-away`)
+    const { code, said, err } = await cluster.godwit('migrate', 'stuck', '--to', 'b')
+    expect(code, err).toBe(1)
+    expect(said.migration, host).toMatchObject({ status: 'failed', error: { kind: 'unauthorized' } })
+    renameSync(`${credentials(host)}-away`, credentials(host))
+    await job.goesOn()
+  }
+  const { code, err } = await cluster.godwit('migrate', 'stuck', '--to', 'b')
+  expect(code, err).toBe(0)
+  await cluster.godwit('stop', 'stuck')
 })
 
 test('a host that was removed is out at once and stays out, until it joins again', async () => {
@@ -179,12 +195,13 @@ test('a host without a token, with a spent one, or under a name that is taken is
 
 /** Last: it looks at all that was said before. */
 test('no secret stands on a command line, in a log, in what a program can see, or where others may read it', async () => {
-  await cluster.run('mixer', 'a', 'curious', ...FOREVER)
+  // The agent of b still has in its environment what it joined with.
+  await cluster.run('mixer', 'b', 'curious', ...FOREVER)
   const { join: joinToken = '', admin = '' } = cluster.secrets
   const secrets = [parseToken(joinToken, 'join').secret, parseToken(admin, 'api').secret, 'PRIVATE KEY']
   const processes = processesOf(cluster.temporary)
   expect(processes.length).toBeGreaterThan(4)
-  const { pid, folder } = cluster.worker('a', 'curious')
+  const { pid, folder } = cluster.worker('b', 'curious')
   // What init printed is where the first token comes from.
   const said = cluster.said().replaceAll(joinToken, (token) => token.slice(0, 10))
   const texts = {

@@ -108,6 +108,7 @@ async function startLocked(
   })
   workers.adopt()
   await link.start().catch((error: unknown) => {
+    renewal?.close()
     throw credentialsFolder === undefined ? error : withWayBack(error, credentialsFolder)
   })
   void renewal?.look()

@@ -1,6 +1,6 @@
 /** A scripted coordinator for the agent's tests: accepts agents on a real socket, keeps what they say, and waits for it. */
-import { Channel, type Listener, listen } from '@godwit/channel'
-import { type FromAgent, fromAgent, type ToAgent } from '@godwit/protocol'
+import { Channel, type Credentials, type Listener, listen, type Peer } from '@godwit/channel'
+import { type FromAgent, fromAgent, type GodwitError, type ToAgent } from '@godwit/protocol'
 
 type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
 
@@ -10,6 +10,12 @@ export class FakeCoordinator {
   answer: ToAgent | undefined = { type: 'registered', clusterId: 'test' }
   /** What comes right behind. */
   afterAnswer: ToAgent | undefined
+  /** Of a secured one; set before `start`. */
+  credentials: Credentials | undefined
+  /** Why the next who dials is not let in. */
+  refusal: GodwitError | undefined
+  /** Who has dialled. */
+  readonly peers: Peer[] = []
   #listener: Listener | undefined
   #channel: Channel<FromAgent, ToAgent> | undefined
   #waiting: (() => void)[] = []
@@ -18,6 +24,11 @@ export class FakeCoordinator {
   async start(port = 0): Promise<string> {
     this.#listener = await listen({
       at: { host: '127.0.0.1', ports: [port] },
+      ...(this.credentials && { credentials: this.credentials }),
+      admit: (peer) => {
+        this.peers.push(peer)
+        return this.refusal
+      },
       connected: (socket) => {
         const channel = new Channel<FromAgent, ToAgent>(socket, fromAgent, {
           message: (message) => {
@@ -37,7 +48,7 @@ export class FakeCoordinator {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.#listener?.port}`
+    return `${this.credentials === undefined ? 'ws' : 'wss'}://127.0.0.1:${this.#listener?.port}`
   }
 
   get port(): number {

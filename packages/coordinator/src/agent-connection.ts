@@ -110,8 +110,8 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
       channel.end(new GodwitError('out-of-order', `${message.type} before register`))
       return undefined
     }
-    const note = (result?: unknown): void =>
-      door.audit.note({
+    const note = (result?: unknown): void => {
+      void door.audit.note({
         atMs: door.now(),
         who: pass.host === undefined ? 'local' : `host:${pass.host}`,
         address: pass.address,
@@ -119,6 +119,7 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
         host: message.name,
         outcome: outcomeOf(result),
       })
+    }
     try {
       checkName(message.name, pass.host)
       checkVersions(message.versions)

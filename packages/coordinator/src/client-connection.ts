@@ -126,7 +126,7 @@ export function acceptClient(
       result = await carriedOut(request, client)
     } catch (error) {
       const entry = auditOf(request, session, error, now())
-      if (error instanceof GodwitError && REFUSALS.has(error.kind)) audit.note(entry)
+      if (error instanceof GodwitError && REFUSALS.has(error.kind)) await audit.note(entry)
       else if (isChange(request)) await audit.append(entry)
       throw error
     }

@@ -35,7 +35,7 @@ afterEach(() => cluster.end())
 
 const options = { downtimeLimitMs: 300 }
 /** One of each. */
-const REQUESTS: { readonly [Op in Exclude<ClientOp, 'forget'>]: ClientRequestInput } = {
+const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   hosts: { op: 'hosts' },
   workloads: { op: 'workloads' },
   workload: { op: 'workload', workload: 'job' },
@@ -48,6 +48,7 @@ const REQUESTS: { readonly [Op in Exclude<ClientOp, 'forget'>]: ClientRequestInp
   checkpoint: { op: 'checkpoint', workload: 'job' },
   cancel: { op: 'cancel', workload: 'job' },
   stop: { op: 'stop', workload: 'job' },
+  forget: { op: 'forget', workload: 'job' },
   createToken: { op: 'createToken', kind: 'join' },
   tokens: { op: 'tokens' },
   revokeToken: { op: 'revokeToken', token: 'none' },

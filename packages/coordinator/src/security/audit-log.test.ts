@@ -128,7 +128,7 @@ test('an answer is no longer than a message, and the file is read as far as the 
 
 test('what anybody may cause is let through so many times a second, and the rest is counted', async () => {
   const audit = await AuditLog.open(folder)
-  for (let time = 0; time < 1000; time++) audit.note(entry(time, { outcome: 'unauthorized' }))
+  for (let time = 0; time < 1000; time++) void audit.note(entry(time, { outcome: 'unauthorized' }))
   await audit.append(entry(2000))
   const found = await audit.latest({ limit: 1000 })
   await audit.close()

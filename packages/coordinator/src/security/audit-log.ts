@@ -23,8 +23,11 @@ const MAX_LINE_BYTES = 256 * 1024
 export interface Audit {
   /** On disk when it resolves. Errors: `disk-full`, `store-unusable`. */
   append(entry: AuditEntry): Promise<void>
-  /** For what anybody may cause as often as they like: a few a second are written down, and how many were not. */
-  note(entry: AuditEntry): void
+  /**
+   * For what anybody may cause as often as they like: a few a second are written down, and how many were not. Settles once that is
+   * done, never with an error: what is refused is refused with a full disk too.
+   */
+  note(entry: AuditEntry): Promise<void>
   /** The latest `limit` entries, of one workload if it is given, oldest first. Looks at the end of the file only. */
   latest(options: { limit: number; workload?: string | undefined }): Promise<AuditEntry[]>
   close(): Promise<void>
@@ -88,11 +91,13 @@ export class AuditLog implements Audit {
     })
   }
 
-  note(entry: AuditEntry): void {
+  async note(entry: AuditEntry): Promise<void> {
     for (const each of this.#refusals.take(entry, performance.now())) {
-      this.append(each).catch((error: GodwitError) =>
-        this.#log.error({ error: error.message }, 'not in the audit log'),
-      )
+      try {
+        await this.append(each)
+      } catch (error) {
+        this.#log.error({ error: (error as Error).message }, 'not in the audit log')
+      }
     }
   }
 
@@ -162,7 +167,7 @@ export class AuditLog implements Audit {
 /** For a coordinator that has no folder. */
 export const NO_AUDIT: Audit = {
   append: async () => {},
-  note: () => {},
+  note: async () => {},
   latest: async () => {
     throw new GodwitError(
       'bad-arguments',

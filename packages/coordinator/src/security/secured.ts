@@ -102,7 +102,7 @@ export class SecuredDoor implements Door {
       { address, path: path.slice(0, LIMITS.maxNameLength), kind: refused.kind },
       'not let in',
     )
-    this.#options.audit.note({
+    void this.#options.audit.note({
       atMs: this.#options.now(),
       who,
       address,
@@ -223,7 +223,7 @@ export class SecuredDoor implements Door {
       shown = this.#tokens.check(token, 'join')
     } catch (error) {
       // A stranger, who may try as often as it likes.
-      audit.note({
+      await audit.note({
         atMs: now(),
         who: 'unknown',
         address,

@@ -193,8 +193,9 @@ export class Registry {
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
     forget: async ({ workload }) => {
-      await this.#forget(this.#workload(workload))
-      return {}
+      if (await this.#forget(this.#workload(workload))) return {}
+      const { id, status } = this.#workload(workload).view()
+      throw new GodwitError('bad-arguments', `${id} is ${status}: stop it first with godwit stop ${id}`)
     },
   }
 
@@ -205,21 +206,27 @@ export class Registry {
     const calendarMs = this.#clock.calendarMs()
     const ended = [...this.#workloads.values()].flatMap((workload) => workload.ended(calendarMs) ?? [])
     for (const id of workloadsToForget(ended, calendarMs)) {
-      if (!this.#going.has(id)) this.#written(this.#forget(this.#workload(id)))
+      if (this.#going.has(id)) continue
+      this.#forget(this.#workload(id)).catch((error: unknown) => {
+        if (error instanceof GodwitError)
+          this.#log.warn({ workload: id, error: error.message }, 'not forgotten')
+        else this.#log.error({ err: error }, 'a bug in the coordinator')
+      })
     }
     this.#forgetHosts()
   }
 
-  async #forget(workload: Workload): Promise<void> {
+  async #forget(workload: Workload): Promise<boolean> {
     const { id } = workload
     const migrations = [...this.#migrations.values()].filter((view) => view.workload === id)
     this.#going.add(id)
     try {
-      await workload.forget(migrations.map((view) => view.id))
+      if (!(await workload.forget(migrations.map((view) => view.id)))) return false
       for (const view of migrations) this.#migrations.delete(view.id)
       this.#replaced(id)
       this.#workloads.delete(id)
       this.#log.info({ workload: id }, 'forgotten')
+      return true
     } finally {
       this.#going.delete(id)
     }

@@ -407,18 +407,16 @@ export class Workload {
     })
   }
 
-  /** Deletes all that is written of it, and of its `migrations`. From then on it hears nobody. Errors: `bad-arguments` while it is not over. */
-  async forget(migrations: readonly string[]): Promise<void> {
-    await this.#do(async () => {
-      if (this.isActive) {
-        const message = `${this.id} is ${this.#status}: stop it first with godwit stop ${this.id}`
-        throw new GodwitError('bad-arguments', message)
-      }
+  /** Deletes all that is written of it, and of its `migrations`. From then on it hears nobody. False while it is not over. */
+  async forget(migrations: readonly string[]): Promise<boolean> {
+    return this.#do(async () => {
+      if (this.isActive) return false
       const keys = [KEYS.workload(this.id), ...migrations.map((id) => KEYS.migration(id))]
       await this.#ledger.forget(keys.map((key) => ({ key, value: undefined })))
       this.#isForgotten = true
       this.#checkpoints.deleteAll(this.#ledger.record.ranges.map(({ host }) => host))
       this.close()
+      return true
     })
   }
 

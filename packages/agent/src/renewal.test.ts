@@ -3,7 +3,7 @@
  * of what works. Method: real certificates of a few minutes and a clock that is passed in.
  */
 import { rmSync } from 'node:fs'
-import { type FromAgent, hostUri } from '@godwit/protocol'
+import { type FromAgent, hostUri, LIMITS } from '@godwit/protocol'
 import {
   issueCertificate,
   makeRequest,
@@ -63,11 +63,13 @@ test('asked for when less than a third is left, and taken with its key', async (
   expect(logged.join()).not.toContain('PRIVATE KEY')
 })
 
-test('asked again when no answer came: the newest key counts', async () => {
+test('asked again when no answer came, though not at once: the newest key counts', async () => {
   const later = Date.now() + 0.9 * HOUR_MS
   await renewal.look(later)
   const first = requested()
-  await renewal.look(later)
+  await renewal.look(later + LIMITS.minRenewalMs - 1)
+  expect(sent).toEqual([])
+  await renewal.look(later + LIMITS.minRenewalMs)
   const second = await issue(requested())
   const before = membershipIn(folder).credentials
   renewal.received(await issue(first))

@@ -2,16 +2,14 @@
  * The host's certificate, renewed before it expires: asked for over the connection that the old one opened, answered with the
  * next. The key is a new one each time, made here, and is written together with its certificate or not at all.
  *
- * Asked again when an answer has not come: at the next look, or when the host registers again. Only the newest key counts.
+ * Asked again when an answer has not come: at the next look, or when the host registers again, though not at once, since a coordinator
+ * that can't answer ends the connection. Only the newest key counts.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Credentials } from '@godwit/channel'
-import { type FromAgent, GodwitError } from '@godwit/protocol'
+import { type FromAgent, GodwitError, LIMITS } from '@godwit/protocol'
 import { makeRequest, membershipIn, membershipOf, renewalDue, writeCredentials } from '@godwit/trust'
 import type { Logger } from 'pino'
-
-/** A certificate is due for weeks before it expires. */
-const LOOK_EVERY_MS = 3_600_000
 
 export interface RenewalOptions {
   /** Of the host's credentials. */
@@ -24,10 +22,11 @@ export class Renewal {
   readonly #options: RenewalOptions
   readonly #timer: NodeJS.Timeout
   #key: string | undefined
+  #askedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: RenewalOptions) {
     this.#options = options
-    this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS).unref()
+    this.#timer = setInterval(() => void this.look(), LIMITS.certificateCheckMs).unref()
   }
 
   /** Asks for the next certificate if it is time. What goes wrong is logged: the old one is good for a while. */
@@ -36,6 +35,9 @@ export class Renewal {
     try {
       const { credentials } = membershipIn(folder)
       if (!renewalDue(credentials.certificate, nowMs)) return
+      // A clock that was set back is no reason to wait for it.
+      if (Math.abs(nowMs - this.#askedAtMs) < LIMITS.minRenewalMs) return
+      this.#askedAtMs = nowMs
       const { request, key } = await makeRequest()
       this.#key = key
       send({ type: 'renewCertificate', certificateRequest: request })

@@ -189,6 +189,7 @@ test('tokens are revoked, hosts removed, and the log of it is read', async () =>
   vi.stubEnv('GODWIT_TOKEN', tokenOf(authority))
   const revoked = await godwit('token revoke abcd', () => ({ token: view }))
   expect(revoked.stdout).toEqual(['token abcd is revoked'])
+  await godwit(`token revoke ${tokenOf(authority, 'join')}`, () => ({ token: view }))
   const removed = await godwit('host remove b', () => ({}))
   expect(removed.stdout[0]).toContain('b is no member any more')
   const entry = {
@@ -204,6 +205,7 @@ test('tokens are revoked, hosts removed, and the log of it is read', async () =>
   }
   const { stdout } = await godwit('audit job --limit 5', () => ({ entries: [entry] }))
   expect(coordinator.requests).toEqual([
+    { op: 'revokeToken', token: 'abcd' },
     { op: 'revokeToken', token: 'abcd' },
     { op: 'removeHost', host: 'b' },
     { op: 'audit', workload: 'job', limit: 5 },

@@ -50,7 +50,9 @@ export async function listTokens({ client, io, json }: Session): Promise<number>
   return 0
 }
 
-export async function revokeToken({ client, io, json }: Session, token: string): Promise<number> {
+/** `given`: an id, or all of a token, of which no more than the id is said. */
+export async function revokeToken({ client, io, json }: Session, given: string): Promise<number> {
+  const [, token = given] = /^gw[ja]1\.([^.]+)\./.exec(given) ?? []
   const reply = await client.request({ op: 'revokeToken', token })
   if (json) printJson(io, reply)
   else io.out(`token ${reply.token.id} is revoked`)

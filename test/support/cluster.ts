@@ -344,6 +344,13 @@ export class Cluster {
     return pid
   }
 
+  /** The coordinator's own process. */
+  coordinatorPid(): number {
+    const pid = this.#pidOf('coordinator')
+    if (pid === undefined) throw new Error('there is no coordinator')
+    return pid
+  }
+
   #pidOf(room: 'agent' | 'coordinator', host?: string): number | undefined {
     const main = `packages/${room}/src/main.ts`
     const isIt = (args: readonly string[]): boolean =>

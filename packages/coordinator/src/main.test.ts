@@ -82,6 +82,17 @@ test('without a folder it says that nothing stays', SLOW, async () => {
   expect(output.err).toContain('--data-dir')
 })
 
+test('off loopback it is secured, or told that it need not be', SLOW, async () => {
+  const off = ['--port', '0', '--host', '0.0.0.0', '--log-level', 'error']
+  const refused = start(...off)
+  expect((await once(refused.child, 'close'))[0]).toBe(1)
+  expect(refused.output.err).toMatch(/godwit coordinator init.*--insecure/)
+  expect(refused.output.out).toBe('')
+  const { child, output } = start(...off, '--insecure')
+  if (child.stdout !== null) await once(child.stdout, 'data')
+  expect(JSON.parse(output.out).listening.host).toBe('0.0.0.0')
+})
+
 test('flags that make no sense are named', SLOW, async () => {
   const wrong = [['--port', '70000'], ['--log-level', 'loud'], ['--bogus']]
   for (const args of wrong) {

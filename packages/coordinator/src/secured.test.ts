@@ -271,27 +271,6 @@ test('connections at once are limited for whoever has shown nothing', async () =
   for (const socket of sockets) socket.destroy()
 })
 
-test('requests of one client that wait are limited', async () => {
-  const agent = await cluster.agent('a', await cluster.join('a'))
-  agent.register()
-  await agent.order('registered')
-  const client = await cluster.as('operator')
-  const asked = Array.from({ length: LIMITS.maxPendingRequests + 1 }, (_, at) =>
-    client.ask({ op: 'run', id: `job${at}`, program: '/p', parameters: {}, steps: 1, tracker: 'compare' }),
-  )
-  const busy = await Promise.any(
-    asked.map((each) =>
-      each.then(
-        () => Promise.reject(),
-        (error) => error,
-      ),
-    ),
-  )
-  expect(busy).toMatchObject({ kind: 'too-busy', message: expect.stringContaining('wait') })
-  client.close()
-  await Promise.allSettled(asked.map((each) => Promise.race([each, client.closed])))
-})
-
 test('who did what stands in the log before it is answered, in a chain, without a secret', async () => {
   const admin = await cluster.as('admin')
   const agent = await cluster.agent('a', await cluster.join('a'))

@@ -98,7 +98,8 @@ export class SecuredDoor implements Door {
     if (refused === undefined) return undefined
     const { address } = peer
     const who = peer.member === undefined ? 'unknown' : whoIs(peer.member.uri)
-    this.#options.log.warn(
+    // No louder: it costs a stranger nothing. The audit log has so many of them a second.
+    this.#options.log.debug(
       { address, path: path.slice(0, LIMITS.maxNameLength), kind: refused.kind },
       'not let in',
     )
@@ -231,7 +232,7 @@ export class SecuredDoor implements Door {
         host: name,
         outcome: outcomeOf(error),
       })
-      log.warn({ address, host: name, outcome: outcomeOf(error) }, 'a host may not join')
+      log.debug({ address, host: name, outcome: outcomeOf(error) }, 'a host may not join')
       throw error
     }
     return this.#audited({ who: shown.id, address, action: 'join', host: name }, async () => {

@@ -48,6 +48,7 @@ export class Registry {
   readonly #clock: Clock
   #order: number
   #cancelForgetting: () => void = () => {}
+  #isClosed = false
 
   private constructor(known: Known, { store, log, clock = systemClock, fatal, entered }: RegistryOptions) {
     this.clusterId = known.clusterId
@@ -89,6 +90,7 @@ export class Registry {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#cancelForgetting()
     for (const workload of this.#workloads.values()) workload.close()
   }
@@ -135,7 +137,8 @@ export class Registry {
       const away = this.#inventory.disconnect(host, agent, this.#clock.calendarMs())
       if (away === undefined) return
       const { agent: _, ...record } = away
-      this.#keepHost(record)
+      // Its store may be closed as well by now; the next coordinator counts from its own start.
+      if (!this.#isClosed) this.#keepHost(record)
       for (const workload of this.#workloads.values()) workload.hostLost(host)
     },
   }

@@ -10,6 +10,7 @@ test('a token comes from the environment or the command line, and nobody is inse
     insecure: true,
   })
   expect(parseFlags([])?.joinToken).toBeUndefined()
+  expect(parseFlags([], { GODWIT_JOIN_TOKEN: '' })?.joinToken).toBeUndefined()
 })
 
 test('flags arrive', () => {

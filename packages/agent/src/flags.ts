@@ -48,7 +48,8 @@ export function parseFlags(
   if (!LEVELS.includes(logLevel)) bad('--log-level', logLevel, `one of ${LEVELS.join(', ')}`)
   checkLabel('--name', name)
   const faultDomain = checkLabel('--fault-domain', values['fault-domain'] ?? 'default')
-  const joinToken = values.join ?? env.GODWIT_JOIN_TOKEN
+  // Empty is how a service's file says none.
+  const joinToken = values.join ?? (env.GODWIT_JOIN_TOKEN || undefined)
   return {
     coordinatorUrl: values.coordinator ?? 'ws://127.0.0.1:7070',
     name,

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ErrorKind } from '@godwit/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Cluster, type Finished, finished } from './support/cluster.ts'
+import { Cluster, type Finished, finished, REPOSITORY } from './support/cluster.ts'
 import { gone } from './support/processes.ts'
 
 let cluster: Cluster
@@ -38,6 +38,30 @@ describe('a command line that makes no sense', () => {
       args: () => ['run', 'no-such-program'],
       code: 1,
       words: /this host has no program no-such-program: looked in/,
+    },
+    {
+      what: 'a file that the host does not run',
+      args: () => ['run', join(REPOSITORY, 'examples/two-spirals.ts')],
+      code: 1,
+      words: /this host does not run .*two-spirals\.ts: allowed are .*support\/programs; .*--programs FOLDER/,
+    },
+    {
+      what: 'a coordinator that others could reach',
+      args: () => ['coordinator', '--host', '0.0.0.0', '--port', '0'],
+      code: 1,
+      words: /0\.0\.0\.0, and its cluster is not secured: .*godwit coordinator init.*--insecure/,
+    },
+    {
+      what: 'a host that others could reach',
+      args: () => ['agent', '--name', 'open', '--address', '10.0.0.1', '--data-dir', cluster.dataDir('open')],
+      code: 1,
+      words: /--address 10\.0\.0\.1 is off this machine.*godwit coordinator init.*--insecure/,
+    },
+    {
+      what: 'an address off this machine, in the clear',
+      args: () => ['--coordinator', 'ws://10.0.0.1:7070', 'ps'],
+      code: 1,
+      words: /ws:\/\/10\.0\.0\.1:7070 is off this machine.*wss:.*--insecure/,
     },
     {
       what: 'no such parameter',

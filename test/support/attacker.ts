@@ -37,6 +37,16 @@ export function frame(
   return Buffer.concat([head, Buffer.alloc(4), payload])
 }
 
+/** A server's frame: unmasked. `first` is its first byte, by default of a binary message in one piece. */
+export function frameOfServer(payload: Uint8Array, first = 0x82): Buffer {
+  const bytes = frame(payload)
+  bytes.writeUInt8(first, 0)
+  bytes.writeUInt8(bytes.readUInt8(1) & 0x7f, 1)
+  // Without the mask.
+  const head = bytes.length - payload.length - 4
+  return Buffer.concat([bytes.subarray(0, head), payload])
+}
+
 /** The head of a request for a WebSocket. */
 export function upgrade(path: string, more: readonly string[] = []): Buffer {
   const lines = [

@@ -19,7 +19,7 @@ import {
 import type { Logger } from 'pino'
 import type { AgentLink } from './inventory.ts'
 import type { Audit } from './security/audit-log.ts'
-import { outcomeOf } from './security/audited.ts'
+import { outcomeOf, whoOf } from './security/audited.ts'
 import type { AgentPass } from './security/door.ts'
 
 type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
@@ -113,7 +113,7 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
     const note = (result?: unknown): void => {
       void door.audit.note({
         atMs: door.now(),
-        who: pass.host === undefined ? 'local' : `host:${pass.host}`,
+        who: pass.host === undefined ? 'local' : whoOf(pass.host),
         address: pass.address,
         action: 'register',
         host: message.name,

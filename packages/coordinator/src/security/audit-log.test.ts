@@ -11,10 +11,11 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AuditEntry, LIMITS } from '@godwit/protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { AUDIT_FILE, AuditLog, NO_AUDIT, verifyChain } from './audit-log.ts'
 
 let folder: string
@@ -134,6 +135,27 @@ test('what anybody may cause is let through so many times a second, and the rest
   await audit.close()
   expect(found.length).toBeGreaterThanOrEqual(LIMITS.maxNotedPerSecond)
   expect(found.length).toBeLessThan(500)
+})
+
+test('a line that the disk had no room for is taken back, and the next one goes on from the last whole one', async () => {
+  const audit = await AuditLog.open(folder)
+  await audit.append(entry(1))
+  const probe = await open(path)
+  const files = Object.getPrototypeOf(probe) as FileHandle
+  await probe.close()
+  const full = vi
+    .spyOn(files, 'datasync')
+    .mockRejectedValueOnce(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+  await expect(audit.append(entry(2))).rejects.toMatchObject({
+    kind: 'disk-full',
+    message: expect.stringContaining('make room'),
+  })
+  expect(lines()).toHaveLength(1)
+  await audit.append(entry(3))
+  expect(await audit.latest({ limit: 10 })).toEqual([entry(1), entry(3)])
+  expect(await verifyChain(lines())).toEqual({ lines: 2, torn: [] })
+  full.mockRestore()
+  await audit.close()
 })
 
 test('a folder that can not be written to is named', async () => {

@@ -1,7 +1,7 @@
 /** Goal: the log says who did what to which job, and no secret and no parameter. Method: requests with something in every field. */
-import { type ClientRequest, clientRequest, GodwitError, LIMITS } from '@godwit/protocol'
+import { auditEntry, type ClientRequest, clientRequest, GodwitError, LIMITS } from '@godwit/protocol'
 import { expect, test } from 'vitest'
-import { auditOf, isChange } from './audited.ts'
+import { auditOf, isChange, whoOf } from './audited.ts'
 import { Refusals } from './refusals.ts'
 
 const asker = { who: 't1', role: 'admin', address: '10.0.0.1' } as const
@@ -53,6 +53,12 @@ test('of a token its id alone', () => {
     action: 'revokeToken',
     subject: 't2',
   })
+})
+
+test('the longest name of a host still makes an entry', () => {
+  const longest = 'h'.repeat(LIMITS.maxNameLength)
+  const entry = { ...common, who: whoOf(longest), action: 'register', host: longest, outcome: 'ok' }
+  expect(auditEntry.parse(entry)).toEqual(entry)
 })
 
 test('what only looks is no change', () => {

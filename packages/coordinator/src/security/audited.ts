@@ -5,6 +5,7 @@ import {
   type ClientRequest,
   type ErrorKind,
   GodwitError,
+  LIMITS,
   type Role,
 } from '@godwit/protocol'
 
@@ -66,6 +67,11 @@ export function auditOf(
     ...(subject !== undefined && { subject }),
     outcome: outcomeOf(result),
   }
+}
+
+/** What a host is called in the log. */
+export function whoOf(host: string): string {
+  return `host:${host}`.slice(0, LIMITS.maxNameLength)
 }
 
 /** `ok`, or the kind of an error. */

@@ -29,7 +29,7 @@ import type { Logger } from 'pino'
 import type { SecurityHandlers } from '../client-connection.ts'
 import type { KeyValueStore } from '../key-value.ts'
 import type { Audit } from './audit-log.ts'
-import { outcomeOf } from './audited.ts'
+import { outcomeOf, whoOf } from './audited.ts'
 import type { AuthorityFile } from './authority-file.ts'
 import { type AgentPass, type Door, noSuchPath, type Session } from './door.ts'
 import { acceptJoiner } from './join-connection.ts'
@@ -195,7 +195,7 @@ export class SecuredDoor implements Door {
 
   async #renew(asked: { host: string; serial: string; request: string; address: string }): Promise<string> {
     const { host, serial, request, address } = asked
-    const entry = { who: `host:${host}`, address, action: 'renew', host }
+    const entry = { who: whoOf(host), address, action: 'renew', host }
     return this.#audited(entry, async () => {
       const certificate = await this.#issue(host, request)
       await this.#members.renewed(host, serial, serialOf(certificate))
@@ -298,5 +298,5 @@ async function ownCredentials({ authority, clusterId, now }: SecuredOptions): Pr
 
 function whoIs(uri: string): string {
   const { host } = parseUri(uri) ?? {}
-  return host === undefined ? 'unknown' : `host:${host}`
+  return host === undefined ? 'unknown' : whoOf(host)
 }

@@ -168,7 +168,6 @@ fuzz(
     }
     base.copy(arena)
   },
-  { share: 0.2 },
 )
 
 const MOST = 300

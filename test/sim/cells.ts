@@ -317,5 +317,18 @@ export const RARE: Readonly<Record<string, string>> = {
   'migration: cancelling x targetPrepared':
     'said before the order to kill it came, and heard after it was given',
   'migration: opening x sourceEnded': 'the source gives up before its port is heard of',
+  'source: ended x hello': 'a target that dials a source that has just given up',
+  'migration: accepted x sourceExited': 'the source goes within the moment until its report is heard',
+  'migration: opening x progress': 'a source that listens, and whose word of it is lost, is heard sending',
+  'migration: ended x targetHostBack':
+    'a host that comes back within the moment in which its worker is killed',
+  'migration: cancelling x targetHostBack': 'the same, before the source has given up',
+  'migration: ended x targetPrepared': 'said before the order to kill it came, of a migration that has ended',
+  'migration: ended x outgoingOpened': 'an answer that comes after the source has given up',
+  'migration: completed x claim': 'a claim said again, and heard after all is over',
+  'migration: claimed x tick': 'nothing is heard of a target for long after its claim',
+  'migration: accepted x tick': 'nothing is heard of a source for long after the first step of the target',
+  'source: draining x lost': 'a target that goes in the milliseconds in which its last bytes leave',
+  'source: connecting x trainingEnded': 'a job whose last step comes while its target dials',
   'migration: completed x tick': 'a timer that runs out while what ends the migration is being written',
 }

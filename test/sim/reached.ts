@@ -6,6 +6,9 @@ import { FLAGS } from './flags.ts'
 /** Fewer seeds than this can't be asked to have met everything. */
 export const MIN_SEEDS_FOR_GAPS = 2_000
 
+/** A cell that as many seeds reach so few times is missed by one run in three thousand: below it belongs to `RARE`. */
+const SELDOM = 8
+
 /** What can be reached and was not. */
 export function gapsIn({ faults, points, cells }: Coverage): string[] {
   const kinds = FAULT_KINDS.filter((kind) => !FLAGS.leaveOut.has(kind))
@@ -21,6 +24,17 @@ export function gapsIn({ faults, points, cells }: Coverage): string[] {
       .filter((cell) => cells[cell] !== undefined)
       .map((cell) => `cell: ${cell} was reached, though it is listed as one that can't be`),
   ]
+}
+
+/** What has to be reached and was reached by hardly any seed: the next run may well miss it. */
+function seldomIn({ points, cells }: Coverage): string {
+  const required = CELLS.filter((cell) => !(cell in UNREACHABLE) && !(cell in RARE))
+  const counted = [
+    ...pointsToReach().map((point): [string, number] => [point, points[point] ?? 0]),
+    ...required.map((cell): [string, number] => [cell, cells[cell] ?? 0]),
+  ]
+  const seldom = counted.filter(([, times]) => times < SELDOM)
+  return seldom.length === 0 ? 'none' : list(Object.fromEntries(seldom))
 }
 
 export function pointsToReach(): string[] {
@@ -42,6 +56,7 @@ export function summaryOf(
     `faults: ${list(coverage.faults)}`,
     `crash points: ${hit(pointsToReach(), coverage.points)}`,
     `cells: ${hit(reachable, coverage.cells)} that can be reached, of ${CELLS.length}`,
+    ...(seeds < MIN_SEEDS_FOR_GAPS ? [] : [`seldom: ${seldomIn(coverage)}`]),
   ].join('\n')
 }
 

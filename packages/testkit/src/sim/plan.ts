@@ -92,6 +92,7 @@ export function planOf(seed: number, { leaveOut }: PlanFlags): Plan {
   const kinds = FAULT_KINDS.filter((kind) => !leaveOut.has(kind))
   const level = random.pick([0, 2, 4, 8, 8, 16, 30])
   const faults = Array.from({ length: level }, () => faultOf(random, kinds, faultsUntilMs))
+  if (level > 0) faults.push(...ownPoint(random, seed, kinds, faultsUntilMs))
   return {
     seed,
     shapes: { ...shapes, [LAST_JOB]: lastShape },
@@ -160,12 +161,47 @@ function optionsOf(random: Random): MigrationOptions {
   })
 }
 
+/** Said only after something else has gone wrong: the source asks for its job back when its target dies between claim and first step. */
+const LED_TO: readonly { readonly points: RegExp; readonly by: string }[] = [
+  { points: /recover/i, by: 'worker/before-send:running' },
+]
+
+/** Mostly passed by once, by a job that may have ended by then: they are armed three times as often. */
+const HARD_TO_MEET = /recover|running|toWorker.checkpoint/i
+
+/** Each seed's own point, from the first to the last and again: what is drawn may leave one out for thousands of seeds. */
+function ownPoint(random: Random, seed: number, kinds: readonly FaultKind[], untilMs: number): Fault[] {
+  const points = pointsOf(kinds)
+  const hard = points.filter((point) => HARD_TO_MEET.test(point))
+  const turns = [...points, ...hard, ...hard]
+  const point = turns[seed % turns.length]
+  if (point === undefined || !kinds.includes('point')) return []
+  const own: Fault = { ...pointFault(random, point, untilMs / 2), nth: 1 }
+  const first = LED_TO.find(({ points }) => points.test(point))
+  return first === undefined ? [own] : [own, { ...own, point: first.by, action: 'crash' }]
+}
+
+function pointsOf(kinds: readonly FaultKind[]): readonly string[] {
+  return kinds.includes('crash coordinator')
+    ? POINTS
+    : POINTS.filter((point) => !point.startsWith('coordinator/'))
+}
+
 const SELDOM = /recover|claim|final|failed|resume|release|ended/i
 
 function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): Fault {
   const usual = kinds.filter((kind) => kind !== 'point')
-  const kind = random.chance(0.5) ? 'point' : random.pick(usual)
-  const fault: Fault = {
+  if (random.chance(0.5)) {
+    const points = pointsOf(kinds)
+    // What is said after a switchover went wrong is said seldom, and matters most.
+    const drawn = random.chance(0.4) ? points.filter((point) => SELDOM.test(point)) : points
+    return pointFault(random, random.pick(drawn), untilMs)
+  }
+  return anyFault(random, random.pick(usual), untilMs)
+}
+
+function anyFault(random: Random, kind: FaultKind, untilMs: number): Fault {
+  return {
     kind,
     atMs: random.between(300, untilMs),
     at: random.pick(MACHINES),
@@ -174,18 +210,16 @@ function faultOf(random: Random, kinds: readonly FaultKind[], untilMs: number): 
     forMs: random.chance(0.7) ? random.between(50, 3_000) : random.between(3_000, 20_000),
     which: random.next(),
   }
-  if (kind !== 'point') return fault
-  const points = kinds.includes('crash coordinator')
-    ? POINTS
-    : POINTS.filter((point) => !point.startsWith('coordinator/'))
+}
+
+function pointFault(random: Random, point: string, untilMs: number): Fault {
   return {
-    ...fault,
+    ...anyFault(random, 'point', untilMs),
     // At a point it matters most whether those who wait for each other give up before it is over.
     forMs: random.chance(0.4) ? random.between(50, 3_000) : random.between(3_000, 25_000),
     // Points of a switchover come late by themselves.
     atMs: random.between(0, untilMs * 0.6),
-    // What is said after a switchover went wrong is said seldom, and matters most.
-    point: random.pick(random.chance(0.4) ? points.filter((point) => SELDOM.test(point)) : points),
+    point,
     nth: random.pick([1, 1, 1, 2, 3]),
     action: random.pick(['crash', 'crash', 'crash', 'pause', 'pause', 'part', 'powerCut']),
   }

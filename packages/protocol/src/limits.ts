@@ -79,6 +79,8 @@ export const LIMITS = {
   /** Workloads that are not over, and migrations that can be asked about. */
   maxWorkloads: 10_000,
   maxMigrations: 10_000,
+  /** Ends of migrations that a worker remembers, for orders about them that are sent again: one of each kind is. */
+  maxKeptEndings: 16,
   /**
    * How long, how many and with how many steps' losses workloads are kept that are over: whichever comes first, the one that has
    * been over for longest is forgotten, with its outputs and checkpoints. A step takes sixteen bytes of memory.

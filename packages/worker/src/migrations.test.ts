@@ -4,7 +4,14 @@
  */
 import { RecentSteps } from '@godwit/engine'
 import { CompareTracker, DirtyPages } from '@godwit/memory'
-import { type FromWorker, GodwitError, migrationOptions, PAGE_BYTES, type ToWorker } from '@godwit/protocol'
+import {
+  type FromWorker,
+  GodwitError,
+  LIMITS,
+  migrationOptions,
+  PAGE_BYTES,
+  type ToWorker,
+} from '@godwit/protocol'
 import { afterEach, expect, test } from 'vitest'
 import type { Job } from './job.ts'
 import { Migrations } from './migrations.ts'
@@ -92,6 +99,29 @@ test('nobody waits in vain for the end of a migration that was never heard of, o
     { migrationId: 'm8', status: 'failed', error: { kind: 'not-running', phase: 'setup' } },
     { migrationId: 'm8', status: 'failed' },
   ])
+})
+
+test('what ended stays ended when orders about several come again, and few of them are remembered', async () => {
+  const { migrations, job, said } = rig()
+  cleanUps.push(() => migrations.cancel({ type: 'cancelMigration', migrationId: 'm2', error }))
+  await migrations.openOutgoing(openOutgoing('m1'), job, undefined)
+  migrations.cancel({ type: 'cancelMigration', migrationId: 'm1', error })
+  await migrations.openOutgoing(openOutgoing('m2'), job, undefined)
+  migrations.cancel({ type: 'cancelMigration', migrationId: 'm2', error })
+  // The agent had lost the worker, and sends the newest order of each kind again: here of two migrations.
+  migrations.cancel({ type: 'cancelMigration', migrationId: 'm1', error })
+  await migrations.openOutgoing(openOutgoing('m2'), job, undefined)
+  expect(said.slice(-2)).toMatchObject([
+    { type: 'migrationEnded', migrationId: 'm1', status: 'cancelled' },
+    { type: 'migrationEnded', migrationId: 'm2', status: 'cancelled' },
+  ])
+  const others = Array.from({ length: LIMITS.maxKeptEndings - 1 }, (_, index) => `x${index}`)
+  for (const migrationId of others) migrations.cancel({ type: 'cancelMigration', migrationId, error })
+  await migrations.openOutgoing(openOutgoing('m2'), job, undefined)
+  expect(said.at(-1)).toMatchObject({ type: 'migrationEnded', migrationId: 'm2' })
+  migrations.cancel({ type: 'cancelMigration', migrationId: 'one too many', error })
+  await migrations.openOutgoing(openOutgoing('m2'), job, undefined)
+  expect(said.at(-1)).toMatchObject({ type: 'outgoingOpened', migrationId: 'm2' })
 })
 
 test('words about a migration that is not under way are not about the one that is', async () => {

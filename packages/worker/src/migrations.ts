@@ -9,6 +9,7 @@
 import {
   type ErrorReport,
   GodwitError,
+  LIMITS,
   type MigrationReport,
   type ToWorker,
   toErrorReport,
@@ -24,7 +25,8 @@ export class Migrations {
   #outgoing: Outgoing | undefined
   #incoming: Incoming | undefined
   #hasDialled = false
-  #lastEnding: Ending | undefined
+  /** By migration, the latest last: orders that are sent again may be of several. */
+  readonly #endings = new Map<string, Ending>()
   /** What the agent said last of the host's bandwidth. */
   #hostBandwidth: number | undefined
 
@@ -40,7 +42,8 @@ export class Migrations {
   ): Promise<void> {
     const { migrationId } = message
     if (this.#outgoing?.migrationId === migrationId) return this.#outgoing.sayAgain()
-    if (this.#lastEnding?.migrationId === migrationId) return this.#tell(this.#lastEnding)
+    const ending = this.#endings.get(migrationId)
+    if (ending !== undefined) return this.#tell(ending)
     if (trains instanceof GodwitError) return this.#end(migrationId, 'failed', toErrorReport(trains))
     if (this.#outgoing !== undefined) {
       const another = 'another migration of this workload is under way'
@@ -48,7 +51,7 @@ export class Migrations {
     }
     try {
       const outgoing = new Outgoing(trains, { ...message, ...(estimated && { estimated }) }, () => {
-        this.#lastEnding = outgoing.ending
+        if (outgoing.ending !== undefined) this.#keep(outgoing.ending)
         this.#outgoing = undefined
       })
       outgoing.hostBandwidth = this.#hostBandwidth
@@ -73,8 +76,9 @@ export class Migrations {
 
   /** One that nobody knows is not under way, which is what was asked for. */
   cancel({ migrationId, error }: Command<'cancelMigration'>): void {
+    const ending = this.#endings.get(migrationId)
     if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'cancel', error })
-    else if (this.#lastEnding?.migrationId === migrationId) this.#tell(this.#lastEnding)
+    else if (ending !== undefined) this.#tell(ending)
     else this.#end(migrationId, 'cancelled', error)
   }
 
@@ -124,7 +128,19 @@ export class Migrations {
 
   /** Of one that never was under way here. */
   #end(migrationId: string, status: 'cancelled' | 'failed', error: ErrorReport): void {
-    this.#lastEnding = { type: 'migrationEnded', migrationId, status, error: { phase: 'setup', ...error } }
-    this.#tell(this.#lastEnding)
+    const ending: Ending = {
+      type: 'migrationEnded',
+      migrationId,
+      status,
+      error: { phase: 'setup', ...error },
+    }
+    this.#keep(ending)
+    this.#tell(ending)
+  }
+
+  #keep(ending: Ending): void {
+    this.#endings.set(ending.migrationId, ending)
+    const [oldest] = this.#endings.keys()
+    if (oldest !== undefined && this.#endings.size > LIMITS.maxKeptEndings) this.#endings.delete(oldest)
   }
 }

@@ -4,7 +4,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { createServer as createPlainServer, type Server } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { connect as connectSecurely, createServer, type TLSSocket } from 'node:tls'
 import {
   type BulkHandlers,
@@ -155,6 +157,38 @@ test.each(WRONG_SERVERS)(
     expect((await server.heard()).toString('latin1')).toBe('')
   },
 )
+
+test('a page in a browser is refused before anything of it is heard', async () => {
+  const opened: string[] = []
+  const { port } = await listening({ connected: (_, path) => opened.push(path) })
+  const page = request({
+    port,
+    path: '/client',
+    headers: {
+      ...{ connection: 'Upgrade', upgrade: 'websocket', origin: 'https://a.page' },
+      ...{ 'sec-websocket-version': '13', 'sec-websocket-key': randomBytes(16).toString('base64') },
+    },
+  })
+  page.end()
+  const [response] = (await once(page, 'response')) as [IncomingMessage]
+  expect(response.statusCode).toBe(403)
+  expect(JSON.parse(await text(response))).toMatchObject({ kind: 'forbidden' })
+  expect(opened).toEqual([])
+})
+
+test('a variable that turns verification off for others does not for us', async () => {
+  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+  try {
+    const server = await eavesdropper(await issued(COORDINATOR, { authority: foreign }))
+    const dialling = dialled(server.port, towards(COORDINATOR), `gwa1.id.${SECRET}`)
+    await expect(dialling).rejects.toMatchObject({ kind: 'untrusted-peer' })
+    expect((await server.heard()).toString('latin1')).toBe('')
+  } finally {
+    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+  }
+})
 
 test('the eavesdropper hears whoever trusts it', async () => {
   const server = await eavesdropper(coordinator)

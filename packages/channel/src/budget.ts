@@ -1,4 +1,4 @@
-/** So many events a second, and a second's worth at once: whoever has more waits, and is owed nothing for the time before. */
+/** So many events a second, and a second's worth at once: whoever has more waits, and is owed nothing for the time before. Nobody waits for more than a second. */
 export class Budget {
   readonly #perMs: number
   readonly #most: number
@@ -16,7 +16,7 @@ export class Budget {
   take(nowMs: number): number {
     const earned = (nowMs - this.#atMs) * this.#perMs
     this.#atMs = nowMs
-    this.#left = Math.min(this.#most, this.#left + earned) - 1
+    this.#left = Math.max(-this.#most, Math.min(this.#most, this.#left + earned) - 1)
     return this.#left >= 0 ? 0 : -this.#left / this.#perMs
   }
 }

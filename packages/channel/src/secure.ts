@@ -3,7 +3,12 @@
  * (protocol/security.ts). A cluster's addresses may change; who somebody is does not, so names of the network are not looked at.
  */
 import type { IncomingMessage } from 'node:http'
-import type { SecureContextOptions, TLSSocket, ConnectionOptions as TlsConnectionOptions } from 'node:tls'
+import type {
+  PeerCertificate,
+  SecureContextOptions,
+  TLSSocket,
+  ConnectionOptions as TlsConnectionOptions,
+} from 'node:tls'
 import { GodwitError } from '@godwit/protocol'
 
 /** A member's certificate with its key, and its authority's certificate: PEM. */
@@ -46,6 +51,8 @@ export function dialOptions({ authority, peer, credentials }: DialSecurity): Tls
   return {
     ca: authority,
     minVersion: 'TLSv1.3',
+    // Said, so that NODE_TLS_REJECT_UNAUTHORIZED=0, which some have in their environment for other reasons, changes nothing here.
+    rejectUnauthorized: true,
     ...(credentials && { cert: credentials.certificate, key: credentials.key }),
     checkServerIdentity: (_host, { subjectaltname }) => {
       const uris = urisOf(subjectaltname)
@@ -68,8 +75,9 @@ export function peerOf(request: IncomingMessage): Peer {
   const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? []
   const known = { address, ...(token !== undefined && { token }) }
   const socket = request.socket as Partial<TLSSocket>
-  const shown = socket.getPeerCertificate?.()
-  if (shown === undefined || Object.keys(shown).length === 0) return known
+  // Null, whatever its type says, once the connection is gone.
+  const shown = socket.getPeerCertificate?.() as PeerCertificate | null | undefined
+  if (shown == null || Object.keys(shown).length === 0) return known
   if (socket.authorized !== true) {
     // Typed as an error; it is the code.
     const code = String((socket as { authorizationError?: unknown }).authorizationError)

@@ -128,6 +128,7 @@ function dialError(url: string, error: Error & { code?: string }): GodwitError {
 /** What `refuse` wrote. */
 async function refusalIn(response: IncomingMessage): Promise<GodwitError | undefined> {
   if (response.headers['content-type'] !== REFUSAL) return undefined
+  const timer = setTimeout(() => response.destroy(), LIMITS.connectTimeoutMs)
   try {
     const { kind, message } = JSON.parse(await textOf(response)) as ErrorReport
     return Object.hasOwn(ERROR_KINDS, kind) && typeof message === 'string'
@@ -135,6 +136,8 @@ async function refusalIn(response: IncomingMessage): Promise<GodwitError | undef
       : undefined
   } catch {
     return undefined
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -296,7 +299,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     socket.on('error', () => {})
     const path = request.url ?? '/'
     const peer = peerOf(request)
-    const refused = options.admit?.(peer, path)
+    const refused = fromPage(request) ?? options.admit?.(peer, path)
     if (refused !== undefined) {
       refuse(socket, refused)
       return
@@ -357,6 +360,15 @@ function newServer({ credentials, resource }: ListenOptions): Server | SecureSer
     },
     answer,
   )
+}
+
+/**
+ * A page in a browser on this machine reaches what listens on loopback, whoever wrote it, and no rule of the browser's keeps it from
+ * opening a WebSocket. Browsers say where a page is from (RFC 6455, section 10.2), and none of ours is one.
+ */
+function fromPage({ headers: { origin } }: IncomingMessage): GodwitError | undefined {
+  if (origin === undefined) return undefined
+  return new GodwitError('forbidden', 'pages in a browser may not connect: use the godwit command')
 }
 
 /** Told in the answer to the upgrade, before which nothing of ours was spent on the peer: `dial` throws it. */

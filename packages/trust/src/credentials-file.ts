@@ -2,7 +2,7 @@
  * Where a member keeps what it shows: one file, replaced in one rename, so that certificate and key always belong together.
  * Only its owner may read it.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Credentials } from '@godwit/channel'
 import { GodwitError } from '@godwit/protocol'
@@ -55,7 +55,7 @@ export function replaceFile(path: string, text: string): void {
   rmSync(partial, { force: true })
   const file = openSync(partial, 'wx', 0o600)
   try {
-    writeSync(file, text)
+    writeFileSync(file, text)
     fsyncSync(file)
   } finally {
     closeSync(file)

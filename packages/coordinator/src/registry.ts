@@ -20,7 +20,7 @@ import type { MoveEdge } from './move.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
-import { hostsToForget, workloadsToForget } from './retention.ts'
+import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
 import { type Services, Workload } from './workload.ts'
 import type { WorkloadSpec } from './workload-view.ts'
 
@@ -313,11 +313,10 @@ export class Registry {
   #keepMigration(view: MigrationView): void {
     this.#migrations.set(view.id, view)
     if (this.#migrations.size <= LIMITS.maxMigrations) return
-    // A migration in progress is never that old.
-    const oldest = this.#migrations.keys().next()
-    if (oldest.done) return
-    this.#migrations.delete(oldest.value)
-    this.#written(this.#services.store.delete(KEYS.migration(oldest.value)))
+    const id = migrationToForget(this.#migrations.values())
+    if (id === undefined) return
+    this.#migrations.delete(id)
+    this.#written(this.#services.store.delete(KEYS.migration(id)))
   }
 
   /** Nothing waits for it: an agent that is not heard of again says who it is again. */

@@ -2,12 +2,13 @@
  * Goal: what is over is kept for a bounded time, in a bounded number, and nothing that is under way is ever forgotten. Method: the
  * decision as a law over random lists; a registry on a clock that the test moves, whose store is read.
  */
-import { LIMITS, type ToAgent } from '@godwit/protocol'
+import { encodeValue, LIMITS, migrationOptions, type ToAgent } from '@godwit/protocol'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import type { Clock } from './clock.ts'
 import { MemoryStore } from './memory-store.ts'
+import { KEYS, type MigrationRecord, readAll } from './records.ts'
 import { Registry } from './registry.ts'
 import { hostsToForget, workloadsToForget } from './retention.ts'
 import { IDENTITY, outputOf } from './support/fakes.ts'
@@ -207,4 +208,38 @@ test('what happens to hosts while a coordinator ends is not written any more: it
   leave('a')
   await settled()
   expect(await store.list('host/')).toEqual(before)
+})
+
+test('of too many migrations the oldest that is over goes: one that is under way can be asked about, however old', async () => {
+  const first = await onClock()
+  first.join('a')
+  first.join('b')
+  await first.job('job')
+  const options = migrationOptions.parse({})
+  const migrate = ({ registry }: typeof first, workload: string) =>
+    registry.requests.migrate({ op: 'migrate', workload, to: 'b', options }, nobody)
+  await migrate(first, 'job')
+  first.registry.close()
+  const { store } = first
+  const [open] = await readAll<MigrationRecord>(store, KEYS.migration(''))
+  if (open === undefined) throw new Error('no migration was written down')
+  const outcome = { status: 'failed', error: { kind: 'internal', message: 'over' } } as const
+  for (let index = 1; index < LIMITS.maxMigrations; index++) {
+    const plan = { ...open.state.plan, id: `m${index}`, workload: 'another' }
+    const over: MigrationRecord = { ...open, order: 10 + index, state: { plan, name: 'ended', outcome } }
+    await store.put(KEYS.migration(plan.id), encodeValue(over))
+  }
+  const next = await onClock(store)
+  next.join('a')
+  next.join('b')
+  await next.job('young')
+  const ask = (migration: string) =>
+    next.registry.requests.migration({ op: 'migration', migration }, nobody) as unknown
+  expect(ask('m1')).toBeDefined()
+  await migrate(next, 'young')
+  expect(ask(open.state.plan.id)).toMatchObject({ migration: { workload: 'job', status: 'setup' } })
+  expect(() => ask('m1')).toThrow('there is no migration m1')
+  expect(ask('m2')).toBeDefined()
+  expect(await store.get(KEYS.migration(open.state.plan.id))).toBeDefined()
+  expect(await store.get(KEYS.migration('m1'))).toBeUndefined()
 })

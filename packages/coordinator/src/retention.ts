@@ -8,7 +8,7 @@
  *
  * Invariant: nothing that is under way is ever named.
  */
-import { LIMITS } from '@godwit/protocol'
+import { LIMITS, type MigrationStatus } from '@godwit/protocol'
 
 /** A workload that is over. */
 export interface EndedWorkload {
@@ -70,4 +70,14 @@ export function hostsToForget(
       return true
     })
     .map(({ name }) => name)
+}
+
+const OVER: ReadonlySet<MigrationStatus> = new Set(['completed', 'cancelled', 'failed'])
+
+/** The one to forget where one is too many: of those that are over the oldest. Undefined when none is over. */
+export function migrationToForget(
+  oldestFirst: Iterable<{ readonly id: string; readonly status: MigrationStatus }>,
+): string | undefined {
+  for (const { id, status } of oldestFirst) if (OVER.has(status)) return id
+  return undefined
 }

@@ -137,6 +137,14 @@ test('what anybody may cause is let through so many times a second, and the rest
   expect(found.length).toBeLessThan(500)
 })
 
+test('whoever was told that a line is written may append the next one at once', async () => {
+  const audit = await AuditLog.open(folder)
+  await audit.append(entry(1))
+  await audit.append(entry(2))
+  expect(lines()).toHaveLength(2)
+  await audit.close()
+})
+
 test('a line that the disk had no room for is taken back, and the next one goes on from the last whole one', async () => {
   const audit = await AuditLog.open(folder)
   await audit.append(entry(1))
@@ -155,6 +163,57 @@ test('a line that the disk had no room for is taken back, and the next one goes 
   expect(await audit.latest({ limit: 10 })).toEqual([entry(1), entry(3)])
   expect(await verifyChain(lines())).toEqual({ lines: 2, torn: [] })
   full.mockRestore()
+  await audit.close()
+})
+
+test('lines that can not be taken back either are taken off once the disk lets us, by a new handle too', async () => {
+  const audit = await AuditLog.open(folder)
+  await audit.append(entry(1))
+  const probe = await open(path)
+  const files = Object.getPrototypeOf(probe) as FileHandle
+  await probe.close()
+  const failing = (name: 'datasync' | 'truncate', code: string) =>
+    vi.spyOn(files, name).mockRejectedValue(Object.assign(new Error(code), { code }))
+  const full = failing('datasync', 'ENOSPC')
+  const stuck = failing('truncate', 'EIO')
+  for (const time of [2, 3]) {
+    const kind = time === 2 ? 'disk-full' : 'store-unusable'
+    await expect(audit.append(entry(time))).rejects.toMatchObject({ kind })
+    // The line is there, and must not stay.
+    expect(lines()).toHaveLength(2)
+  }
+  full.mockRestore()
+  await expect(audit.append(entry(4))).rejects.toMatchObject({ kind: 'store-unusable' })
+  stuck.mockRestore()
+  // The old handle alone goes on failing.
+  const old = vi.spyOn(files, 'truncate').mockRejectedValueOnce(new Error('stale'))
+  await audit.append(entry(5))
+  old.mockRestore()
+  expect(await audit.latest({ limit: 10 })).toEqual([entry(1), entry(5)])
+  expect(await verifyChain(lines())).toEqual({ lines: 2, torn: [] })
+  await audit.close()
+  await expect(audit.append(entry(6))).rejects.toMatchObject({ kind: 'store-unusable' })
+})
+
+test('a log that somebody shortened while it failed is not gone on with', async () => {
+  const audit = await AuditLog.open(folder)
+  await audit.append(entry(1))
+  await audit.append(entry(2))
+  const probe = await open(path)
+  const files = Object.getPrototypeOf(probe) as FileHandle
+  await probe.close()
+  const full = vi.spyOn(files, 'datasync').mockRejectedValueOnce(new Error('full'))
+  const stuck = vi
+    .spyOn(files, 'truncate')
+    .mockRejectedValueOnce(new Error('stuck'))
+    .mockRejectedValueOnce(new Error('stuck'))
+  await expect(audit.append(entry(3))).rejects.toMatchObject({ kind: 'store-unusable' })
+  truncateSync(path, 10)
+  await expect(audit.append(entry(4))).rejects.toMatchObject({
+    message: expect.stringContaining('10 are left'),
+  })
+  full.mockRestore()
+  stuck.mockRestore()
   await audit.close()
 })
 

@@ -2,8 +2,9 @@
  * Who did what: a file to which lines are only ever added. Each line carries the SHA-256 of the line before, so that one which is
  * missing or was changed shows (`verifyChain`): to somebody who looks, and not against whoever writes all of the file anew.
  *
- * A line is on disk before the request that it is about is answered; lines that come together are synced together. A crash may leave
- * half a line: it stays as it is, a line of its own that says nothing, and the next one goes on from it.
+ * Before something is done there is a line that it was `asked`, and before it is answered one of what came of it; lines that come
+ * together are synced together. A crash may leave half a line: it stays as it is, a line of its own that says nothing, and the next
+ * one goes on from it. A disk that was full leaves nothing: what was begun is taken off before anything is added.
  */
 import { createHash } from 'node:crypto'
 import { constants, type FileHandle, open } from 'node:fs/promises'
@@ -15,6 +16,7 @@ import { Refusals } from './refusals.ts'
 export const AUDIT_FILE = 'audit.log'
 /** What the first line carries. */
 const NOTHING_BEFORE = '0'.repeat(64)
+const { O_APPEND, O_CREAT, O_RDWR } = constants
 const BLOCK_BYTES = 64 * 1024
 /** A line has a few hundred. */
 const MAX_LINE_BYTES = 256 * 1024
@@ -33,6 +35,12 @@ export interface Audit {
   close(): Promise<void>
 }
 
+interface End {
+  readonly bytes: number
+  /** Hash of the last line. */
+  readonly last: string
+}
+
 interface Waiting {
   readonly entry: AuditEntry
   done(): void
@@ -40,7 +48,8 @@ interface Waiting {
 }
 
 export class AuditLog implements Audit {
-  readonly #file: FileHandle
+  readonly #path: string
+  #file: FileHandle
   readonly #log: Logger
   readonly #refusals = new Refusals()
   #waiting: Waiting[] = []
@@ -49,9 +58,12 @@ export class AuditLog implements Audit {
   #bytes: number
   /** Hash of the last of them. */
   #last: string
-  #broken: GodwitError | undefined
+  /** More than those may be in the file: lines that failed, which could not be taken off. */
+  #hasMore = false
+  #isClosed = false
 
-  private constructor(file: FileHandle, bytes: number, last: string, log: Logger) {
+  private constructor(path: string, file: FileHandle, { bytes, last }: End, log: Logger) {
+    this.#path = path
     this.#file = file
     this.#bytes = bytes
     this.#last = last
@@ -62,7 +74,6 @@ export class AuditLog implements Audit {
   static async open(folder: string, log: Logger = pino({ level: 'silent' })): Promise<AuditLog> {
     const path = join(folder, AUDIT_FILE)
     try {
-      const { O_APPEND, O_CREAT, O_RDWR } = constants
       const file = await open(path, O_APPEND | O_CREAT | O_RDWR, 0o600)
       let { size } = await file.stat()
       const lines = linesBackwards(file, size, MAX_LINE_BYTES)
@@ -70,24 +81,28 @@ export class AuditLog implements Audit {
       if (torn === undefined || torn.length === 0) {
         const last = size === 0 ? undefined : (await lines.next()).value
         if (size > 0 && last === undefined) throw new Error('its last line has no end')
-        return new AuditLog(file, size, last === undefined ? NOTHING_BEFORE : hashOf(last), log)
+        const end = { bytes: size, last: last === undefined ? NOTHING_BEFORE : hashOf(last) }
+        return new AuditLog(path, file, end, log)
       }
       log.warn({ bytes: torn.length }, 'the last line of the audit log was cut off: it is left as it is')
       await file.appendFile('\n')
       await file.datasync()
       size += 1
-      return new AuditLog(file, size, hashOf(torn), log)
+      return new AuditLog(path, file, { bytes: size, last: hashOf(torn) }, log)
     } catch (error) {
       throw auditError(error, path)
     }
   }
 
   append(entry: AuditEntry): Promise<void> {
+    if (this.#isClosed) {
+      return Promise.reject(
+        new GodwitError('store-unusable', 'the audit log is closed: the coordinator ends'),
+      )
+    }
     return new Promise((done, failed) => {
       this.#waiting.push({ entry, done, failed })
-      this.#writing ??= this.#write().finally(() => {
-        this.#writing = undefined
-      })
+      this.#writing ??= this.#write()
     })
   }
 
@@ -117,6 +132,7 @@ export class AuditLog implements Audit {
 
   async close(): Promise<void> {
     await this.#writing
+    this.#isClosed = true
     await this.#file.close()
   }
 
@@ -125,7 +141,7 @@ export class AuditLog implements Audit {
       const batch = this.#waiting
       this.#waiting = []
       try {
-        if (this.#broken !== undefined) throw this.#broken
+        if (this.#hasMore) await this.#mend()
         await this.#add(batch.map(({ entry }) => entry))
         for (const { done } of batch) done()
       } catch (error) {
@@ -133,6 +149,8 @@ export class AuditLog implements Audit {
         for (const { failed } of batch) failed(told)
       }
     }
+    // Now, and not a microtask later: whoever was just told may append at once.
+    this.#writing = undefined
   }
 
   async #add(entries: readonly AuditEntry[]): Promise<void> {
@@ -159,8 +177,33 @@ export class AuditLog implements Audit {
     try {
       await this.#file.truncate(this.#bytes)
     } catch (error) {
-      this.#broken = auditError(error, AUDIT_FILE)
+      this.#hasMore = true
+      this.#log.error({ error: (error as Error).message }, 'the audit log takes nothing until this is over')
     }
+  }
+
+  /** Tried again with each line until it succeeds; by a new handle too, since a file system that was away may not know the old one. */
+  async #mend(): Promise<void> {
+    try {
+      await this.#file.truncate(this.#bytes)
+    } catch {
+      await this.#openAgain()
+    }
+    this.#hasMore = false
+  }
+
+  async #openAgain(): Promise<void> {
+    const file = await open(this.#path, O_APPEND | O_RDWR)
+    try {
+      const { size } = await file.stat()
+      if (size < this.#bytes) throw new Error(`of its ${this.#bytes} bytes ${size} are left`)
+      await file.truncate(this.#bytes)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    await this.#file.close().catch(() => {})
+    this.#file = file
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Goal: one client can't have more of the coordinator than its limits, and no answer goes before its line in the audit log. Method: a
- * real socket between a client and handlers that the test holds back.
+ * Goal: one client can't have more of the coordinator than its limits, nothing is done before its line in the audit log, and no answer
+ * goes before that of its outcome. Method: a real socket between a client and handlers and a log that the test holds back.
  */
 import { type Listener, listen } from '@godwit/channel'
 import { type AuditEntry, type ClientOp, GodwitError, LIMITS } from '@godwit/protocol'
@@ -16,6 +16,7 @@ let listener: Listener
 let client: FakeClient
 let handlers: { -readonly [Op in ClientOp]?: Handlers[Op] }
 let append: (entry: AuditEntry) => Promise<void>
+let noted: AuditEntry[]
 let refusal: GodwitError | undefined
 let asked: string[]
 
@@ -23,9 +24,16 @@ beforeEach(async () => {
   handlers = {}
   refusal = undefined
   append = async () => {}
+  noted = []
   asked = []
   const session: Session = { who: 't1', role: 'operator', address: '::1', refusal: () => refusal }
-  const audit = { ...NO_AUDIT, append: (entry: AuditEntry) => append(entry) }
+  const audit = {
+    ...NO_AUDIT,
+    append: (entry: AuditEntry) => append(entry),
+    note: async (entry: AuditEntry) => {
+      noted.push(entry)
+    },
+  }
   listener = await listen({
     at: { host: '127.0.0.1', ports: [0] },
     connected: (socket) =>
@@ -83,42 +91,119 @@ test('so many workloads are followed, one of them as often as it likes', async (
   expect(asked).toHaveLength(LIMITS.maxFollowed + 2)
 })
 
-test('what changes something is written down first, and answered with an error when it can not be', async () => {
+test('requests that wait for the audit log count as waiting', async () => {
+  append = () => new Promise(() => {})
+  handlers.cancel = async () => {
+    asked.push('cancel')
+    return { migration: {} as never }
+  }
+  for (let count = 0; count < LIMITS.maxPendingRequests; count++) void client.ask(cancel).catch(() => {})
+  await expect(client.ask(cancel)).rejects.toMatchObject({ kind: 'too-busy' })
+  expect(asked).toEqual([])
+})
+
+test('what is refused before anything was done is noted, not appended in full', async () => {
   const lines: AuditEntry[] = []
-  let written = (): void => {}
+  append = async (entry) => {
+    lines.push(entry)
+    await new Promise(() => {})
+  }
+  await expect(client.ask({ op: 'removeHost', host: 'a' })).rejects.toMatchObject({ kind: 'forbidden' })
+  await expect(client.ask({ op: 'tokens' })).rejects.toMatchObject({ kind: 'forbidden' })
+  for (let count = 0; count < LIMITS.maxPendingRequests; count++) void client.ask(cancel).catch(() => {})
+  await expect(client.ask(cancel)).rejects.toMatchObject({ kind: 'too-busy' })
+  // What only looks is not written down for being one too many.
+  await expect(client.ask({ op: 'hosts' })).rejects.toMatchObject({ kind: 'too-busy' })
+  expect(noted.map(({ action, outcome }) => [action, outcome])).toEqual([
+    ['removeHost', 'forbidden'],
+    ['tokens', 'forbidden'],
+    ['cancel', 'too-busy'],
+  ])
+  expect(lines.every(({ outcome }) => outcome === 'asked')).toBe(true)
+})
+
+test('what changes something is written down before it is done, and its outcome before it is answered', async () => {
+  const lines: AuditEntry[] = []
+  const writes: (() => void)[] = []
+  let next = (): void => {}
+  const appended = (): Promise<void> =>
+    new Promise((resolve) => {
+      next = resolve
+    })
   let isAnswered = false
   append = (entry) => {
     lines.push(entry)
-    return new Promise((resolve) => {
-      written = resolve
-    })
+    next()
+    return new Promise((resolve) => writes.push(resolve))
   }
   handlers.checkpoint = () => {
+    asked.push('checkpoint')
     throw new GodwitError('not-running', 'it has ended')
   }
   handlers.hosts = () => ({ hosts: [] })
+  const intent = appended()
   const answer = client.ask({ op: 'checkpoint', workload: 'job' }).catch((error: GodwitError) => {
     isAnswered = true
     return error
   })
+  await intent
+  expect(asked).toEqual([])
+  const outcome = appended()
+  writes[0]?.()
+  await outcome
+  expect(asked).toEqual(['checkpoint'])
   // What is asked later and only looks is answered meanwhile.
   await client.ask({ op: 'hosts' })
   expect(isAnswered).toBe(false)
-  written()
+  writes[1]?.()
   expect(await answer).toMatchObject({ kind: 'not-running' })
+  const line = { atMs: 5, who: 't1', role: 'operator', address: '::1', action: 'checkpoint', workload: 'job' }
   expect(lines).toEqual([
-    {
-      atMs: 5,
-      who: 't1',
-      role: 'operator',
-      address: '::1',
-      action: 'checkpoint',
-      workload: 'job',
-      outcome: 'not-running',
-    },
+    { ...line, outcome: 'asked' },
+    { ...line, outcome: 'not-running' },
   ])
+})
+
+test('what can not be written down is not done', async () => {
   append = () => Promise.reject(new GodwitError('disk-full', 'full'))
-  await expect(client.ask({ op: 'checkpoint', workload: 'job' })).rejects.toMatchObject({ kind: 'disk-full' })
+  handlers.cancel = async () => {
+    asked.push('cancel')
+    return { migration: {} as never }
+  }
+  await expect(client.ask(cancel)).rejects.toMatchObject({ kind: 'disk-full' })
+  expect(asked).toEqual([])
+})
+
+test('what was done is answered, though its outcome can not be written down', async () => {
+  append = async ({ outcome }) => {
+    if (outcome !== 'asked') throw new GodwitError('disk-full', 'full')
+  }
+  handlers.forget = async () => {
+    asked.push('forget')
+    return {}
+  }
+  handlers.cancel = async () => {
+    throw new GodwitError('unknown-migration', 'none')
+  }
+  await client.ask({ op: 'forget', workload: 'job' })
+  expect(asked).toEqual(['forget'])
+  await expect(client.ask(cancel)).rejects.toMatchObject({ kind: 'unknown-migration' })
+})
+
+test('a token that is revoked while its request is written down changes nothing', async () => {
+  const outcomes: string[] = []
+  append = async ({ outcome }) => {
+    outcomes.push(outcome)
+    refusal = new GodwitError('token-revoked', 'gone')
+  }
+  handlers.cancel = async () => {
+    asked.push('cancel')
+    return { migration: {} as never }
+  }
+  const answer = client.ask(cancel)
+  await expect(answer).rejects.toMatchObject({ kind: 'token-revoked' })
+  expect(outcomes).toEqual(['asked', 'token-revoked'])
+  expect(asked).toEqual([])
 })
 
 test('a token that is revoked while its request is carried out gets no answer', async () => {

@@ -4,8 +4,8 @@
  * Requests don't wait for one another: `run` takes as long as a program loads. A failure is an answer like any
  * other; only what is no request at all ends the connection, and a token that counts no more.
  *
- * Invariants: what changes something, or is refused, is in the audit log before it is answered; nobody gets an answer or an event
- * whose token has expired or was revoked.
+ * Invariants: what changes something is in the audit log before it is done, so that nothing is done that can't be written down, and
+ * what came of it before it is answered; nobody gets an answer or an event whose token has expired or was revoked.
  */
 import { Channel, type WebSocket } from '@godwit/channel'
 import {
@@ -23,8 +23,8 @@ import {
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { Follower, Sink } from './output-feed.ts'
-import type { Audit } from './security/audit-log.ts'
-import { auditOf, isChange, REFUSALS } from './security/audited.ts'
+import { type Audit, withOutcome } from './security/audit-log.ts'
+import { auditOf, intentOf, isChange, REFUSALS } from './security/audited.ts'
 import type { Session } from './security/door.ts'
 
 /** What a request needs to know of whoever asks. */
@@ -121,37 +121,73 @@ export function acceptClient(
 
   /** What `request` is answered with, once what has to be written down about it is on disk. */
   async function audited(request: ClientRequest, client: Client): Promise<unknown> {
-    let result: unknown
-    try {
-      result = await carriedOut(request, client)
-    } catch (error) {
-      const entry = auditOf(request, session, error, now())
-      if (error instanceof GodwitError && REFUSALS.has(error.kind)) await audit.note(entry)
-      else if (isChange(request)) await audit.append(entry)
-      throw error
-    }
-    if (isChange(request)) await audit.append(auditOf(request, session, result, now()))
-    return result
-  }
-
-  async function carriedOut(request: ClientRequest, client: Client): Promise<unknown> {
-    const refusal = session.refusal()
-    if (refusal !== undefined) throw refusal
-    checkRole(request.op, session)
-    checkFollowed(request)
-    if (pending >= LIMITS.maxPendingRequests) {
-      throw new GodwitError(
-        'too-busy',
-        `${pending} requests of this connection wait for their answers, which is the limit: wait for some of them`,
-      )
-    }
-    const handle = handlers[request.op] as (request: ClientRequest, client: Client) => Promise<unknown>
     pending += 1
     try {
-      return await handle(request, client)
+      const refusal = refusalOf(request)
+      if (refusal !== undefined) {
+        await noteRefusal(request, refusal)
+        throw refusal
+      }
+      return isChange(request) ? await changed(request, client) : await looked(request, client)
     } finally {
       pending -= 1
     }
+  }
+
+  /** Nothing was done: it may be tried as often as one likes, so no more than so many a second are written down. */
+  async function noteRefusal(request: ClientRequest, refusal: GodwitError): Promise<void> {
+    if (isChange(request) || REFUSALS.has(refusal.kind))
+      await audit.note(auditOf(request, session, refusal, now()))
+  }
+
+  async function looked(request: ClientRequest, client: Client): Promise<unknown> {
+    try {
+      return await handle(request, client)
+    } catch (error) {
+      if (error instanceof GodwitError) await noteRefusal(request, error)
+      throw error
+    }
+  }
+
+  async function changed(request: ClientRequest, client: Client): Promise<unknown> {
+    return withOutcome(audit, log, {
+      intent: intentOf(request, session, now()),
+      outcome: (result) => auditOf(request, session, result, now()),
+      act: async () => {
+        // It may have been revoked while the line was written.
+        const refusal = session.refusal()
+        if (refusal !== undefined) throw refusal
+        return handle(request, client)
+      },
+    })
+  }
+
+  async function handle(request: ClientRequest, client: Client): Promise<unknown> {
+    const handler = handlers[request.op] as (request: ClientRequest, client: Client) => Promise<unknown>
+    return handler(request, client)
+  }
+
+  /** Why nothing is done about it. */
+  function refusalOf(request: ClientRequest): GodwitError | undefined {
+    try {
+      const refusal = session.refusal()
+      if (refusal !== undefined) return refusal
+      checkRole(request.op, session)
+      checkFollowed(request)
+      checkPending()
+      return undefined
+    } catch (error) {
+      if (error instanceof GodwitError) return error
+      throw error
+    }
+  }
+
+  function checkPending(): void {
+    if (pending <= LIMITS.maxPendingRequests) return
+    throw new GodwitError(
+      'too-busy',
+      `${LIMITS.maxPendingRequests} requests of this connection wait for their answers, which is the limit: wait for some of them`,
+    )
   }
 
   function checkFollowed(request: ClientRequest): void {

@@ -13,6 +13,7 @@ import {
   type ClientRequestInput,
   coordinatorUri,
   formatToken,
+  GodwitError,
   hostUri,
   LIMITS,
   mayAsk,
@@ -20,9 +21,9 @@ import {
   ROLES,
 } from '@godwit/protocol'
 import { createAuthority, issueCertificate, makeRequest, serialOf } from '@godwit/trust'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { startCoordinator } from './coordinator.ts'
-import { AUDIT_FILE, verifyChain } from './security/audit-log.ts'
+import { AUDIT_FILE, AuditLog, verifyChain } from './security/audit-log.ts'
 import { AUTHORITY_FILE } from './security/authority-file.ts'
 import { FakeClient } from './support/fakes.ts'
 import { CLUSTER, SecuredCluster } from './support/secured.ts'
@@ -292,18 +293,32 @@ test('who did what stands in the log before it is answered, in a chain, without 
       workload ?? host ?? subject,
     ]),
   ).toEqual([
+    [parseToken(cluster.tokens.join, 'join').id, 'join', 'asked', 'a'],
     [parseToken(cluster.tokens.join, 'join').id, 'join', 'ok', 'a'],
     ['host:a', 'register', 'ok', 'a'],
+    [admins, 'createToken', 'asked', undefined],
     [admins, 'createToken', 'ok', view.id],
     [view.id, 'stop', 'forbidden', 'job'],
+    [admins, 'stop', 'asked', 'job'],
     [admins, 'stop', 'unknown-workload', 'job'],
     ['unknown', 'connect', 'unauthorized', undefined],
+    [admins, 'revokeToken', 'asked', view.id],
     [admins, 'revokeToken', 'ok', view.id],
   ])
   const text = readFileSync(join(cluster.folder, AUDIT_FILE), 'utf8')
   expect(await verifyChain(text.split('\n').slice(0, -1))).toEqual({ lines: entries.length, torn: [] })
   for (const whole of [token, ...Object.values(cluster.tokens)])
     expect(text).not.toContain(whole.split('.')[2])
+})
+
+test('a host whose joining can not be written down has not joined, and may try again', async () => {
+  const append = vi.spyOn(AuditLog.prototype, 'append')
+  append.mockRejectedValueOnce(new GodwitError('disk-full', 'full'))
+  expect(await kindOf(cluster.join('a'))).toBe('disk-full')
+  append.mockRestore()
+  const agent = await cluster.agent('a', await cluster.join('a'))
+  agent.register()
+  await agent.order('registered')
 })
 
 test('after a restart hosts and tokens are what they were', async () => {
@@ -345,6 +360,7 @@ test('without security whoever reaches it may do everything, and it is written d
   await kindOf(client.ask({ op: 'stop', workload: 'job' }))
   const { entries } = await client.ask({ op: 'audit' })
   expect(entries).toMatchObject([
+    { who: 'local', action: 'stop', workload: 'job', outcome: 'asked' },
     { who: 'local', action: 'stop', workload: 'job', outcome: 'unknown-workload' },
   ])
   await open.close()

@@ -76,7 +76,7 @@ export const auditEntry = z.strictObject({
   host: label.optional(),
   /** An id that it made or named: a migration's, a token's. */
   subject: z.string().max(LIMITS.maxNameLength).optional(),
-  /** `ok`, or the kind of error that it was answered with. */
+  /** `asked` before it is done; then `ok`, or the kind of error that it was answered with. */
   outcome: z.string().max(LIMITS.maxNameLength),
 })
 export type AuditEntry = z.infer<typeof auditEntry>

@@ -35,6 +35,43 @@ export interface Audit {
   close(): Promise<void>
 }
 
+export interface Act<T> {
+  /** Of before it is done. */
+  readonly intent: AuditEntry
+  /** Of after it; `result` is what it returned, or threw. */
+  outcome(result: unknown): AuditEntry
+  act(): Promise<T>
+}
+
+/**
+ * Carries out what is written down before and after. Without its intent on disk nothing is done: it throws what `append` does. When
+ * only the outcome can't be written, the act is in the log and done: it is answered, so that nobody does it a second time.
+ */
+export async function withOutcome<T>(
+  audit: Audit,
+  log: Logger,
+  { intent, outcome, act }: Act<T>,
+): Promise<T> {
+  await audit.append(intent)
+  const write = async (result: unknown): Promise<void> => {
+    const entry = outcome(result)
+    try {
+      await audit.append(entry)
+    } catch (error) {
+      log.error({ entry, error: (error as Error).message }, 'the outcome is not in the audit log')
+    }
+  }
+  let result: T
+  try {
+    result = await act()
+  } catch (error) {
+    await write(error)
+    throw error
+  }
+  await write(result)
+  return result
+}
+
 interface End {
   readonly bytes: number
   /** Hash of the last line. */

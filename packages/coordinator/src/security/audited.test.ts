@@ -1,7 +1,7 @@
 /** Goal: the log says who did what to which job, and no secret and no parameter. Method: requests with something in every field. */
 import { auditEntry, type ClientRequest, clientRequest, GodwitError, LIMITS } from '@godwit/protocol'
 import { expect, test } from 'vitest'
-import { auditOf, isChange, whoOf } from './audited.ts'
+import { auditOf, intentOf, isChange, whoOf } from './audited.ts'
 import { Refusals } from './refusals.ts'
 
 const asker = { who: 't1', role: 'admin', address: '10.0.0.1' } as const
@@ -25,6 +25,13 @@ test('who, what, which job, where, and what came of it', () => {
     workload: 'job',
     host: 'b',
     outcome: 'already-there',
+  })
+  expect(intentOf(migrate, asker, 5)).toEqual({
+    ...common,
+    action: 'migrate',
+    workload: 'job',
+    host: 'b',
+    outcome: 'asked',
   })
   const run = request({
     op: 'run',

@@ -29,7 +29,10 @@ export const REFUSALS: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   'token-revoked',
 ])
 
-/** Whether its line must be on disk before it is answered. */
+/** The outcome of what is about to be done. */
+export const ASKED = 'asked'
+
+/** Whether a line must be on disk before it is done, and one before it is answered. */
 export function isChange(request: ClientRequest): boolean {
   return !READS.has(request.op)
 }
@@ -72,6 +75,11 @@ export function auditOf(
 /** What a host is called in the log. */
 export function whoOf(host: string): string {
   return `host:${host}`.slice(0, LIMITS.maxNameLength)
+}
+
+/** The line before it is done: whatever becomes of its outcome, that it was begun is on disk. */
+export function intentOf(request: ClientRequest, asker: Asker, atMs: number): AuditEntry {
+  return { ...auditOf(request, asker, undefined, atMs), outcome: ASKED }
 }
 
 /** `ok`, or the kind of an error. */

@@ -28,8 +28,8 @@ import {
 import type { Logger } from 'pino'
 import type { SecurityHandlers } from '../client-connection.ts'
 import type { KeyValueStore } from '../key-value.ts'
-import type { Audit } from './audit-log.ts'
-import { outcomeOf, whoOf } from './audited.ts'
+import { type Audit, withOutcome } from './audit-log.ts'
+import { ASKED, outcomeOf, whoOf } from './audited.ts'
 import type { AuthorityFile } from './authority-file.ts'
 import { type AgentPass, type Door, noSuchPath, type Session } from './door.ts'
 import { acceptJoiner } from './join-connection.ts'
@@ -243,20 +243,15 @@ export class SecuredDoor implements Door {
     })
   }
 
-  /** On disk before whoever asked is answered, however it ended. */
+  /** On disk before it is done, and how it ended before whoever asked is answered. */
   async #audited<T>(entry: Omit<AuditEntry, 'atMs' | 'outcome'>, act: () => Promise<T>): Promise<T> {
-    const { audit, now } = this.#options
-    const written = (result?: unknown): Promise<void> =>
-      audit.append({ ...entry, atMs: now(), outcome: outcomeOf(result) })
-    let result: T
-    try {
-      result = await act()
-    } catch (error) {
-      await written(error)
-      throw error
-    }
-    await written()
-    return result
+    const { audit, now, log } = this.#options
+    const lineOf = (outcome: string): AuditEntry => ({ ...entry, atMs: now(), outcome })
+    return withOutcome(audit, log, {
+      intent: lineOf(ASKED),
+      outcome: (result) => lineOf(outcomeOf(result)),
+      act,
+    })
   }
 
   #issue(host: string, request: string): Promise<string> {

@@ -252,9 +252,11 @@ test("the coordinator's own certificate is renewed before its time is over", asy
   expect(cluster.waits(LIMITS.certificateCheckMs)).toBe(1)
 })
 
-test('one question on /join, only so many at once, and nothing but a question', async () => {
+test('one question on /join, only so many of an address at once, and nothing but a question', async () => {
   const open = await Promise.all(
-    Array.from({ length: LIMITS.maxStrangers }, () => dial(`${cluster.url}/join`, cluster.dialOptions())),
+    Array.from({ length: LIMITS.maxJoinersPerAddress }, () =>
+      dial(`${cluster.url}/join`, cluster.dialOptions()),
+    ),
   )
   expect(await kindOf(cluster.join('a'))).toBe('too-busy')
   const first = open[0]

@@ -169,9 +169,13 @@ export const LIMITS = {
   maxAuditReadBytes: 8 * MiB,
   /** Entries a second of what anybody may cause: refusals, registrations. */
   maxNotedPerSecond: 10,
+  /** Bytes a day of lines about strangers in the audit log. */
+  maxStrangersLogBytesPerDay: 16 * MiB,
   /** Connections to the coordinator at once, and those of one address that have not shown who they are. */
   maxConnections: 4096,
   maxStrangers: 64,
+  /** Of the strangers on `/join`, which are as many in all, those of one address. */
+  maxJoinersPerAddress: 8,
   /** From a connection's first byte to its upgrade. */
   handshakeTimeoutMs: 5_000,
   /** Bytes of a request's head. */

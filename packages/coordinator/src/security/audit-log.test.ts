@@ -137,6 +137,17 @@ test('what anybody may cause is let through so many times a second, and the rest
   expect(found.length).toBeLessThan(500)
 })
 
+test('a flood of strangers hides no refusal of a member or a token', async () => {
+  const audit = await AuditLog.open(folder)
+  for (let time = 0; time < 1000; time++) void audit.noteStranger(entry(time, { who: 'unknown' }))
+  await audit.note(entry(2000, { outcome: 'forbidden' }))
+  await audit.append(entry(2001))
+  const found = await audit.latest({ limit: 1000 })
+  await audit.close()
+  expect(found).toContainEqual(entry(2000, { outcome: 'forbidden' }))
+  expect(found.filter(({ who }) => who === 'unknown').length).toBeLessThan(500)
+})
+
 test('whoever was told that a line is written may append the next one at once', async () => {
   const audit = await AuditLog.open(folder)
   await audit.append(entry(1))

@@ -30,6 +30,11 @@ export interface Audit {
    * done, never with an error: what is refused is refused with a full disk too.
    */
   note(entry: AuditEntry): Promise<void>
+  /**
+   * As `note`, for whoever showed no token or certificate that counts. They have so many lines a second of their own, so that they hide
+   * nobody else's, and so many bytes a day.
+   */
+  noteStranger(entry: AuditEntry): Promise<void>
   /** The latest `limit` entries, of one workload if it is given, oldest first. Looks at the end of the file only. */
   latest(options: { limit: number; workload?: string | undefined }): Promise<AuditEntry[]>
   close(): Promise<void>
@@ -88,7 +93,8 @@ export class AuditLog implements Audit {
   readonly #path: string
   #file: FileHandle
   readonly #log: Logger
-  readonly #refusals = new Refusals()
+  readonly #refusals = new Refusals('members and token holders')
+  readonly #strangers = new Refusals('strangers', LIMITS.maxStrangersLogBytesPerDay)
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
   /** Bytes of whole lines that are on disk. */
@@ -143,8 +149,16 @@ export class AuditLog implements Audit {
     })
   }
 
-  async note(entry: AuditEntry): Promise<void> {
-    for (const each of this.#refusals.take(entry, performance.now())) {
+  note(entry: AuditEntry): Promise<void> {
+    return this.#appendAll(this.#refusals.take(entry, performance.now()))
+  }
+
+  noteStranger(entry: AuditEntry): Promise<void> {
+    return this.#appendAll(this.#strangers.take(entry, performance.now()))
+  }
+
+  async #appendAll(entries: readonly AuditEntry[]): Promise<void> {
+    for (const each of entries) {
       try {
         await this.append(each)
       } catch (error) {
@@ -248,6 +262,7 @@ export class AuditLog implements Audit {
 export const NO_AUDIT: Audit = {
   append: async () => {},
   note: async () => {},
+  noteStranger: async () => {},
   latest: async () => {
     throw new GodwitError(
       'bad-arguments',

@@ -77,7 +77,7 @@ test('what only looks is no change', () => {
 })
 
 test('refusals beyond so many a second are counted, not written', () => {
-  const refusals = new Refusals()
+  const refusals = new Refusals('members')
   const entry = { ...common, action: 'connect', outcome: 'unauthorized' }
   const most = LIMITS.maxNotedPerSecond
   const passed = Array.from({ length: 3 * most }, () => refusals.take(entry, 0)).flat()
@@ -85,8 +85,28 @@ test('refusals beyond so many a second are counted, not written', () => {
   const [withheld, next] = refusals.take(entry, 1000)
   expect(withheld).toMatchObject({
     action: 'withheld',
-    subject: expect.stringContaining(`${2 * most} entries`),
+    subject: expect.stringContaining(`${2 * most} entries of members`),
   })
   expect(next).toEqual(entry)
   expect(refusals.take(entry, 1000)).toEqual([entry])
+})
+
+test('past so many bytes a day only a line an hour is written, which counts', () => {
+  const HOUR_MS = 3_600_000
+  const maxBytes = 10_000
+  const refusals = new Refusals('strangers', maxBytes)
+  const entry = { ...common, action: 'connect', outcome: 'unauthorized' }
+  const bytesOf = (entries: object[]): number =>
+    entries.reduce((sum, each) => sum + JSON.stringify({ ...each, previous: '0'.repeat(64) }).length + 1, 0)
+  // One a second for a day.
+  const written: { action: string; subject?: string | undefined }[] = []
+  for (let second = 0; second < 24 * 3600; second++) written.push(...refusals.take(entry, second * 1000))
+  const counts = written.filter(({ action }) => action === 'withheld')
+  const whole = written.length - counts.length
+  expect(counts).toHaveLength(23)
+  expect(written.slice(0, whole).every(({ action }) => action === 'connect')).toBe(true)
+  expect(bytesOf(written.slice(0, whole))).toBeLessThan(maxBytes + 1000)
+  for (const { subject } of counts) expect(subject).toMatch(/^3600 entries of strangers/)
+  // The next day they are written again.
+  expect(refusals.take(entry, 24 * HOUR_MS).map(({ action }) => action)).toEqual(['withheld', 'connect'])
 })

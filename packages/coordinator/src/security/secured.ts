@@ -33,6 +33,7 @@ import { ASKED, outcomeOf, whoOf } from './audited.ts'
 import type { AuthorityFile } from './authority-file.ts'
 import { type AgentPass, type Door, noSuchPath, type Session } from './door.ts'
 import { acceptJoiner } from './join-connection.ts'
+import { Joiners } from './joiners.ts'
 import { Members } from './members.ts'
 import { Tokens } from './tokens.ts'
 
@@ -55,7 +56,7 @@ export class SecuredDoor implements Door {
   #credentials: Credentials
   /** What ends each connection of a host. */
   readonly #agents = new Map<string, Set<End>>()
-  #joining = 0
+  readonly #joiners = new Joiners()
 
   private constructor(options: SecuredOptions, tokens: Tokens, members: Members, credentials: Credentials) {
     this.#options = options
@@ -103,7 +104,7 @@ export class SecuredDoor implements Door {
       { address, path: path.slice(0, LIMITS.maxNameLength), kind: refused.kind },
       'not let in',
     )
-    void this.#options.audit.note({
+    void this.#options.audit.noteStranger({
       atMs: this.#options.now(),
       who,
       address,
@@ -123,9 +124,7 @@ export class SecuredDoor implements Door {
           this.#tokenOf(peer)
           return undefined
         case '/join':
-          return this.#joining < LIMITS.maxStrangers
-            ? undefined
-            : new GodwitError('too-busy', 'too many hosts join at once: try again in a while')
+          return this.#joiners.refusal(peer.address)
         default:
           return noSuchPath(path)
       }
@@ -204,17 +203,9 @@ export class SecuredDoor implements Door {
   }
 
   join(socket: WebSocket, { address }: Peer): void {
-    this.#joining += 1
-    acceptJoiner(
-      socket,
-      {
-        join: (question) => this.#join(question, address),
-        closed: () => {
-          this.#joining -= 1
-        },
-      },
-      this.#options.log,
-    )
+    const closed = this.#joiners.came(address)
+    const join = (question: FromJoiner): Promise<Joined> => this.#join(question, address)
+    acceptJoiner(socket, { join, closed }, this.#options.log)
   }
 
   async #join({ token, name, certificateRequest }: FromJoiner, address: string): Promise<Joined> {
@@ -224,7 +215,7 @@ export class SecuredDoor implements Door {
       shown = this.#tokens.check(token, 'join')
     } catch (error) {
       // A stranger, who may try as often as it likes.
-      await audit.note({
+      await audit.noteStranger({
         atMs: now(),
         who: 'unknown',
         address,

@@ -6,7 +6,7 @@
 export interface Clock {
   /** Milliseconds since some instant of this process. */
   nowMs(): number
-  /** Milliseconds since 1970, as the host has it: for what lasts days. It may jump, and goes on while no coordinator runs. */
+  /** Milliseconds since 1970, as the host has it. It may jump, and goes on while no coordinator runs: see watched-time.ts. */
   calendarMs(): number
   /** Calls `action` once, so many milliseconds from now at the earliest. Returns what prevents it. */
   after(delayMs: number, action: () => void): () => void

@@ -26,7 +26,7 @@ export interface Host {
   readonly cores: number
   /** Undefined while disconnected. */
   readonly agent: AgentLink | undefined
-  /** While it is: since when, by the calendar. */
+  /** While it is: since when, in watched time. */
   readonly awaySinceMs?: number
 }
 

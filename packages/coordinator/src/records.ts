@@ -2,6 +2,7 @@
  * What is written down, under which key, so that a coordinator that starts anew knows what the one before it knew:
  *
  *     cluster                     which agents belong here
+ *     watched                     for how long (watched-time.ts)
  *     host/<name>                 every host that ever registered
  *     ownership/<workload>        who owns which steps (ownership-store.ts)
  *     outputs/<workload>/<step>   what was accepted (output-store.ts)
@@ -46,7 +47,7 @@ export interface WorkloadRecord {
   readonly prepared?: Said<'prepared'> | undefined
   readonly error?: ErrorReport | undefined
   readonly end?: Said<'ended'> | undefined
-  /** When it was over, by the calendar. */
+  /** When it was over, in watched time. */
   readonly endedAtMs?: number | undefined
   readonly stopWanted: boolean
   readonly restarts: RestartCount
@@ -74,6 +75,7 @@ export type HostRecord = Omit<Host, 'agent'>
 
 export const KEYS = {
   cluster: 'cluster',
+  watched: 'watched',
   host: (name: string) => `host/${name}`,
   workload: (id: string) => `workload/${id}`,
   migration: (id: string) => `migration/${id}`,

@@ -21,6 +21,7 @@ import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
+import { WatchedTime } from './watched-time.ts'
 import { type Services, Workload } from './workload.ts'
 import type { WorkloadSpec } from './workload-view.ts'
 
@@ -46,21 +47,28 @@ export class Registry {
   /** By `forget`, until it is done: their names are not free yet. */
   readonly #going = new Set<string>()
   readonly #clock: Clock
+  readonly #watched: WatchedTime
   #order: number
   #cancelForgetting: () => void = () => {}
   #isClosed = false
 
-  private constructor(known: Known, { store, log, clock = systemClock, fatal, entered }: RegistryOptions) {
+  private constructor(
+    known: Known,
+    watched: WatchedTime,
+    { store, log, clock = systemClock, fatal, entered }: RegistryOptions,
+  ) {
     this.clusterId = known.clusterId
     this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
     this.#log = log
     this.#clock = clock
+    this.#watched = watched
     this.#services = {
       store,
       inventory: this.#inventory,
       log,
       clock,
+      watched,
       nextOrder: () => {
         this.#order += 1
         return this.#order
@@ -69,10 +77,9 @@ export class Registry {
       entered,
       storeFailed: (error) => this.#storeFailed(error, fatal),
     }
-    const calendarMs = clock.calendarMs()
     // One whose agent was connected as the coordinator before this one ended has been away since now.
     for (const host of known.hosts) {
-      const away = { awaySinceMs: calendarMs, ...host }
+      const away = { awaySinceMs: watched.nowMs, ...host }
       this.#inventory.expect(away)
       if (host.awaySinceMs === undefined) this.#keepHost(away)
     }
@@ -86,7 +93,9 @@ export class Registry {
 
   /** With all that an earlier coordinator wrote down in `store`. Errors: those of the store. */
   static async open(options: RegistryOptions): Promise<Registry> {
-    return new Registry(await knownFrom(options.store), options)
+    const { store, clock = systemClock } = options
+    const known = await knownFrom(store)
+    return new Registry(known, await WatchedTime.open(store, clock), options)
   }
 
   close(): void {
@@ -134,7 +143,7 @@ export class Registry {
       if (worker !== undefined) this.#workloads.get(worker.workload)?.workerExited(workerId, error)
     },
     disconnected: (host, agent) => {
-      const away = this.#inventory.disconnect(host, agent, this.#clock.calendarMs())
+      const away = this.#inventory.disconnect(host, agent, this.#watched.nowMs)
       if (away === undefined) return
       const { agent: _, ...record } = away
       // Its store may be closed as well by now; the next coordinator counts from its own start.
@@ -202,13 +211,23 @@ export class Registry {
     },
   }
 
+  /** A look that could not be written down does not count for the next coordinator: nobody needs to hear of it. */
+  #look(): void {
+    this.#watched.keep().catch((error: unknown) => {
+      if (error instanceof GodwitError)
+        this.#log.warn({ error: error.message }, 'a look was not written down')
+      else this.#log.error({ err: error }, 'a bug in the coordinator')
+    })
+    this.#forgetOld()
+  }
+
   /** What retention.ts names, now and every so often. Whatever can't be deleted is named again. */
   #forgetOld(): void {
     this.#cancelForgetting()
-    this.#cancelForgetting = this.#clock.after(LIMITS.forgetEveryMs, () => this.#forgetOld())
-    const calendarMs = this.#clock.calendarMs()
-    const ended = [...this.#workloads.values()].flatMap((workload) => workload.ended(calendarMs) ?? [])
-    for (const id of workloadsToForget(ended, calendarMs)) {
+    this.#cancelForgetting = this.#clock.after(LIMITS.forgetEveryMs, () => this.#look())
+    const { nowMs } = this.#watched
+    const ended = [...this.#workloads.values()].flatMap((workload) => workload.ended(nowMs) ?? [])
+    for (const id of workloadsToForget(ended, nowMs)) {
       if (this.#going.has(id)) continue
       this.#forget(this.#workload(id)).catch((error: unknown) => {
         if (error instanceof GodwitError)
@@ -241,7 +260,7 @@ export class Registry {
       awaySinceMs: agent === undefined ? awaySinceMs : undefined,
       isInUse: this.#activeOn(name).length > 0 || this.#inventory.workersOn(name).length > 0,
     }))
-    for (const name of hostsToForget(hosts, this.#clock.calendarMs())) {
+    for (const name of hostsToForget(hosts, this.#watched.nowMs)) {
       this.#log.info({ host: name }, 'forgotten')
       this.#inventory.forgetHost(name)
       this.#written(this.#services.store.delete(KEYS.host(name)))

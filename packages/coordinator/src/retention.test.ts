@@ -53,12 +53,13 @@ test('a host goes when it was away for long, or for longest where room is needed
 })
 
 /** A registry whose time the test moves. */
-async function onClock(store = new MemoryStore()) {
+async function onClock(store = new MemoryStore(), calendarAheadMs = 0) {
   let nowMs = 0
+  let aheadMs = calendarAheadMs
   const timers = new Set<{ atMs: number; action: () => void }>()
   const clock: Clock = {
     nowMs: () => nowMs,
-    calendarMs: () => nowMs,
+    calendarMs: () => nowMs + aheadMs,
     after: (delayMs, action) => {
       const timer = { atMs: nowMs + delayMs, action }
       timers.add(timer)
@@ -76,6 +77,9 @@ async function onClock(store = new MemoryStore()) {
     store,
     orders,
     settled,
+    setCalendarAhead: (byMs: number) => {
+      aheadMs = byMs
+    },
     join: (name: string) =>
       registry.agents.registered({ ...registration, ...size, name, address: name }, link),
     leave: (name: string) => registry.agents.disconnected(name, link),
@@ -184,6 +188,42 @@ test('how long it has been over is known to the next coordinator', async () => {
   await next.pass(LIMITS.keepEndedMs + LIMITS.forgetEveryMs)
   expect(await next.ids()).toEqual([])
   expect(await first.store.list('outputs/')).toEqual([])
+})
+
+test('a calendar that jumps, while a coordinator runs or between two, makes nothing older', async () => {
+  const farMs = 10 * 365 * 24 * 3_600_000
+  const first = await onClock()
+  first.join('a')
+  first.join('b')
+  await (await first.job('job')).finish()
+  first.leave('b')
+  first.setCalendarAhead(farMs)
+  await first.pass(3 * LIMITS.forgetEveryMs)
+  // Ended by a calendar that is right again later, and that must not keep it for ever either.
+  await (await first.job('meanwhile')).finish()
+  first.setCalendarAhead(-farMs)
+  await first.pass(LIMITS.forgetEveryMs)
+  expect(await first.ids()).toEqual(['job', 'meanwhile'])
+  first.registry.close()
+  const next = await onClock(first.store, farMs)
+  await next.pass(3 * LIMITS.forgetEveryMs)
+  expect(await next.ids()).toEqual(['job', 'meanwhile'])
+  expect((await next.store.list('host/')).map(({ key }) => key)).toEqual(['host/a', 'host/b'])
+  await next.pass(LIMITS.keepEndedMs)
+  expect(await next.ids()).toEqual([])
+})
+
+test('time in which earlier coordinators ran counts', async () => {
+  const first = await onClock()
+  first.join('a')
+  await (await first.job('job')).finish()
+  await first.pass(LIMITS.keepEndedMs - 5 * LIMITS.forgetEveryMs)
+  first.registry.close()
+  const next = await onClock(first.store)
+  await next.pass(3 * LIMITS.forgetEveryMs)
+  expect(await next.ids()).toEqual(['job'])
+  await next.pass(4 * LIMITS.forgetEveryMs)
+  expect(await next.ids()).toEqual([])
 })
 
 test('a host that stays away is forgotten, and one with a job is not', async () => {

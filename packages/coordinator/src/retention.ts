@@ -1,7 +1,7 @@
 /**
  * What the coordinator forgets, and when: workloads that are over, and hosts that are gone for good.
  *
- * The intuition: a job that is over is there to be looked at, for some days. How long is said by the calendar; by how many there
+ * The intuition: a job that is over is there to be looked at, for some days. How long is counted in watched time (watched-time.ts); by how many there
  * are, so that a script that starts a job a minute does not fill the store; and by the steps that they hold, since those lie in
  * memory. Whichever limit is met first, the job that has been over for longest goes first. A host goes when nothing ties it to
  * us any more; should it come back, it registers as a new one.
@@ -13,7 +13,7 @@ import { LIMITS, type MigrationStatus } from '@godwit/protocol'
 /** A workload that is over. */
 export interface EndedWorkload {
   readonly id: string
-  /** By the calendar. */
+  /** In watched time. */
   readonly endedAtMs: number
   /** Of which outputs are in memory. */
   readonly keptSteps: number
@@ -21,7 +21,7 @@ export interface EndedWorkload {
 
 export interface IdleHost {
   readonly name: string
-  /** By the calendar; undefined while its agent is connected. */
+  /** In watched time; undefined while its agent is connected. */
   readonly awaySinceMs: number | undefined
   /** A job is on it, or a worker of one. */
   readonly isInUse: boolean
@@ -32,10 +32,10 @@ type HostLimits = Pick<typeof LIMITS, 'keepHostMs' | 'maxHosts'>
 /** Any numbers, for tests. */
 type Numbers<Limits> = { readonly [Name in keyof Limits]: number }
 
-/** The ids of those to forget, those that have been over for longest first. A calendar that jumped back keeps them longer. */
+/** The ids of those to forget, those that have been over for longest first. */
 export function workloadsToForget(
   ended: readonly EndedWorkload[],
-  calendarMs: number,
+  nowMs: number,
   limits: Numbers<WorkloadLimits> = LIMITS,
 ): string[] {
   const oldestFirst = [...ended].sort((a, b) => a.endedAtMs - b.endedAtMs)
@@ -43,7 +43,7 @@ export function workloadsToForget(
   let leftSteps = oldestFirst.reduce((sum, { keptSteps }) => sum + keptSteps, 0)
   return oldestFirst
     .filter(({ endedAtMs, keptSteps }) => {
-      const isOld = calendarMs - endedAtMs >= limits.keepEndedMs
+      const isOld = nowMs - endedAtMs >= limits.keepEndedMs
       if (!isOld && left <= limits.maxEndedWorkloads && leftSteps <= limits.maxEndedSteps) return false
       left -= 1
       leftSteps -= keptSteps
@@ -55,7 +55,7 @@ export function workloadsToForget(
 /** The names of those to forget: away for long, or for longest where there is no room for one more host. */
 export function hostsToForget(
   hosts: readonly IdleHost[],
-  calendarMs: number,
+  nowMs: number,
   limits: Numbers<HostLimits> = LIMITS,
 ): string[] {
   let left = hosts.length
@@ -65,7 +65,7 @@ export function hostsToForget(
     )
     .sort((a, b) => a.awaySinceMs - b.awaySinceMs)
     .filter(({ awaySinceMs }) => {
-      if (calendarMs - awaySinceMs < limits.keepHostMs && left < limits.maxHosts) return false
+      if (nowMs - awaySinceMs < limits.keepHostMs && left < limits.maxHosts) return false
       left -= 1
       return true
     })

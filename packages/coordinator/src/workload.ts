@@ -40,6 +40,7 @@ import { isRestartable, NO_RESTARTS } from './restart-policy.ts'
 import { type Attempt, Restarts } from './restarts.ts'
 import type { EndedWorkload } from './retention.ts'
 import { SerialQueue } from './serial-queue.ts'
+import type { WatchedTime } from './watched-time.ts'
 import { WorkloadMoves } from './workload-moves.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
 import { REAP_MS, WorkloadWorkers } from './workload-workers.ts'
@@ -49,6 +50,7 @@ export interface Services {
   readonly inventory: Inventory
   readonly log: Logger
   readonly clock: Clock
+  readonly watched: WatchedTime
   /** A number that none had before. */
   nextOrder(): number
   migrationChanged(view: MigrationView): void
@@ -216,9 +218,9 @@ export class Workload {
   }
 
   /** For retention.ts; undefined while it is not over. One of an earlier release doesn't say when it was: it counts from now on. */
-  ended(calendarMs: number): EndedWorkload | undefined {
+  ended(nowMs: number): EndedWorkload | undefined {
     if (this.isActive) return undefined
-    this.#endedAtMs ??= calendarMs
+    this.#endedAtMs ??= nowMs
     const { firstStep, nextStep } = this.feed.history
     return { id: this.id, endedAtMs: this.#endedAtMs, keptSteps: nextStep - firstStep }
   }
@@ -611,7 +613,7 @@ export class Workload {
     if (!this.isActive) return
     const before = this.#status
     this.#status = status
-    this.#endedAtMs = this.#services.clock.calendarMs()
+    this.#endedAtMs = this.#services.watched.nowMs
     try {
       await this.#save()
     } catch (cause) {

@@ -82,6 +82,26 @@ test('ps', async () => {
   expect(stdout.at(-1)).toBe('bad: program-failed: it threw')
 })
 
+test('ps and hosts ask for further pages until there is none', async () => {
+  const pages: Record<string, object> = {
+    first: { workloads: [workloadView({ id: 'j1' }), workloadView({ id: 'j2' })], more: true },
+    j2: { workloads: [workloadView({ id: 'j3' })] },
+  }
+  const script: Script = (request) => pages[(request.op === 'workloads' && request.after) || 'first']
+  const { json } = await godwit('ps --json', script)
+  expect(json().workloads.map(({ id }: { id: string }) => id)).toEqual(['j1', 'j2', 'j3'])
+  expect(json().more).toBeUndefined()
+  const names = await godwit('hosts --json', (request) =>
+    request.op === 'hosts' && request.after === 'a'
+      ? { hosts: [{ ...host, name: 'b' }] }
+      : { hosts: [host], more: true },
+  )
+  expect(names.json().hosts.map(({ name }: { name: string }) => name)).toEqual(['a', 'b'])
+  // One that never comes to an end is not followed for ever.
+  const round = await godwit('hosts', () => ({ hosts: [host], more: true }))
+  expect(round).toMatchObject({ exitCode: 1, stdout: [] })
+})
+
 test('run asks for what was typed', async () => {
   const { exitCode, stdout } = await godwit(
     'run mnist-mlp --steps 20 --host b --id job --tracker compare --param seed=7 --param fast=true --param name=x=y',

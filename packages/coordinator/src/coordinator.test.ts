@@ -105,8 +105,8 @@ test('without a host the one with most memory left is taken, and a used id is re
   expect((await again).workload).toMatchObject({ id: 'two', status: 'running' })
   const { hosts } = await client.ask({ op: 'hosts' })
   expect(hosts.map(({ name, workloads }) => [name, workloads])).toEqual([
-    ['small', ['two']],
     ['large', ['one']],
+    ['small', ['two']],
   ])
 })
 

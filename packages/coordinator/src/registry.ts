@@ -18,12 +18,13 @@ import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory
 import type { KeyValueStore } from './key-value.ts'
 import type { MoveEdge } from './move.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
+import { pageOf } from './page.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
 import { WatchedTime } from './watched-time.ts'
 import { type Services, Workload } from './workload.ts'
-import type { WorkloadSpec } from './workload-view.ts'
+import { listedView, type WorkloadSpec } from './workload-view.ts'
 
 export interface RegistryOptions {
   store: KeyValueStore
@@ -153,15 +154,23 @@ export class Registry {
   }
 
   readonly requests: JobHandlers = {
-    hosts: () => ({
-      hosts: this.#inventory.hosts().map((host) =>
-        hostView(
-          host,
-          this.#activeOn(host.name).map(({ id }) => id),
-        ),
-      ),
-    }),
-    workloads: () => ({ workloads: [...this.#workloads.values()].map((workload) => workload.view()) }),
+    hosts: ({ after }) => {
+      const jobsOn = (host: string): string[] => this.#activeOn(host).map(({ id }) => id)
+      const { views, rest } = pageOf(this.#inventory.hosts(), {
+        nameOf: ({ name }) => name,
+        viewOf: (host) => hostView(host, jobsOn(host.name).sort().slice(0, LIMITS.maxListedJobs)),
+        after,
+      })
+      return { hosts: views, ...rest }
+    },
+    workloads: ({ after }) => {
+      const { views, rest } = pageOf(this.#workloads.values(), {
+        nameOf: ({ id }) => id,
+        viewOf: (workload) => listedView(workload.view()),
+        after,
+      })
+      return { workloads: views, ...rest }
+    },
     workload: ({ workload }) => ({ workload: this.#workload(workload).view() }),
     run: async ({ op: _, host, id, ...asked }) => {
       const known = id === undefined ? undefined : this.#workloads.get(id)

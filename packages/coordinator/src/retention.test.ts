@@ -160,7 +160,7 @@ test('a job that is over is forgotten after its time, with all that was stored o
   over.says({ type: 'outputs', outputs: [outputOf(3, 1)] })
   await settled()
   await job('over')
-  expect(await ids()).toEqual(['runs', 'over'])
+  expect(await ids()).toEqual(['over', 'runs'])
 })
 
 test('one that is asked for goes at once, unless it is under way', async () => {

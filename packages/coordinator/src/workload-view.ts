@@ -1,12 +1,13 @@
 /** A workload as clients see it, from what the coordinator knows of it. */
-import type {
-  CheckpointView,
-  Divergence,
-  ErrorReport,
-  FromWorker,
-  Launch,
-  RestartPolicy,
-  WorkloadView,
+import {
+  type CheckpointView,
+  type Divergence,
+  type ErrorReport,
+  type FromWorker,
+  type Launch,
+  LIMITS,
+  type RestartPolicy,
+  type WorkloadView,
 } from '@godwit/protocol'
 import type { OutputHistory } from './output-history.ts'
 import { MAX_KEPT_RANGES, newestRange, type OwnershipRecord } from './ownership.ts'
@@ -69,6 +70,14 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
     ...(stateDigest === undefined ? {} : { stateDigest }),
     ...(error === undefined ? {} : { error }),
   }
+}
+
+/** As it stands in a list: of a long error the beginning. */
+export function listedView(view: WorkloadView): WorkloadView {
+  const { error } = view
+  if (error === undefined || error.message.length <= LIMITS.maxListedErrorLength) return view
+  const message = `${error.message.slice(0, LIMITS.maxListedErrorLength - 1)}…`
+  return { ...view, error: { ...error, message } }
 }
 
 function speedOf(stepMs: readonly number[]): number | undefined {

@@ -30,7 +30,8 @@ export const hostView = z.strictObject({
   state: z.enum(['connected', 'disconnected']),
   memoryBytes: count,
   cores: count,
-  workloads: z.array(label),
+  /** The first of them, by name. */
+  workloads: z.array(label).max(LIMITS.maxListedJobs),
 })
 export type HostView = z.infer<typeof hostView>
 
@@ -94,8 +95,10 @@ export const migrationView = z.strictObject({
 export type MigrationView = z.infer<typeof migrationView>
 
 export const clientRequest = z.discriminatedUnion('op', [
-  z.strictObject({ op: z.literal('hosts') }),
-  z.strictObject({ op: z.literal('workloads') }),
+  /** By name, a page at a time: those after the name that the page before ended with. */
+  z.strictObject({ op: z.literal('hosts'), after: label.optional() }),
+  /** As `hosts`. Of an error the beginning of its sentence is said; all of it by `workload`. */
+  z.strictObject({ op: z.literal('workloads'), after: label.optional() }),
   z.strictObject({ op: z.literal('workload'), workload: label }),
   /** Without a host the one with most free memory is taken. Replied to when the workload trains or could not start. */
   z.strictObject({
@@ -147,10 +150,13 @@ export type ClientRequest = z.infer<typeof clientRequest>
 /** As it is written by a client: what has a default may be left out. */
 export type ClientRequestInput = z.input<typeof clientRequest>
 
+/** There are further pages. */
+const more = z.literal(true).optional()
+
 /** What each request is answered with. */
 export const REPLIES = {
-  hosts: z.strictObject({ hosts: z.array(hostView) }),
-  workloads: z.strictObject({ workloads: z.array(workloadView) }),
+  hosts: z.strictObject({ hosts: z.array(hostView).max(LIMITS.maxListed), more }),
+  workloads: z.strictObject({ workloads: z.array(workloadView).max(LIMITS.maxListed), more }),
   workload: z.strictObject({ workload: workloadView }),
   run: z.strictObject({ workload: workloadView }),
   follow: z.strictObject({ workload: workloadView, migration: migrationView.optional() }),

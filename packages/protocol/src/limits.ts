@@ -145,6 +145,12 @@ export const LIMITS = {
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */
   clientPatienceMs: 120_000,
 
+  /** In one page of a list: entries, and their bytes; of an entry the characters of its error, and the jobs of a host. */
+  maxListed: 500,
+  maxListedBytes: 512 * KiB,
+  maxListedErrorLength: 200,
+  maxListedJobs: 500,
+
   maxTokenLength: 200,
   /** A certificate, or a request for one, as PEM. */
   maxPemLength: 8 * KiB,
@@ -221,6 +227,12 @@ relation(
 relation(
   LIMITS.maxCheckpointManifestBytes <= LIMITS.maxControlMessageBytes,
   'a manifest that was written can be decoded',
+)
+/** Of a job: parameters of three bytes a character, and as much again for everything else. */
+const maxListedEntryBytes = 2 * LIMITS.maxParameters * 3 * 2 * LIMITS.maxNameLength
+relation(
+  Math.max(LIMITS.maxListedBytes, maxListedEntryBytes) + 64 * KiB <= LIMITS.maxControlMessageBytes,
+  'a full page of a list fits into a message, and so does one entry, however long',
 )
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(

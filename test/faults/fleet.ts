@@ -14,7 +14,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { type Entry, entryFile, nodeArguments } from '@godwit/launch'
 import {
   type ClientOp,
   type ClientRequestInput,
@@ -65,11 +65,11 @@ export class Fleet {
     const port = await freePort()
     fleet.#url = `ws://127.0.0.1:${port}`
     mkdirSync(join(fleet.folder, 'logs'))
-    fleet.#keep('coordinator', '@godwit/coordinator/main', [
+    fleet.#keep('coordinator', 'coordinator/main', [
       ...['--port', String(port), '--data-dir', join(fleet.folder, 'store'), '--log-level', 'debug'],
     ])
     for (const host of hosts) {
-      fleet.#keep(host, '@godwit/agent/main', [
+      fleet.#keep(host, 'agent/main', [
         ...['--coordinator', fleet.#url, '--name', host, '--fault-domain', host, '--memory', '1GiB'],
         ...['--programs', PROGRAMS, '--data-dir', fleet.dataDir(host), '--log-level', 'debug'],
       ])
@@ -226,8 +226,8 @@ export class Fleet {
     if (code !== 0) wrong.push(`${name} ended with ${code}`)
   }
 
-  #keep(name: string, entry: string, args: readonly string[]): void {
-    const all = ['--import', import.meta.resolve('tsx'), fileURLToPath(import.meta.resolve(entry)), ...args]
+  #keep(name: string, program: Entry, args: readonly string[]): void {
+    const all = [...nodeArguments(entryFile(program)), ...args]
     this.#members.set(name, { name, args: all, process: this.#spawn(name, all), starts: 1 })
   }
 

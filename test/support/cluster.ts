@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { entryFile } from '@godwit/launch'
 import type {
   AuditEntry,
   CheckpointView,
@@ -352,9 +353,9 @@ export class Cluster {
   }
 
   #pidOf(room: 'agent' | 'coordinator', host?: string): number | undefined {
-    const main = `packages/${room}/src/main.ts`
+    const main = entryFile(`${room}/main`)
     const isIt = (args: readonly string[]): boolean =>
-      args.some((arg) => arg.endsWith(main)) && (host === undefined || args.includes(host))
+      args.includes(main) && (host === undefined || args.includes(host))
     return processesOf(this.temporary).find(({ args }) => isIt(args))?.pid
   }
 

@@ -59,7 +59,7 @@ test('defaults work on one machine', () => {
     portRange: [0, 0],
   })
   expect(flags?.memoryBytes).toBeGreaterThan(2 ** 20)
-  expect(flags?.workerMain).toMatch(/worker\/src\/main\.ts$/)
+  expect(flags?.workerMain).toMatch(/worker\/(src\/main\.ts|dist\/main\.mjs)$/)
 })
 
 test('what is wrong is said', () => {

@@ -4,8 +4,8 @@
  */
 import { freemem, hostname, tmpdir } from 'node:os'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { entryFile } from '@godwit/launch'
 import { GodwitError, LIMITS, parseBandwidth } from '@godwit/protocol'
 import type { AgentOptions } from './agent.ts'
 import { defaultDataDir } from './data-dir.ts'
@@ -57,7 +57,7 @@ export function parseFlags(
     faultDomain,
     dataDir: values['data-dir'] ?? defaultDataDir(tmpdir(), name),
     programFolders: (values.programs ?? []).map((folder) => resolve(folder)),
-    workerMain: values['worker-main'] ?? fileURLToPath(import.meta.resolve('@godwit/worker/main')),
+    workerMain: values['worker-main'] ?? entryFile('worker/main'),
     memoryBytes: values.memory === undefined ? defaultMemoryBytes() : parseBytes('--memory', values.memory),
     orphanTimeoutMs: positive('--orphan-timeout-ms', values['orphan-timeout-ms'], LIMITS.orphanTimeoutMs),
     ...(values['max-bandwidth'] !== undefined && { maxBandwidth: bandwidth(values['max-bandwidth']) }),

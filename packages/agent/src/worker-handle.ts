@@ -8,10 +8,9 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { basename, join } from 'node:path'
 import { crashPoint } from '@godwit/channel'
+import { nodeArguments } from '@godwit/launch'
 import type { WorkerFolder } from './data-dir.ts'
 import { diskError } from './disk.ts'
 
@@ -37,7 +36,7 @@ export interface WorkerHandle {
 }
 
 /**
- * Starts `node --import tsx <workerMain> <folder>` in a session of its own, with its output in the folder's log. It
+ * Starts `node <workerMain> <folder>` in a session of its own, with its output in the folder's log. It
  * does not keep the agent alive. Errors: `disk-full` or `bad-arguments` for the folder.
  */
 export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHandle {
@@ -47,9 +46,7 @@ export function startWorker(workerMain: string, folder: WorkerFolder): WorkerHan
   } catch (error) {
     throw diskError(error, folder.path)
   }
-  // tsx as the worker has it: the working directory, which --import would look from, has none.
-  const tsx = pathToFileURL(createRequire(workerMain).resolve('tsx')).href
-  const child = spawn(process.execPath, ['--import', tsx, workerMain, folder.path], {
+  const child = spawn(process.execPath, [...nodeArguments(workerMain), folder.path], {
     cwd: folder.path,
     detached: true,
     stdio: ['ignore', log, log],
@@ -130,7 +127,7 @@ function processIds(): number[] {
 /** As `startWorker` starts one. */
 function isWorkerOf(folder: WorkerFolder, pid: number): boolean {
   const args = commandLine(pid)
-  return args.includes('--import') && args.includes(folder.path)
+  return args.includes(folder.path) && args.some((arg) => basename(arg) === basename(process.execPath))
 }
 
 /** Empty for a process that is gone, or a zombie. */

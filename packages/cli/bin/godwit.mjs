@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-// The sources are TypeScript and run as they are: tsx strips the types on the way in.
-import { register } from 'tsx/esm/api'
+// What was built of the sources, or the sources themselves: then tsx strips the types on the way in.
+import { entryFile } from '@godwit/launch'
 
-register()
-await import('../src/main.ts')
+const file = entryFile('cli/main')
+if (file.endsWith('.ts')) {
+  const { register } = await import('tsx/esm/api')
+  register()
+}
+await import(file)

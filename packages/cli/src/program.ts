@@ -103,7 +103,7 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
   const runCoordinator = async (...command: string[]) => {
     const insecure = globals().insecure ? ['--insecure'] : []
     const args = [...command.slice(0, 1), ...flagsGiven(coordinator), ...command.slice(1), ...insecure]
-    finish(await runRoom(io, '@godwit/coordinator/main', args))
+    finish(await runRoom(io, 'coordinator/main', args))
   }
   coordinator.action(() => runCoordinator())
   // Their --data-dir is read with the coordinator's own.
@@ -137,7 +137,7 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     const args = ['--coordinator', url, ...flagsGiven(agent, 'join'), ...(insecure ? ['--insecure'] : [])]
     const { join } = agent.opts<{ join?: string }>()
     const env = join === undefined ? {} : { GODWIT_JOIN_TOKEN: join }
-    finish(await runRoom(io, '@godwit/agent/main', args, env))
+    finish(await runRoom(io, 'agent/main', args, env))
   })
 
   program

@@ -5,7 +5,7 @@ import { AGENT_FLAGS } from './program.ts'
 import { spawnRoom } from './rooms.ts'
 
 test('the agent knows every flag that is handed to it, and none is missing', async () => {
-  const child = spawnRoom('@godwit/agent/main', ['--help'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawnRoom('agent/main', ['--help'], { stdio: ['ignore', 'pipe', 'inherit'] })
   if (child.stdout === null) throw new Error('no stdout')
   const known = [...(await text(child.stdout)).matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag)
   const offered = AGENT_FLAGS.map(([flags]) => flags.split(' ')[0])

@@ -5,15 +5,15 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { type Entry, entryFile, nodeArguments } from '@godwit/launch'
 import { GodwitError } from '@godwit/protocol'
 import type { Io } from './io.ts'
 
-export type Room = '@godwit/coordinator/main' | '@godwit/agent/main' | '@godwit/worker/check'
+export type Room = Extract<Entry, 'coordinator/main' | 'agent/main' | 'worker/check'>
 
-/** Starts a room's program with this Node and tsx. */
+/** Starts a room's program with this Node. */
 export function spawnRoom(room: Room, args: readonly string[], options: SpawnOptions): ChildProcess {
-  const file = fileURLToPath(import.meta.resolve(room))
-  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, ...args], options)
+  return spawn(process.execPath, [...nodeArguments(entryFile(room)), ...args], options)
 }
 
 /**

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Channel, dial } from '@godwit/channel'
+import { entryFile, nodeArguments } from '@godwit/launch'
 import {
   type FromWorker,
   fromWorker,
@@ -24,7 +25,7 @@ import {
   type WorkerLaunch,
 } from '@godwit/protocol'
 
-const WORKER_MAIN = fileURLToPath(import.meta.resolve('@godwit/worker/main'))
+const WORKER = nodeArguments(entryFile('worker/main'))
 
 type Message<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
 
@@ -79,7 +80,7 @@ export class RigWorker {
     mkdirSync(folder)
     writeFileSync(join(folder, 'launch.json'), JSON.stringify(launch))
     const log = openSync(join(folder, 'output.log'), 'a')
-    const [command, ...args] = [...at.place.command, at.node, '--import', 'tsx', WORKER_MAIN, folder]
+    const [command, ...args] = [...at.place.command, at.node, ...WORKER, folder]
     this.process = spawn(command as string, args, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...at.env },

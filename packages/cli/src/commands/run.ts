@@ -65,5 +65,5 @@ export async function check(io: Io, { program, parameters = {}, json }: CheckOpt
     )
   }
   const args = [file, JSON.stringify(parameters)]
-  return runRoom(io, '@godwit/worker/check', json ? [...args, '--json'] : args)
+  return runRoom(io, 'worker/check', json ? [...args, '--json'] : args)
 }

@@ -64,13 +64,13 @@ export class Cluster {
 
   /** Settles when every host is registered. Throws `internal` with the end of the log of a process that gave up. */
   async start(hosts: readonly HostSpec[]): Promise<void> {
-    const said = await this.#launch('coordinator', '@godwit/coordinator/main', [
+    const said = await this.#launch('coordinator', 'coordinator/main', [
       ...['--host', '127.0.0.1', '--port', '0'],
     ])
     this.#url = `ws://127.0.0.1:${portIn(said)}`
     await Promise.all(
       hosts.map(({ name, faultDomain, programs }) =>
-        this.#launch(`agent ${name}`, '@godwit/agent/main', [
+        this.#launch(`agent ${name}`, 'agent/main', [
           ...['--coordinator', this.#url, '--name', name, '--fault-domain', faultDomain],
           ...['--data-dir', join(this.#folder, name), '--orphan-timeout-ms', String(ORPHAN_TIMEOUT_MS)],
           ...(programs === undefined ? [] : ['--programs', programs]),

@@ -1,4 +1,7 @@
 /** Goal: every flag arrives, and a wrong one is said with its name and how to write it. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseBytes, parseFlags, parsePortRange } from './flags.ts'
 
@@ -11,6 +14,21 @@ test('a token comes from the environment or the command line, and nobody is inse
   })
   expect(parseFlags([])?.joinToken).toBeUndefined()
   expect(parseFlags([], { GODWIT_JOIN_TOKEN: '' })?.joinToken).toBeUndefined()
+})
+
+test('a token may come in a file, which has to be there', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gwt-'))
+  const file = join(folder, 'join-token')
+  writeFileSync(file, 'of-file\n')
+  expect(parseFlags([], { GODWIT_JOIN_TOKEN_FILE: file })?.joinToken).toBe('of-file')
+  expect(parseFlags([], { GODWIT_JOIN_TOKEN_FILE: file, GODWIT_JOIN_TOKEN: 'of-env' })?.joinToken).toBe(
+    'of-env',
+  )
+  expect(parseFlags([], { GODWIT_JOIN_TOKEN_FILE: '' })?.joinToken).toBeUndefined()
+  rmSync(folder, { recursive: true })
+  expect(() => parseFlags([], { GODWIT_JOIN_TOKEN_FILE: file })).toThrow(
+    /GODWIT_JOIN_TOKEN_FILE.*no such file/,
+  )
 })
 
 test('flags arrive', () => {

@@ -2,6 +2,7 @@
  * The agent's command line. Every flag has a default that works on one machine, and what is wrong with one is said
  * with its name and how to write it.
  */
+import { readFileSync } from 'node:fs'
 import { freemem, hostname, tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -12,7 +13,7 @@ import { defaultDataDir } from './data-dir.ts'
 
 export const USAGE = `Usage: agent [flags]
   --coordinator URL       where the coordinator listens (ws://127.0.0.1:7070); wss:// where the cluster is secured
-  --join TOKEN            becomes a member of a secured cluster, once; better in GODWIT_JOIN_TOKEN, where no command line shows it
+  --join TOKEN            becomes a member of a secured cluster, once; better in GODWIT_JOIN_TOKEN, or in a file that GODWIT_JOIN_TOKEN_FILE names, where no command line shows it
   --insecure              goes in the clear where others could listen
   --name NAME             this host's name (its hostname)
   --address ADDRESS       where other hosts reach this one (127.0.0.1)
@@ -48,8 +49,7 @@ export function parseFlags(
   if (!LEVELS.includes(logLevel)) bad('--log-level', logLevel, `one of ${LEVELS.join(', ')}`)
   checkLabel('--name', name)
   const faultDomain = checkLabel('--fault-domain', values['fault-domain'] ?? 'default')
-  // Empty is how a service's file says none.
-  const joinToken = values.join ?? (env.GODWIT_JOIN_TOKEN || undefined)
+  const joinToken = values.join ?? joinTokenIn(env)
   return {
     coordinatorUrl: values.coordinator ?? 'ws://127.0.0.1:7070',
     name,
@@ -95,6 +95,19 @@ function readFlags(args: readonly string[]) {
     }).values
   } catch (error) {
     throw new GodwitError('bad-arguments', `${(error as Error).message} (--help lists the flags)`)
+  }
+}
+
+/** Empty is how a service's file says none. Throws `bad-arguments` for a file that can't be read. */
+function joinTokenIn({
+  GODWIT_JOIN_TOKEN: token,
+  GODWIT_JOIN_TOKEN_FILE: file,
+}: Record<string, string | undefined>): string | undefined {
+  if (token || !file) return token || undefined
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined
+  } catch (error) {
+    throw new GodwitError('bad-arguments', `GODWIT_JOIN_TOKEN_FILE: ${(error as Error).message}`)
   }
 }
 

@@ -216,12 +216,14 @@ test('a join token is shown to nobody but the cluster that it names', async () =
       },
     })
     const coordinatorUrl = `wss://127.0.0.1:${impostor.port}`
-    await expect(joinCluster({ coordinatorUrl, token, name: 'a' })).rejects.toMatchObject({
+    await expect(joinCluster({ coordinatorUrl, token, name: 'a', makeRequest })).rejects.toMatchObject({
       kind: 'untrusted-peer',
     })
     expect(came).toEqual([])
   }
-  await expect(joinCluster({ coordinatorUrl: 'ws://127.0.0.1:1', token, name: 'a' })).rejects.toMatchObject({
+  await expect(
+    joinCluster({ coordinatorUrl: 'ws://127.0.0.1:1', token, name: 'a', makeRequest }),
+  ).rejects.toMatchObject({
     kind: 'insecure',
     message: expect.stringContaining('wss://127.0.0.1:1'),
   })

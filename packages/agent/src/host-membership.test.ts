@@ -2,7 +2,7 @@
  * Goal: nothing goes in the clear off loopback unless that was typed; a host joins once, and with what it has then it is itself
  * and nobody else. Method: options as they are typed; a scripted coordinator with a real authority at `/join`.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Channel, type Listener, listen } from '@godwit/channel'
 import {
@@ -68,10 +68,13 @@ let authority: SigningAuthority
 let listener: Listener
 let joined: FromJoiner[]
 let secured: SecurityOptions
+/** Instead of an answer the connection closes. */
+let isLost: boolean
 beforeEach(async () => {
   folder = temporaryFolder()
   authority = await testAuthority()
   joined = []
+  isLost = false
   listener = await listen({
     at: { host: '127.0.0.1', ports: [0] },
     credentials: await credentialsOf(authority, coordinatorUri(CLUSTER)),
@@ -80,6 +83,10 @@ beforeEach(async () => {
       const channel = new Channel<FromJoiner, ToJoiner>(socket, fromJoiner, {
         message: async (message) => {
           joined.push(message)
+          if (isLost) {
+            channel.close()
+            return
+          }
           const { name, certificateRequest: request } = message
           const uri = hostUri(CLUSTER, name)
           const certificate = await issueCertificate({ authority, request, uri, nowMs: Date.now() })
@@ -112,6 +119,34 @@ test('a host joins once, keeps its key, and starts again by the same line or wit
   await becomeMember(secured, folder, silent)
   expect(joined).toHaveLength(1)
   expect(readFileSync(join(credentials, 'credentials.json'), 'utf8')).toBe(written)
+})
+
+test('an answer that is lost is asked for again with the same key, which is gone once it came', async () => {
+  const withToken = { ...secured, joinToken: tokenOf(authority) }
+  const key = join(folder, 'credentials', 'joining.json')
+  isLost = true
+  for (let time = 0; time < 2; time++)
+    await expect(becomeMember(withToken, folder, silent)).rejects.toMatchObject({ kind: 'connection-lost' })
+  expect(statSync(key).mode & 0o777).toBe(0o600)
+  isLost = false
+  await becomeMember(withToken, folder, silent)
+  expect(new Set(joined.map(({ certificateRequest }) => certificateRequest)).size).toBe(1)
+  expect(joined).toHaveLength(3)
+  expect(existsSync(key)).toBe(false)
+  // One that an agent left which ended right after its credentials were written.
+  writeFileSync(key, '{}')
+  await becomeMember(secured, folder, silent)
+  expect(existsSync(key)).toBe(false)
+})
+
+test('a key that cannot be read is none', async () => {
+  mkdirSync(join(folder, 'credentials'))
+  for (const damaged of ['{', '{"request":"r","key":"k"}', 'null']) {
+    writeFileSync(join(folder, 'credentials', 'joining.json'), damaged)
+    await becomeMember({ ...secured, joinToken: tokenOf(authority) }, folder, silent)
+    rmSync(join(folder, 'credentials', 'credentials.json'))
+  }
+  expect(joined).toHaveLength(3)
 })
 
 test('where the cluster is not secured there is nothing to join', async () => {

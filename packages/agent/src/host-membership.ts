@@ -3,13 +3,22 @@
  *
  * It joins once: the token is spent on a certificate, whose key is made here and never leaves the host, and both lie in the
  * data folder from then on. So a token that is given again, because the line that starts the agent has one, means nothing
- * any more.
+ * any more. The key is there before it is asked for a certificate: whatever is lost then, starting the agent again asks again.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Credentials, isLoopback } from '@godwit/channel'
+import { type Credentials, crashPoint, isLoopback } from '@godwit/channel'
 import { type ErrorKind, GodwitError, parseToken } from '@godwit/protocol'
-import { fingerprintOf, joinCluster, membershipOf, readCredentials, writeCredentials } from '@godwit/trust'
+import {
+  fingerprintOf,
+  forgetJoiningKey,
+  joinCluster,
+  type KeyRequest,
+  keyToJoinWith,
+  membershipOf,
+  readCredentials,
+  writeCredentials,
+} from '@godwit/trust'
 import type { Logger } from 'pino'
 import { diskError } from './disk.ts'
 
@@ -74,7 +83,8 @@ export async function becomeMember(
         `this host is no member of the cluster at ${coordinatorUrl} yet: give it a join token in GODWIT_JOIN_TOKEN or with --join; an admin of the cluster makes one: godwit token create`,
       )
     }
-    const joined = await joinCluster({ coordinatorUrl, token: joinToken, name })
+    const makeRequest = () => requestIn(folder)
+    const joined = await joinCluster({ coordinatorUrl, token: joinToken, name, makeRequest })
     write(folder, joined.credentials)
     log.info({ clusterId: joined.clusterId, name }, 'this host has joined the cluster')
     return folder
@@ -97,7 +107,23 @@ export async function becomeMember(
 
 function read(folder: string): Credentials | undefined {
   try {
-    return readCredentials(folder)
+    const credentials = readCredentials(folder)
+    // An agent that ended between the two writes left its key.
+    if (credentials !== undefined) forgetJoiningKey(folder)
+    return credentials
+  } catch (error) {
+    throw diskError(error, folder)
+  }
+}
+
+/** On disk before anybody is shown it. */
+async function requestIn(folder: string): Promise<KeyRequest> {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    crashPoint('before-write:joining')
+    const asking = await keyToJoinWith(folder)
+    crashPoint('after-write:joining')
+    return asking
   } catch (error) {
     throw diskError(error, folder)
   }
@@ -105,8 +131,10 @@ function read(folder: string): Credentials | undefined {
 
 function write(folder: string, credentials: Credentials): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    crashPoint('before-write:credentials')
     writeCredentials(folder, credentials)
+    crashPoint('after-write:credentials')
+    forgetJoiningKey(folder)
   } catch (error) {
     throw diskError(error, folder)
   }

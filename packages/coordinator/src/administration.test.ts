@@ -128,10 +128,10 @@ test('no secret of a session is in a log, in the audit log or in the store', SLO
   const guessed = formatToken({ ...parseToken(adminToken, 'api'), secret: `guess${'A'.repeat(38)}` })
   await expect(client(guessed)).rejects.toMatchObject({ kind: 'unauthorized' })
   await expect(client('gwa1.mistyped.token')).rejects.toMatchObject({ kind: 'bad-arguments' })
-  const { credentials } = await joinCluster({ coordinatorUrl, token: joinToken, name: 'a' })
+  const { credentials } = await joinCluster({ coordinatorUrl, token: joinToken, name: 'a', makeRequest })
   const guessedJoin = formatToken({ ...parseToken(joinToken, 'join'), secret: `guess${'B'.repeat(38)}` })
-  await expect(joinCluster({ coordinatorUrl, token: guessedJoin, name: 'b' })).rejects.toThrow()
-  await expect(joinCluster({ coordinatorUrl, token: joinToken, name: 'a' })).rejects.toThrow()
+  await expect(joinCluster({ coordinatorUrl, token: guessedJoin, name: 'b', makeRequest })).rejects.toThrow()
+  await expect(joinCluster({ coordinatorUrl, token: joinToken, name: 'a', makeRequest })).rejects.toThrow()
 
   const agent = await FakeAgent.connect(port, 'a', { security: { ...security, credentials } })
   agent.register()

@@ -155,6 +155,23 @@ test('a name is joined under once, until an admin removes that host', async () =
   expect(await kindOf(admin.ask({ op: 'removeHost', host: 'nobody' }))).toBe('unknown-host')
 })
 
+test('a host whose answer was lost asks again with its key, and nobody else does under its name', async () => {
+  const request = await makeRequest()
+  const { join } = cluster.tokens
+  const lost = await cluster.join('a', join, request)
+  await cluster.close()
+  await cluster.listen()
+  const credentials = await cluster.join('a', join, request)
+  expect(serialOf(credentials.certificate)).not.toBe(serialOf(lost.certificate))
+  const agent = await cluster.agent('a', credentials)
+  agent.register()
+  await agent.order('registered')
+  expect(await kindOf(cluster.join('a'))).toBe('host-name-taken')
+  const admin = await cluster.as('admin')
+  await admin.ask({ op: 'revokeToken', token: parseToken(join, 'join').id })
+  expect(await kindOf(cluster.join('a', join, request))).toBe('token-revoked')
+})
+
 test('a join token that has expired, was revoked or is unknown is told apart', async () => {
   const admin = await cluster.as('admin')
   const { token, view } = await admin.ask({ op: 'createToken', kind: 'join', expiresInMs: 60_000 })

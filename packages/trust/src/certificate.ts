@@ -2,6 +2,7 @@
  * Certificates of members. Whoever asks for one makes the key and keeps it; the request shows that it has it. All else that a
  * certificate says is decided by who issues it: a request may ask for any name.
  */
+import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { GodwitError, LIMITS } from '@godwit/protocol'
 import type { Extension, Pkcs10CertificateRequest } from '@peculiar/x509'
@@ -22,7 +23,14 @@ export interface IssueOptions {
 }
 
 /** A key and a request for a certificate of it: PEM. */
-export async function makeRequest(): Promise<{ request: string; key: string }> {
+export interface KeyRequest {
+  /** PKCS #10. */
+  readonly request: string
+  /** PKCS #8. */
+  readonly key: string
+}
+
+export async function makeRequest(): Promise<KeyRequest> {
   const x509 = await loadX509()
   const keys = await makeKeys()
   const request = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: SIGNATURE })
@@ -103,6 +111,12 @@ export function renewalDue(certificate: string, nowMs: number): boolean {
 /** In hex, as TLS sockets say it. */
 export function serialOf(certificate: string): string {
   return readCertificate(certificate).serialNumber
+}
+
+/** Of the key that it vouches for: SHA-256 of its public half (SubjectPublicKeyInfo, DER), in hex. */
+export function keyDigestOf(certificate: string): string {
+  const key = readCertificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(key).digest('hex')
 }
 
 /** Milliseconds since 1970. */

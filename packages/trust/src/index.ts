@@ -3,10 +3,13 @@ export { clusterIdOf, createAuthority, fingerprintOf, type SigningAuthority } fr
 export {
   type IssueOptions,
   issueCertificate,
+  type KeyRequest,
+  keyDigestOf,
   makeRequest,
   renewalDue,
   serialOf,
 } from './certificate.ts'
 export { readCredentials, replaceFile, writeCredentials } from './credentials-file.ts'
 export { coordinatorSecurity, fetchAuthority, joinCluster } from './joining.ts'
+export { forgetJoiningKey, keyToJoinWith } from './joining-key.ts'
 export { hostSecurity, type Membership, membershipIn, membershipOf, whyNotHost } from './membership.ts'

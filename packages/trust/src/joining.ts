@@ -5,7 +5,7 @@
  * has that fingerprint; from then on the connection is one like any other, and whoever is at its other end has shown to be
  * the coordinator before it sees a character of the token.
  */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { Channel, type Credentials, type DialSecurity, dial, fetchUnverified } from '@godwit/channel'
 import {
   coordinatorUri,
@@ -19,7 +19,7 @@ import {
   toJoiner,
 } from '@godwit/protocol'
 import { clusterIdOf, fingerprintOf, readCertificate } from './authority.ts'
-import { makeRequest } from './certificate.ts'
+import type { KeyRequest } from './certificate.ts'
 
 export interface JoinOptions {
   /** `wss://host:port`. */
@@ -28,6 +28,8 @@ export interface JoinOptions {
   readonly token: string
   /** The host's name. */
   readonly name: string
+  /** Called once it is known whom to ask. With the key of an earlier attempt, a lost answer is given again (`keyToJoinWith`). */
+  makeRequest(): Promise<KeyRequest>
 }
 
 /** How to dial the coordinator of the cluster whose `authority` (PEM) this is. Errors: `untrusted-peer`. */
@@ -59,7 +61,7 @@ export async function joinCluster(
   const { authority: fingerprint } = parseToken(token, 'join')
   const authority = await fetchAuthority(coordinatorUrl, fingerprint)
   const clusterId = clusterIdOf(authority)
-  const { request, key } = await makeRequest()
+  const { request, key } = await options.makeRequest()
   const socket = await dial(at(coordinatorUrl, '/join'), { security: coordinatorSecurity(authority) })
   const answer = await new Promise<ToJoiner>((resolve, reject) => {
     const late = setTimeout(
@@ -80,15 +82,20 @@ export async function joinCluster(
   })
   if (answer.type === 'refused') throw fromErrorReport(answer.error)
   const { certificate } = answer
-  checkIssued(certificate, { authority, uri: hostUri(clusterId, name) })
-  return { clusterId, credentials: { certificate, key, authority } }
+  const credentials = { certificate, key, authority }
+  checkIssued(credentials, hostUri(clusterId, name))
+  return { clusterId, credentials }
 }
 
-function checkIssued(certificate: string, { authority, uri }: { authority: string; uri: string }): void {
+function checkIssued({ certificate, key, authority }: Credentials, uri: string): void {
   const issued = readCertificate(certificate)
-  const isOurs = issued.subjectAltName?.split(', ').includes(`URI:${uri}`) === true
+  const isNamed = issued.subjectAltName?.split(', ').includes(`URI:${uri}`) === true
+  const isOurs = isNamed && issued.checkPrivateKey(createPrivateKey(key))
   if (isOurs && issued.verify(new X509Certificate(authority).publicKey)) return
-  throw new GodwitError('untrusted-peer', 'the coordinator issued a certificate of another authority or name')
+  throw new GodwitError(
+    'untrusted-peer',
+    'the coordinator issued a certificate of another authority, name or key',
+  )
 }
 
 function at(coordinatorUrl: string, path: string): string {

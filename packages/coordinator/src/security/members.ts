@@ -2,6 +2,8 @@
  * The hosts that have joined, and which of their certificates count. A certificate that the authority signed counts only while its
  * serial stands here: to remove a host is to strike its serials out, and no list of revoked ones has to be kept.
  *
+ * A host whose answer was lost asks again with the key that it joined with, and is answered with another certificate: nobody else has that key.
+ *
  * Invariants: a name has one member; what was answered is written down.
  */
 import { decodeValue, encodeValue, GodwitError, LIMITS } from '@godwit/protocol'
@@ -11,11 +13,22 @@ export interface MemberRecord {
   readonly name: string
   /** Of its certificates, the newest first. */
   readonly serials: readonly string[]
+  /** The key that it joined with (`keyDigestOf`), until it has renewed that certificate: then it has shown that it had it. */
+  readonly joinKey?: string
   /** Milliseconds since 1970. */
   readonly joinedAtMs: number
 }
 
 const keyOf = (name: string): string => `member/${name}`
+
+export interface JoiningHost {
+  readonly name: string
+  readonly serial: string
+  /** `keyDigestOf` its certificate. */
+  readonly key: string
+  /** Milliseconds since 1970. */
+  readonly nowMs: number
+}
 
 /** Answers get lost: a host may still use a certificate that was renewed, and renew it once more. */
 const MAX_SERIALS = 4
@@ -38,27 +51,29 @@ export class Members {
     )
   }
 
-  /** Errors: `host-name-taken`, `too-large`, those of the store. */
-  async add(record: MemberRecord): Promise<void> {
-    const { name } = record
-    if (this.#records.has(name)) {
+  /** Under a name that is free, or once more. Errors: `host-name-taken`, `too-large`, `token-revoked`, those of the store. */
+  async join({ name, serial, key, nowMs }: JoiningHost): Promise<void> {
+    const known = this.#records.get(name)
+    if (known !== undefined && known.joinKey !== key) {
       throw new GodwitError(
         'host-name-taken',
         `${name} is a member of this cluster already: choose another name, or remove that host first (godwit host remove ${name})`,
       )
     }
-    if (this.#records.size >= LIMITS.maxMembers) {
+    if (known === undefined && this.#records.size >= LIMITS.maxMembers) {
       throw new GodwitError(
         'too-large',
         `${LIMITS.maxMembers} hosts have joined, which is the limit: remove some with godwit host remove`,
       )
     }
-    // Before it is written, so that nobody else joins under this name meanwhile.
-    this.#records.set(name, record)
+    const record: MemberRecord =
+      known === undefined
+        ? { name, serials: [serial], joinKey: key, joinedAtMs: nowMs }
+        : { ...known, serials: [serial, ...known.serials].slice(0, MAX_SERIALS) }
     try {
-      await this.#store.put(keyOf(name), encodeValue(record))
+      await this.#keep(record)
     } catch (error) {
-      this.#records.delete(name)
+      if (known === undefined && this.#records.get(name) === record) this.#records.delete(name)
       throw error
     }
   }
@@ -67,10 +82,15 @@ export class Members {
   async renewed(name: string, shown: string, serial: string): Promise<void> {
     const record = this.#records.get(name)
     if (record === undefined || !record.serials.includes(shown)) throw revoked(name)
-    const renewed = { ...record, serials: serialsAfter(record.serials, shown, serial) }
-    // A host that is removed while this is written stays removed.
-    this.#records.set(name, renewed)
-    await this.#store.put(keyOf(name), encodeValue(renewed))
+    const { joinKey: _, ...rest } = record
+    await this.#keep({ ...rest, serials: serialsAfter(record.serials, shown, serial) })
+  }
+
+  /** Known before it is written, so that nobody else joins under this name meanwhile. A host that is removed while it is written stays removed. */
+  async #keep(record: MemberRecord): Promise<void> {
+    const { name } = record
+    this.#records.set(name, record)
+    await this.#store.put(keyOf(name), encodeValue(record))
     if (!this.#records.has(name)) {
       await this.#store.delete(keyOf(name))
       throw revoked(name)

@@ -21,6 +21,7 @@ import {
   clusterIdOf,
   fingerprintOf,
   issueCertificate,
+  keyDigestOf,
   makeRequest,
   renewalDue,
   serialOf,
@@ -228,7 +229,11 @@ export class SecuredDoor implements Door {
     }
     return this.#audited({ who: shown.id, address, action: 'join', host: name }, async () => {
       const certificate = await this.#issue(name, certificateRequest)
-      await this.#members.add({ name, serials: [serialOf(certificate)], joinedAtMs: now() })
+      await this.#members.join({
+        ...{ name, nowMs: now() },
+        serial: serialOf(certificate),
+        key: keyDigestOf(certificate),
+      })
       log.info({ host: name, address, token: shown.id }, 'a host has joined')
       return { type: 'joined', clusterId, certificate }
     })

@@ -9,6 +9,8 @@ import {
   createAuthority,
   fingerprintOf,
   joinCluster,
+  type KeyRequest,
+  makeRequest,
   type SigningAuthority,
 } from '@godwit/trust'
 import { type Clock, systemClock } from '../clock.ts'
@@ -116,8 +118,10 @@ export class SecuredCluster {
     return this.client(this.tokens[role])
   }
 
-  async join(name: string, token = this.tokens.join): Promise<Credentials> {
-    return (await joinCluster({ coordinatorUrl: this.url, token, name })).credentials
+  /** With a key of its own, unless it is told which. */
+  async join(name: string, token = this.tokens.join, request?: KeyRequest): Promise<Credentials> {
+    const options = { token, name, makeRequest: request === undefined ? makeRequest : async () => request }
+    return (await joinCluster({ coordinatorUrl: this.url, ...options })).credentials
   }
 
   agent(name: string, credentials?: Credentials): Promise<FakeAgent> {

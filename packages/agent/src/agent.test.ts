@@ -35,7 +35,7 @@ test('starts a worker with all it needs and relays both ways, bit for bit', asyn
     workerId: 'w1',
     programFile: expect.stringMatching(/\/job\.mjs$/),
     memoryLimitBytes: 1_000_000,
-    orphanTimeoutMs: 2_000,
+    orphanTimeoutMs: 20_000,
   })
   host.coordinator.send({ type: 'toWorker', workerId: 'w1', message: { type: 'acknowledge', step: 7 } })
   const { message } = await host.coordinator.fromWorker('w1', 'outputs')

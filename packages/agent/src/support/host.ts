@@ -33,7 +33,7 @@ export function agentOptions(folder: string, more: Partial<AgentOptions> = {}): 
     programFolders: [folder],
     workerMain: FAKE_WORKER,
     memoryBytes: 1_000_000,
-    orphanTimeoutMs: 2_000,
+    orphanTimeoutMs: 20_000,
     listenHost: '127.0.0.1',
     insecure: false,
     portRange: [0, 0],

@@ -16,9 +16,11 @@ import type {
   ErrorReport,
   EstimateView,
   HostView,
+  MaintenanceView,
   MigrationView,
   Output,
   TokenView,
+  Verdict,
   WorkerLaunch,
   WorkloadView,
 } from '@godwit/protocol'
@@ -54,6 +56,8 @@ export interface Said {
   readonly estimate?: EstimateView
   readonly migration?: MigrationView
   readonly checkpoint?: CheckpointView
+  readonly maintenance?: MaintenanceView
+  readonly placement?: Verdict[]
   readonly token?: string
   readonly view?: TokenView
   readonly tokens?: TokenView[]

@@ -49,6 +49,8 @@ const host = {
   faultDomain: 'rack-a',
   state: 'connected',
   memoryBytes: 2 ** 33,
+  usedMemoryBytes: 2 ** 31,
+  stepsPerSecond: 12,
   cores: 8,
   workloads: ['job'],
 }
@@ -63,8 +65,8 @@ test('hosts', async () => {
   const { exitCode, stdout } = await godwit('hosts', () => ({ hosts: [host] }))
   expect(exitCode).toBe(0)
   expect(stdout).toEqual([
-    'HOST  STATE      ADDRESS   FAULT DOMAIN  CORES    MEMORY  WORKLOADS',
-    'a     connected  10.0.0.1  rack-a            8  8.00 GiB  job',
+    'HOST  STATE      ADDRESS   FAULT DOMAIN  CORES  CPU                MEMORY  NETWORK  STEPS/S  LABELS  WORKLOADS',
+    'a     connected  10.0.0.1  rack-a            8    -  2.00 GiB of 8.00 GiB        -     12.0  -       job',
   ])
   expect((await godwit('hosts --json')).json()).toEqual({ hosts: [host] })
   expect((await godwit('hosts', () => ({ hosts: [] }))).stdout[0]).toContain('godwit agent')

@@ -19,6 +19,13 @@ import { cancel, remove, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
 import { hosts, ps } from './commands/inventory.ts'
+import {
+  type EnterOptions,
+  type ExitOptions,
+  enterMaintenance,
+  exitMaintenance,
+  maintenanceStatus,
+} from './commands/maintenance.ts'
 import { type MigrateOptions, migrate } from './commands/migrate.ts'
 import { check, type RunOptions, run } from './commands/run.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
@@ -211,6 +218,37 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .description('write a checkpoint of a workload now, from which it is restarted when its worker is lost')
     .argument('<workload>')
     .action((workload: string) => talk((session) => checkpoint(session, workload)))
+  const maintenance = program
+    .command('maintenance')
+    .description('empty a host of its jobs and keep it empty, for as long as somebody works on it')
+  maintenance
+    .command('enter')
+    .description(
+      'move every job off a host, which takes no more until exit; moves nothing while one can go nowhere',
+    )
+    .argument('<host>')
+    .option('--no-wait', 'return once it is written down')
+    .option('--force', 'move those that can go, though others cannot')
+    .addHelpText('after', '\nExample: godwit maintenance enter a')
+    .action((host: string, options: EnterOptions) =>
+      talk((session) => enterMaintenance(session, host, options)),
+    )
+  maintenance
+    .command('exit')
+    .description('let a host take jobs again')
+    .argument('<host>')
+    .option('--return', 'bring back the jobs that left because of it and still run elsewhere')
+    .option('--no-wait', 'return once it is written down')
+    .addHelpText('after', '\nExample: godwit maintenance exit a --return')
+    .action((host: string, options: ExitOptions) =>
+      talk((session) => exitMaintenance(session, host, options)),
+    )
+  maintenance
+    .command('status')
+    .description('say how far it is, job by job')
+    .argument('<host>')
+    .action((host: string) => talk((session) => maintenanceStatus(session, host)))
+
 
   program
     .command('cancel')

@@ -15,6 +15,7 @@ import {
   OUR_VERSIONS,
   type ToAgent,
   toErrorReport,
+  type Utilisation,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentLink } from './inventory.ts'
@@ -31,6 +32,8 @@ export interface AgentHandlers {
   /** After the agent knows that it is registered: the workers that it has are compared with those it should have, and so are its checkpoints. */
   reconcile(host: string, workers: readonly string[], checkpoints?: readonly string[]): void
   fromWorker(host: string, message: Message<'fromWorker'>): void
+  /** What the host's machine does. */
+  utilised(host: string, utilisation: Utilisation): void
   /** An answer to a question about the link. */
   probed(host: string, message: Message<'probeOpened' | 'linkProbed'>): void
   workerExited(host: string, message: Message<'workerExited'>): void
@@ -62,6 +65,9 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
           return
         case 'fromWorker':
           handlers.fromWorker(host, message)
+          return
+        case 'utilisation':
+          handlers.utilised(host, message.utilisation)
           return
         case 'probeOpened':
         case 'linkProbed':

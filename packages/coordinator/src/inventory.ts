@@ -7,7 +7,14 @@
  *
  * Invariants: a host has at most one connected agent; a worker belongs to one host and one workload for all its life.
  */
-import { type FromAgent, GodwitError, type HostView, LIMITS, type ToAgent } from '@godwit/protocol'
+import {
+  type FromAgent,
+  GodwitError,
+  type Labels,
+  LIMITS,
+  type ToAgent,
+  type Utilisation,
+} from '@godwit/protocol'
 
 type Registration = Extract<FromAgent, { type: 'register' }>
 
@@ -22,8 +29,10 @@ export interface Host {
   readonly name: string
   readonly address: string
   readonly faultDomain: string
+  readonly labels?: Labels | undefined
   readonly memoryBytes: number
   readonly cores: number
+  readonly maxJobs?: number | undefined
   /** Undefined while disconnected. */
   readonly agent: AgentLink | undefined
   /** While it is: since when, in watched time. */
@@ -39,10 +48,14 @@ export interface KnownWorker {
 export class Inventory {
   readonly #hosts = new Map<string, Host>()
   readonly #workers = new Map<string, KnownWorker>()
+  /** In maintenance: they take no jobs. */
+  readonly #closed = new Set<string>()
+  /** Of connected hosts, what they said last. */
+  readonly #utilisation = new Map<string, Utilisation>()
 
   /** Errors: `host-name-taken`, `too-large` (more hosts than the limit). */
   connect(registration: Registration, agent: AgentLink): Host {
-    const { name, address, faultDomain, memoryBytes, cores } = registration
+    const { name, address, faultDomain, labels, memoryBytes, cores, maxJobs } = registration
     const known = this.#hosts.get(name)
     if (known?.agent !== undefined) {
       throw new GodwitError(
@@ -53,7 +66,7 @@ export class Inventory {
     if (known === undefined && this.#hosts.size >= LIMITS.maxHosts) {
       throw new GodwitError('too-large', `${LIMITS.maxHosts} hosts are registered, which is the limit`)
     }
-    const host = { name, address, faultDomain, memoryBytes, cores, agent }
+    const host = { name, address, faultDomain, labels, memoryBytes, cores, maxJobs, agent }
     this.#hosts.set(name, host)
     return host
   }
@@ -69,19 +82,57 @@ export class Inventory {
     if (host?.agent !== agent) return undefined
     const away = { ...host, agent: undefined, awaySinceMs }
     this.#hosts.set(name, away)
+    this.#utilisation.delete(name)
     return away
   }
 
   forgetHost(name: string): void {
     this.#hosts.delete(name)
+    this.#closed.delete(name)
+  }
+
+  close(name: string, isClosed: boolean): void {
+    if (isClosed) this.#closed.add(name)
+    else this.#closed.delete(name)
+  }
+
+  isClosed(name: string): boolean {
+    return this.#closed.has(name)
+  }
+
+  said(name: string, utilisation: Utilisation): void {
+    this.#utilisation.set(name, utilisation)
+  }
+
+  utilisation(name: string): Utilisation | undefined {
+    return this.#utilisation.get(name)
   }
 
   hosts(): Host[] {
     return [...this.#hosts.values()]
   }
 
+  /** One that takes jobs. Errors: `unknown-host`, `host-disconnected`, `in-maintenance`. */
+  receivingHost(name: string): Host {
+    const host = this.connectedHost(name)
+    if (!this.#closed.has(name)) return host
+    throw new GodwitError(
+      'in-maintenance',
+      `${name} is in maintenance and takes no jobs: choose another host, or end it with godwit maintenance exit ${name}`,
+    )
+  }
+
   /** Errors: `unknown-host`, `host-disconnected`. */
   connectedHost(name: string): Host {
+    const host = this.knownHost(name)
+    if (host.agent === undefined) {
+      throw new GodwitError('host-disconnected', `the agent of ${name} is not connected`)
+    }
+    return host
+  }
+
+  /** Errors: `unknown-host`. */
+  knownHost(name: string): Host {
     const host = this.#hosts.get(name)
     if (host === undefined) {
       const names = [...this.#hosts.keys()].join(', ')
@@ -89,9 +140,6 @@ export class Inventory {
         'unknown-host',
         `there is no host ${name}: ${names === '' ? 'no agent has connected yet' : `there are ${names}`}`,
       )
-    }
-    if (host.agent === undefined) {
-      throw new GodwitError('host-disconnected', `the agent of ${name} is not connected`)
     }
     return host
   }
@@ -130,35 +178,4 @@ export class Inventory {
   workersOn(host: string): KnownWorker[] {
     return [...this.#workers.values()].filter((worker) => worker.host === host)
   }
-}
-
-/**
- * The connected host with most memory left over; of equal ones that with fewer workloads. `usage` tells what the
- * workloads of a host take. Errors: `host-disconnected` when no host is connected.
- */
-export function roomiestHost(
-  hosts: readonly Host[],
-  usage: (host: string) => { bytes: number; workloads: number },
-): Host {
-  const candidates = hosts
-    .filter((host) => host.agent !== undefined)
-    .map((host) => {
-      const { bytes, workloads } = usage(host.name)
-      return { host, workloads, freeBytes: host.memoryBytes - bytes }
-    })
-    .sort(
-      (a, b) =>
-        b.freeBytes - a.freeBytes || a.workloads - b.workloads || (a.host.name < b.host.name ? -1 : 1),
-    )
-  const best = candidates[0]
-  if (best === undefined) {
-    throw new GodwitError('host-disconnected', 'no agent is connected: start one with `godwit agent`')
-  }
-  return best.host
-}
-
-export function hostView(host: Host, workloads: string[]): HostView {
-  const { name, address, faultDomain, memoryBytes, cores, agent } = host
-  const state = agent === undefined ? 'disconnected' : 'connected'
-  return { name, address, faultDomain, state, memoryBytes, cores, workloads }
 }

@@ -48,6 +48,10 @@ export interface MigrationPlan {
   readonly options: MigrationOptions
   /** On the coordinator's monotonic clock. */
   readonly startedAtMs: number
+  /** Milliseconds since 1970. */
+  readonly askedAtMs?: number
+  /** The maintenance that asked for it. */
+  readonly maintenance?: string
   /** The longest of the job's latest steps; undefined where none was seen. */
   readonly longestStepMs?: number
 }
@@ -248,7 +252,7 @@ export function stallDeadlineMs({ plan, handedOverMs }: StateOf<'claimed'>): num
 
 /** As clients see it; `lostTimeMs` is what only the coordinator can fill in. */
 export function viewOf(state: MigrationState, lostTimeMs: number | null): MigrationView {
-  const { id, workload, from, to, options } = state.plan
+  const { id, workload, from, to, options, maintenance, askedAtMs } = state.plan
   const { progress, report } = state
   const error = state.name === 'ended' || state.name === 'cancelling' ? state.outcome.error : undefined
   return {
@@ -258,6 +262,8 @@ export function viewOf(state: MigrationState, lostTimeMs: number | null): Migrat
     to,
     status: migrationStatus(state),
     options,
+    ...(maintenance === undefined ? {} : { maintenance }),
+    ...(askedAtMs === undefined ? {} : { startedAtMs: askedAtMs }),
     ...(progress === undefined ? {} : { progress }),
     ...(report === undefined ? {} : { report: { ...report, lostTimeMs } }),
     ...(error === undefined ? {} : { error }),

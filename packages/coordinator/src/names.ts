@@ -38,6 +38,10 @@ export function makeMigrationId(): string {
   return `m-${randomText(8)}`
 }
 
+export function makeMaintenanceId(): string {
+  return `mt-${randomText(8)}`
+}
+
 export function makeRestartId(): string {
   return `r-${randomText(8)}`
 }

@@ -8,6 +8,7 @@
  *     outputs/<workload>/<step>   what was accepted (output-store.ts)
  *     workload/<workload>         what was asked for, and how far it is
  *     migration/<migration>       its state, and once it is over its report
+ *     maintenance/<host>          that it is to be empty, or gets its jobs back (maintenances.ts)
  *
  * Progress is in none of them: it is told again many times a second. The ownership record is the truth wherever two records
  * disagree: it is written first, and what follows from it is found from it (Move.resume).
@@ -40,6 +41,8 @@ export interface WorkloadRecord {
   /** Of all workloads and migrations, in the order in which they came to be. */
   readonly order: number
   readonly status: WorkloadView['status']
+  /** Milliseconds since 1970. */
+  readonly startedAtMs?: number | undefined
   readonly host: string
   /** The worker. */
   readonly owner: string
@@ -79,6 +82,7 @@ export const KEYS = {
   host: (name: string) => `host/${name}`,
   workload: (id: string) => `workload/${id}`,
   migration: (id: string) => `migration/${id}`,
+  maintenance: (host: string) => `maintenance/${host}`,
 } as const
 
 export function writeOf(key: string, record: object): Write {

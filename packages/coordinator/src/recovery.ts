@@ -7,6 +7,7 @@
 import { decodeValue, encodeValue, type MigrationView } from '@godwit/protocol'
 import type { KeyValueStore } from './key-value.ts'
 import { Ledger } from './ledger.ts'
+import type { MaintenanceRecord } from './maintenance-plan.ts'
 import { viewOf } from './migration-state.ts'
 import { makeWorkloadId } from './names.ts'
 import { type HostRecord, KEYS, type MigrationRecord, readAll, type WorkloadRecord } from './records.ts'
@@ -23,6 +24,7 @@ export interface Known {
     readonly migration: MigrationRecord | undefined
   }[]
   readonly migrations: readonly MigrationView[]
+  readonly maintenances: readonly MaintenanceRecord[]
 }
 
 /** Gives the cluster its id when there is nothing yet. Errors: those of the store. */
@@ -37,12 +39,14 @@ export async function knownFrom(store: KeyValueStore): Promise<Known> {
     if (ledger !== undefined) workloads.push({ record, ledger, migration: latest.get(id) })
   }
   const hosts = await store.list(KEYS.host(''))
+  const maintenances = await store.list(KEYS.maintenance(''))
   return {
     clusterId: await clusterIdOf(store),
     lastOrder: Math.max(0, ...[...records, ...migrations].map(({ order }) => order)),
     hosts: hosts.map(({ value }) => decodeValue(value) as HostRecord),
     workloads,
     migrations: migrations.map(({ state, lostTimeMs }) => viewOf(state, lostTimeMs)),
+    maintenances: maintenances.map(({ value }) => decodeValue(value) as MaintenanceRecord),
   }
 }
 

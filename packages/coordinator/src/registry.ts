@@ -8,23 +8,46 @@
  * before all that an earlier coordinator wrote down is known (`open`).
  */
 import { isDeepStrictEqual } from 'node:util'
-import { GodwitError, LIMITS, type MigrationView } from '@godwit/protocol'
+import {
+  GodwitError,
+  LIMITS,
+  type MigrationView,
+  migrationOptions,
+  type PlacementRules,
+  type Verdict,
+} from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentHandlers } from './agent-connection.ts'
 import type { JobHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
-import { hostView, Inventory, type KnownWorker, roomiestHost } from './inventory.ts'
+import { factsOfHost, viewOfHost } from './host-view.ts'
+import { Inventory, type KnownWorker } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
+import { Maintenances } from './maintenances.ts'
 import type { MoveEdge } from './move.ts'
+import { movesPage } from './move-history.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { pageOf } from './page.ts'
+import {
+  askedFor,
+  checkHost,
+  checkRules,
+  chosenOf,
+  type HostFacts,
+  type JobFacts,
+  place,
+} from './placement.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
 import { WatchedTime } from './watched-time.ts'
 import { type Services, Workload } from './workload.ts'
+import type { PlacedJob } from './workload-placed.ts'
 import { listedView, type WorkloadSpec } from './workload-view.ts'
+
+/** Nobody waits at a keyboard: a pause may become longer than usual rather than the host stay occupied. */
+const MAINTENANCE_OPTIONS = migrationOptions.parse({ onStall: 'raiseLimit' })
 
 export interface RegistryOptions {
   store: KeyValueStore
@@ -44,6 +67,7 @@ export class Registry {
   readonly #migrations = new Map<string, MigrationView>()
   readonly #estimates: Estimates
   readonly #services: Services
+  readonly #maintenances: Maintenances
   readonly #log: Logger
   /** By `forget`, until it is done: their names are not free yet. */
   readonly #going = new Set<string>()
@@ -88,6 +112,16 @@ export class Registry {
     for (const { record, ledger, migration } of known.workloads) {
       this.#workloads.set(record.spec.id, Workload.restore(record, ledger, this.#services, migration))
     }
+    this.#maintenances = new Maintenances(known.maintenances, {
+      store,
+      inventory: this.#inventory,
+      clock,
+      log,
+      hosts: () => this.#hostFacts(),
+      jobs: () => this.#placedJobs(),
+      movesOf: (id) => [...this.#migrations.values()].filter(({ maintenance }) => maintenance === id),
+      migrate: (workload, to, id) => this.#workload(workload).migrate(to, MAINTENANCE_OPTIONS, id),
+    })
     for (const workload of this.#workloads.values()) workload.resume()
     this.#forgetOld()
   }
@@ -102,6 +136,7 @@ export class Registry {
   close(): void {
     this.#isClosed = true
     this.#cancelForgetting()
+    this.#maintenances.close()
     for (const workload of this.#workloads.values()) workload.close()
   }
 
@@ -131,6 +166,7 @@ export class Registry {
         else workload.checkpointFound(host)
       }
       for (const workload of this.#workloads.values()) workload.hostBack(host)
+      this.#maintenances.poke()
     },
     fromWorker: (host, { workerId, message }) => {
       const worker = this.#workerOn(host, workerId, message.type)
@@ -138,6 +174,7 @@ export class Registry {
       if (message.type === 'estimated') this.#estimates.answered(host, message)
       else this.#workloads.get(worker.workload)?.fromWorker(workerId, message)
     },
+    utilised: (host, utilisation) => this.#inventory.said(host, utilisation),
     probed: (host, message) => this.#estimates.answered(host, message),
     workerExited: (host, { workerId, error }) => {
       const worker = this.#workerOn(host, workerId, 'workerExited')
@@ -150,15 +187,19 @@ export class Registry {
       // Its store may be closed as well by now; the next coordinator counts from its own start.
       if (!this.#isClosed) this.#keepHost(record)
       for (const workload of this.#workloads.values()) workload.hostLost(host)
+      this.#maintenances.poke()
     },
   }
 
   readonly requests: JobHandlers = {
     hosts: ({ after }) => {
-      const jobsOn = (host: string): string[] => this.#activeOn(host).map(({ id }) => id)
+      const jobs = this.#placedJobs()
       const { views, rest } = pageOf(this.#inventory.hosts(), {
         nameOf: ({ name }) => name,
-        viewOf: (host) => hostView(host, jobsOn(host.name).sort().slice(0, LIMITS.maxListedJobs)),
+        viewOf: (host) => {
+          const maintenance = this.#maintenances.openView(host.name)
+          return viewOfHost({ host, inventory: this.#inventory, jobs, maintenance })
+        },
         after,
       })
       return { hosts: views, ...rest }
@@ -172,21 +213,21 @@ export class Registry {
       return { workloads: views, ...rest }
     },
     workload: ({ workload }) => ({ workload: this.#workload(workload).view() }),
-    run: async ({ op: _, host, id, ...asked }) => {
+    run: async ({ op: _, host, id, explain, ...asked }) => {
       const known = id === undefined ? undefined : this.#workloads.get(id)
       // Asked for by somebody whose connection broke before the answer came.
       if (known !== undefined && isSameJob(known, { id: known.id, ...asked }))
         return { workload: await known.started() }
-      const place =
-        host === undefined
-          ? roomiestHost(this.#inventory.hosts(), (name) => this.#usage(name))
-          : this.#inventory.connectedHost(host)
       const spec: WorkloadSpec = { id: this.#freeId(asked.program, id), ...asked }
-      const workload = Workload.create(spec, place.name, this.#services)
+      const { rules = {} } = asked
+      this.#checkRules(spec.id, rules)
+      const job: JobFacts = { id: spec.id, host: undefined, memoryBytes: 0, rules }
+      const { chosen, placement } = this.#place(job, host, explain)
+      const workload = Workload.create(spec, chosen, this.#services)
       this.#replaced(spec.id)
       this.#workloads.set(spec.id, workload)
       this.#forgetOld()
-      return { workload: await workload.start() }
+      return { workload: await workload.start(), ...placement }
     },
     follow: ({ workload: id, fromStep }, client) => {
       const workload = this.#workload(id)
@@ -199,9 +240,16 @@ export class Registry {
       client.unfollow(workload)
       return {}
     },
-    migrate: async ({ workload, to, options }) => ({
-      migration: await this.#workload(workload).migrate(to, options),
-    }),
+    migrate: async ({ workload: id, to, options, explain }) => {
+      const workload = this.#workload(id)
+      const job = workload.placed()
+      // Of one that is over, or on its way there already, the workload says so.
+      if (job === undefined || (to !== undefined && to === job.move?.to))
+        return { migration: await workload.migrate(to ?? workload.host, options) }
+      if (job.busy !== undefined || to === job.host) workload.wayTo(to ?? job.host)
+      const { chosen, placement } = this.#place(job, to, explain)
+      return { migration: await workload.migrate(chosen, options), ...placement }
+    },
     estimate: async ({ workload, to, options }) => ({
       estimate: await this.#estimates.estimate({ ...this.#workload(workload).wayTo(to), options }),
     }),
@@ -209,6 +257,18 @@ export class Registry {
       const migration = this.#migrations.get(id)
       if (migration === undefined) throw new GodwitError('unknown-migration', `there is no migration ${id}`)
       return { migration }
+    },
+    history: ({ workload, after }) => {
+      const { id } = this.#workload(workload)
+      const moves = [...this.#migrations.values()].filter((view) => view.workload === id)
+      return movesPage(moves, after)
+    },
+    enterMaintenance: ({ host, force }) => this.#maintenances.enter(host, force),
+    exitMaintenance: ({ host, return: returns }) => this.#maintenances.exit(host, returns),
+    maintenance: ({ host }) => {
+      const maintenance = this.#maintenances.view(host)
+      if (maintenance === undefined) this.#inventory.knownHost(host)
+      return maintenance === undefined ? {} : { maintenance }
     },
     checkpoint: async ({ workload }) => ({ checkpoint: await this.#workload(workload).checkpoint() }),
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
@@ -272,6 +332,7 @@ export class Registry {
     for (const name of hostsToForget(hosts, this.#watched.nowMs)) {
       this.#log.info({ host: name }, 'forgotten')
       this.#inventory.forgetHost(name)
+      this.#maintenances.forget(name)
       this.#written(this.#services.store.delete(KEYS.host(name)))
     }
   }
@@ -323,12 +384,35 @@ export class Registry {
     return [...this.#workloads.values()].filter((workload) => workload.isActive && workload.host === host)
   }
 
-  #usage(host: string): { bytes: number; workloads: number } {
-    const active = this.#activeOn(host)
+  #hostFacts(): HostFacts[] {
+    return this.#inventory.hosts().map((host) => factsOfHost(host, this.#inventory))
+  }
+
+  #placedJobs(): PlacedJob[] {
+    return [...this.#workloads.values()].flatMap((workload) => workload.placed() ?? [])
+  }
+
+  /** On the host that was asked for, or the best one; why, if that is asked too. Errors: those of `receivingHost` and `chosenOf`. */
+  #place(
+    job: JobFacts,
+    asked: string | undefined,
+    explain: boolean | undefined,
+  ): { chosen: string; placement: { placement?: Verdict[] } } {
+    const jobs = this.#placedJobs()
+    if (asked !== undefined)
+      checkHost(factsOfHost(this.#inventory.receivingHost(asked), this.#inventory), job, jobs)
+    const placement = place(job, this.#hostFacts(), jobs)
+    const verdicts = asked === undefined ? placement.verdicts : askedFor(asked, placement.verdicts)
     return {
-      bytes: active.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
-      workloads: active.length,
+      chosen: asked ?? chosenOf(placement, job.id),
+      placement: explain === true ? { placement: [...verdicts] } : {},
     }
+  }
+
+  /** Errors: `bad-arguments` for rules that contradict themselves, `unknown-workload` for one that names nobody. */
+  #checkRules(id: string, rules: PlacementRules): void {
+    checkRules(id, rules)
+    for (const named of [...(rules.with ?? []), ...(rules.apartFrom ?? [])]) this.#workload(named)
   }
 
   #workerOn(host: string, workerId: string, type: string): KnownWorker | undefined {
@@ -339,9 +423,13 @@ export class Registry {
   }
 
   #keepMigration(view: MigrationView): void {
+    const isNew = this.#migrations.get(view.id)?.status !== view.status
     this.#migrations.set(view.id, view)
+    if (isNew) this.#maintenances.poke()
     if (this.#migrations.size <= LIMITS.maxMigrations) return
-    const id = migrationToForget(this.#migrations.values())
+    const id = migrationToForget(this.#migrations.values(), (maintenance) =>
+      this.#maintenances.isNeeded(maintenance),
+    )
     if (id === undefined) return
     this.#migrations.delete(id)
     this.#written(this.#services.store.delete(KEYS.migration(id)))

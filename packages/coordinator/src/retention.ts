@@ -74,10 +74,19 @@ export function hostsToForget(
 
 const OVER: ReadonlySet<MigrationStatus> = new Set(['completed', 'cancelled', 'failed'])
 
-/** The one to forget where one is too many: of those that are over the oldest. Undefined when none is over. */
+/**
+ * The one to forget where one is too many: of those that are over the oldest, unless a maintenance that is not over needs it. Undefined
+ * when there is none.
+ */
 export function migrationToForget(
-  oldestFirst: Iterable<{ readonly id: string; readonly status: MigrationStatus }>,
+  oldestFirst: Iterable<{
+    readonly id: string
+    readonly status: MigrationStatus
+    readonly maintenance?: string | undefined
+  }>,
+  isNeeded: (maintenance: string | undefined) => boolean = () => false,
 ): string | undefined {
-  for (const { id, status } of oldestFirst) if (OVER.has(status)) return id
+  for (const { id, status, maintenance } of oldestFirst)
+    if (OVER.has(status) && !isNeeded(maintenance)) return id
   return undefined
 }

@@ -91,7 +91,11 @@ export class WorkloadMoves {
   }
 
   /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
-  async begin(to: string, options: MigrationOptions): Promise<MigrationView> {
+  async begin(
+    to: string,
+    options: MigrationOptions,
+    maintenance: string | undefined,
+  ): Promise<MigrationView> {
     const { workload, ledger, clock, log } = this.#edge
     // Asked for by somebody whose connection broke before the answer came.
     if (this.open?.plan.to === to) return this.open.view()
@@ -105,6 +109,8 @@ export class WorkloadMoves {
       secret: makeSecret(),
       options,
       startedAtMs: clock.nowMs(),
+      askedAtMs: clock.calendarMs(),
+      ...(maintenance === undefined ? {} : { maintenance }),
       ...(steps.length === 0 ? {} : { longestStepMs: Math.max(...steps) }),
     }
     const before = this.#move
@@ -128,11 +134,32 @@ export class WorkloadMoves {
     return move.view()
   }
 
+  /** Why it can't be moved just now, wherever to. */
+  get busy(): string | undefined {
+    try {
+      this.#mustBeFree()
+      this.#edge.inventory.connectedHost(this.#edge.owner().host)
+      return undefined
+    } catch (error) {
+      if (error instanceof GodwitError) return error.message
+      throw error
+    }
+  }
+
   /** From where and to where a migration would go. Errors: those of `begin`. */
   wayTo(to: string): Way {
-    this.#edge.mustRun('can be moved')
-    const { workload, inventory, ledger } = this.#edge
+    this.#mustBeFree()
+    const { workload, inventory } = this.#edge
     const { host: from, workerId: sourceWorker } = this.#edge.owner()
+    if (to === from) throw new GodwitError('already-there', `${workload} runs on ${to} already`)
+    inventory.receivingHost(to)
+    const { address: sourceAddress } = inventory.connectedHost(from)
+    return { workload, from, to, sourceAddress, sourceWorker }
+  }
+
+  #mustBeFree(): void {
+    this.#edge.mustRun('can be moved')
+    const { workload, ledger } = this.#edge
     // Its state is older than what was accepted: no claim to it would be granted.
     const { recomputation } = ledger
     if (recomputation !== undefined) {
@@ -145,10 +172,6 @@ export class WorkloadMoves {
       const { id, to } = this.open.plan
       throw new GodwitError('already-migrating', `${workload} is on its way to ${to} (${id})`)
     }
-    if (to === from) throw new GodwitError('already-there', `${workload} runs on ${to} already`)
-    inventory.connectedHost(to)
-    const { address: sourceAddress } = inventory.connectedHost(from)
-    return { workload, from, to, sourceAddress, sourceWorker }
   }
 
   /** Errors: `unknown-migration`, `out-of-order` when the target owns the workload already. */

@@ -6,6 +6,7 @@ import {
   type FromWorker,
   type Launch,
   LIMITS,
+  type PlacementRules,
   type RestartPolicy,
   type WorkloadView,
 } from '@godwit/protocol'
@@ -19,6 +20,7 @@ export type WorkloadSpec = Pick<
 > & {
   readonly id: string
   readonly restartPolicy: RestartPolicy
+  readonly rules?: PlacementRules | undefined
 }
 
 /** Steps over which the speed is averaged. */
@@ -27,6 +29,7 @@ const SPEED_STEPS = 20
 export interface WorkloadFacts {
   readonly spec: WorkloadSpec
   readonly status: WorkloadView['status']
+  readonly startedAtMs: number | undefined
   readonly host: string
   readonly record: OwnershipRecord
   readonly history: OutputHistory
@@ -42,9 +45,9 @@ export interface WorkloadFacts {
 }
 
 export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
-  const { spec, record, prepared, migration, stateDigest, checkpoint, diverged, error } = facts
+  const { spec, startedAtMs, record, prepared, migration, stateDigest, checkpoint, diverged, error } = facts
   const latest = facts.history.latest
-  const stepsPerSecond = speedOf(facts.history.latestStepMs(SPEED_STEPS))
+  const stepsPerSecond = speedOf(facts.history)
   return {
     id: spec.id,
     program: spec.program,
@@ -57,6 +60,8 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
       .slice(-MAX_KEPT_RANGES)
       .map(({ epoch, host, fromStep }) => ({ epoch, host, fromStep })),
     acceptedSteps: record.acceptedSteps,
+    ...(spec.rules === undefined ? {} : { rules: spec.rules }),
+    ...(startedAtMs === undefined ? {} : { startedAtMs }),
     restartPolicy: spec.restartPolicy,
     restarts: facts.restarts,
     ...(checkpoint === undefined ? {} : { checkpoint }),
@@ -75,12 +80,17 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
 /** As it stands in a list: of a long error the beginning. */
 export function listedView(view: WorkloadView): WorkloadView {
   const { error } = view
-  if (error === undefined || error.message.length <= LIMITS.maxListedErrorLength) return view
-  const message = `${error.message.slice(0, LIMITS.maxListedErrorLength - 1)}…`
-  return { ...view, error: { ...error, message } }
+  return error === undefined ? view : { ...view, error: listedError(error) }
 }
 
-function speedOf(stepMs: readonly number[]): number | undefined {
+/** The beginning of its sentence. */
+export function listedError(error: ErrorReport): ErrorReport {
+  if (error.message.length <= LIMITS.maxListedErrorLength) return error
+  return { ...error, message: `${error.message.slice(0, LIMITS.maxListedErrorLength - 1)}…` }
+}
+
+export function speedOf(history: OutputHistory): number | undefined {
+  const stepMs = history.latestStepMs(SPEED_STEPS)
   const totalMs = stepMs.reduce((sum, each) => sum + each, 0)
   return totalMs > 0 ? (1000 * stepMs.length) / totalMs : undefined
 }

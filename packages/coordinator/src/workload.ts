@@ -42,6 +42,7 @@ import type { EndedWorkload } from './retention.ts'
 import { SerialQueue } from './serial-queue.ts'
 import type { WatchedTime } from './watched-time.ts'
 import { WorkloadMoves } from './workload-moves.ts'
+import { type PlacedJob, placedJob } from './workload-placed.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
 import { REAP_MS, WorkloadWorkers } from './workload-workers.ts'
 
@@ -74,6 +75,7 @@ export class Workload {
   readonly #checkpoints: Checkpoints
   readonly #moves: WorkloadMoves
   readonly #order: number
+  readonly #startedAtMs: number | undefined
   readonly #started = new Deferred()
   readonly #over = new Deferred()
   #status: WorkloadView['status']
@@ -96,6 +98,7 @@ export class Workload {
     this.#log = services.log.child({ workload: spec.id })
     this.#ledger = ledger
     this.#order = record.order
+    this.#startedAtMs = record.startedAtMs
     this.#status = record.status
     this.#host = host
     this.#owner = owner
@@ -170,6 +173,7 @@ export class Workload {
       spec,
       order: services.nextOrder(),
       status: 'starting',
+      startedAtMs: services.clock.calendarMs(),
       host,
       owner: makeWorkerId(spec.id, 1),
       stopWanted: false,
@@ -225,12 +229,17 @@ export class Workload {
     return { id: this.id, endedAtMs: this.#endedAtMs, keptSteps: nextStep - firstStep }
   }
 
-  /** Paged memory, with its shadow, as far as the owner has told. */
-  get memoryBytes(): number {
-    const prepared = this.#workers.prepared(this.#owner)
-    if (prepared === undefined) return 0
-    const { arenaBytes, tracker } = prepared.identity
-    return prepared.memoryBytes ?? arenaBytes * (tracker === 'compare' ? 2 : 1)
+  /** Undefined once it is over. */
+  placed(): PlacedJob | undefined {
+    if (!this.isActive) return undefined
+    return placedJob({
+      spec: this.spec,
+      host: this.#host,
+      prepared: this.#workers.prepared(this.#owner),
+      moves: this.#moves,
+      checkpoint: this.#checkpoints.latest,
+      history: this.feed.history,
+    })
   }
 
   /** Of the migration that is under way or was the latest. */
@@ -242,6 +251,7 @@ export class Workload {
     return viewOfWorkload({
       spec: this.spec,
       status: this.#status,
+      startedAtMs: this.#startedAtMs,
       host: this.#host,
       record: this.#ledger.record,
       history: this.feed.history,
@@ -288,10 +298,10 @@ export class Workload {
     })
   }
 
-  /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
-  migrate(to: string, options: MigrationOptions): Promise<MigrationView> {
+  /** For a `maintenance`, if one asked. Errors: `not-running`, `already-migrating`, `already-there`, and those of `receivingHost`. */
+  migrate(to: string, options: MigrationOptions, maintenance?: string): Promise<MigrationView> {
     return this.#do(async () => {
-      const view = await this.#moves.begin(to, options)
+      const view = await this.#moves.begin(to, options, maintenance)
       this.feed.workloadChanged()
       return view
     })
@@ -696,6 +706,7 @@ export class Workload {
       spec: this.spec,
       order: this.#order,
       status: this.#status,
+      startedAtMs: this.#startedAtMs,
       host: this.#host,
       owner: this.#owner,
       prepared: this.#workers.prepared(this.#owner),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { count, errorReport, label, name, pem, port, secret } from './common.ts'
 import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
+import { faultDomain, labels, utilisation } from './placement.ts'
 import { fromWorker, launch, toWorker } from './worker-messages.ts'
 
 export const fromAgent = z.discriminatedUnion('type', [
@@ -12,9 +13,12 @@ export const fromAgent = z.discriminatedUnion('type', [
     name: label,
     /** Where other hosts reach this host's workers. */
     address: name,
-    faultDomain: label,
+    faultDomain,
+    labels: labels.optional(),
     memoryBytes: count,
     cores: count,
+    /** Jobs that it takes at most; no limit unless given. */
+    maxJobs: z.int().min(1).optional(),
     /** Workers that are running here. */
     workers: z.array(label).max(LIMITS.maxWorkers),
     /** Workloads of which it keeps checkpoints. */
@@ -35,6 +39,8 @@ export const fromAgent = z.discriminatedUnion('type', [
     link: linkMeasure.optional(),
     error: errorReport.optional(),
   }),
+  /** What the machine does: once registered, and every few seconds. */
+  z.strictObject({ type: z.literal('utilisation'), utilisation }),
   /** In a secured cluster: the host's certificate is about to expire. Answered by `certificate`. */
   z.strictObject({ type: z.literal('renewCertificate'), certificateRequest: pem }),
   /** The worker could not be started, or its process has ended. Said once. */

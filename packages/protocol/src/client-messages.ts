@@ -20,16 +20,29 @@ import {
 } from './common.ts'
 import { estimateView } from './estimate.ts'
 import { LIMITS } from './limits.ts'
+import { maintenanceView } from './maintenance.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
+import { faultDomain, labels, placementRules, utilisation, verdict } from './placement.ts'
 import { auditEntry, role, tokenKind, tokenView } from './security.ts'
 
 export const hostView = z.strictObject({
   name: label,
   address: name,
-  faultDomain: label,
-  state: z.enum(['connected', 'disconnected']),
+  faultDomain,
+  labels: labels.optional(),
+  /** Of a host in maintenance whose agent is away: `disconnected`. */
+  state: z.enum(['connected', 'maintenance', 'disconnected']),
+  /** While it is in maintenance, or gets its jobs back after it. */
+  maintenance: maintenanceView.omit({ jobs: true }).optional(),
+  /** Paged memory for jobs; what those that are here, or on their way here, take of it. */
   memoryBytes: count,
+  usedMemoryBytes: count,
   cores: count,
+  maxJobs: count.optional(),
+  /** The agent's latest word. */
+  utilisation: utilisation.optional(),
+  /** Of all its jobs. */
+  stepsPerSecond: z.number(),
   /** The first of them, by name. */
   workloads: z.array(label).max(LIMITS.maxListedJobs),
 })
@@ -69,6 +82,9 @@ export const workloadView = z.strictObject({
   trackerReason: z.string().optional(),
   migration: label.optional(),
   stateDigest: digest.optional(),
+  rules: placementRules.optional(),
+  /** Milliseconds since 1970, by the coordinator's clock. */
+  startedAtMs: count.optional(),
   restartPolicy,
   /** How often its worker was lost and started again. */
   restarts: count,
@@ -86,6 +102,10 @@ export const migrationView = z.strictObject({
   to: label,
   status: migrationStatus,
   options: migrationOptions,
+  /** The maintenance that asked for it: of the host it leaves, or comes back to. */
+  maintenance: label.optional(),
+  /** Milliseconds since 1970, by the coordinator's clock. */
+  startedAtMs: count.optional(),
   progress: migrationProgress.optional(),
   report: migrationReport.optional(),
   /** Of one that is being cancelled and could not be within `cancelWithinMs`: what has to happen first. */
@@ -94,13 +114,23 @@ export const migrationView = z.strictObject({
 })
 export type MigrationView = z.infer<typeof migrationView>
 
+/** A move as its job's history has it. */
+export const moveEntry = migrationView
+  .pick({ id: true, from: true, to: true, status: true, maintenance: true, startedAtMs: true, error: true })
+  .extend(
+    migrationReport
+      .pick({ step: true, epoch: true, downtimeMs: true, totalMs: true, wireBytes: true })
+      .partial().shape,
+  )
+export type MoveEntry = z.infer<typeof moveEntry>
+
 export const clientRequest = z.discriminatedUnion('op', [
   /** By name, a page at a time: those after the name that the page before ended with. */
   z.strictObject({ op: z.literal('hosts'), after: label.optional() }),
   /** As `hosts`. Of an error the beginning of its sentence is said; all of it by `workload`. */
   z.strictObject({ op: z.literal('workloads'), after: label.optional() }),
   z.strictObject({ op: z.literal('workload'), workload: label }),
-  /** Without a host the one with most free memory is taken. Replied to when the workload trains or could not start. */
+  /** Without a host one is chosen. `explain`: the reply says why. Replied to when the workload trains or could not start. */
   z.strictObject({
     op: z.literal('run'),
     program: path,
@@ -110,17 +140,32 @@ export const clientRequest = z.discriminatedUnion('op', [
     id: label.optional(),
     tracker: z.union([trackerKind, z.literal('auto')]),
     restartPolicy: restartPolicy.default('on-failure'),
+    rules: placementRules.optional(),
+    explain: z.boolean().optional(),
     /** A checkpoint each so many milliseconds; left out, only those that are asked for. */
     checkpointEveryMs: z.number().min(LIMITS.minCheckpointEveryMs).max(LIMITS.maxMigrationMs).optional(),
   }),
   /** Events from `fromStep` on, or from now. */
   z.strictObject({ op: z.literal('follow'), workload: label, fromStep: step.optional() }),
   z.strictObject({ op: z.literal('unfollow'), workload: label }),
-  /** Replied to when the migration is written down; its progress comes as events. */
-  z.strictObject({ op: z.literal('migrate'), workload: label, to: label, options: migrationOptions }),
+  /** Without `to` a host is chosen. Replied to when the migration is written down; its progress comes as events. */
+  z.strictObject({
+    op: z.literal('migrate'),
+    workload: label,
+    to: label.optional(),
+    options: migrationOptions,
+    explain: z.boolean().optional(),
+  }),
   /** What `migrate` would cost; nothing moves. Replied to within seconds, in which job and link are watched. */
   z.strictObject({ op: z.literal('estimate'), workload: label, to: label, options: migrationOptions }),
   z.strictObject({ op: z.literal('migration'), migration: label }),
+  /** The moves of a job, oldest first, a page at a time: those after the id that the page before ended with. */
+  z.strictObject({ op: z.literal('history'), workload: label, after: label.optional() }),
+  /** Replied to when it is written down; what becomes of it is asked for by `maintenance`. Without `force` nothing is done while a job can go nowhere. */
+  z.strictObject({ op: z.literal('enterMaintenance'), host: label, force: z.boolean().default(false) }),
+  /** Moves that are under way go on to their end. `return`: those that left because of it come back. */
+  z.strictObject({ op: z.literal('exitMaintenance'), host: label, return: z.boolean().default(false) }),
+  z.strictObject({ op: z.literal('maintenance'), host: label }),
   /** Replied to when the checkpoint is written. */
   z.strictObject({ op: z.literal('checkpoint'), workload: label }),
   z.strictObject({ op: z.literal('cancel'), workload: label }),
@@ -153,18 +198,26 @@ export type ClientRequestInput = z.input<typeof clientRequest>
 /** There are further pages. */
 const more = z.literal(true).optional()
 
+/** Each host, for the one that was asked to be explained: the best first. */
+const placement = z.array(verdict).max(LIMITS.maxHosts).optional()
 /** What each request is answered with. */
 export const REPLIES = {
   hosts: z.strictObject({ hosts: z.array(hostView).max(LIMITS.maxListed), more }),
   workloads: z.strictObject({ workloads: z.array(workloadView).max(LIMITS.maxListed), more }),
   workload: z.strictObject({ workload: workloadView }),
-  run: z.strictObject({ workload: workloadView }),
+  run: z.strictObject({ workload: workloadView, placement }),
   follow: z.strictObject({ workload: workloadView, migration: migrationView.optional() }),
   unfollow: z.strictObject({}),
-  migrate: z.strictObject({ migration: migrationView }),
+  migrate: z.strictObject({ migration: migrationView, placement }),
   estimate: z.strictObject({ estimate: estimateView }),
   migration: z.strictObject({ migration: migrationView }),
   checkpoint: z.strictObject({ checkpoint: checkpointView }),
+  history: z.strictObject({ moves: z.array(moveEntry).max(LIMITS.maxListed), more }),
+  /** `already`: it was entered before, and nothing has changed. */
+  enterMaintenance: z.strictObject({ maintenance: maintenanceView, already: z.boolean() }),
+  exitMaintenance: z.strictObject({ maintenance: maintenanceView }),
+  /** The latest one of the host. */
+  maintenance: z.strictObject({ maintenance: maintenanceView.optional() }),
   cancel: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
   forget: z.strictObject({}),

@@ -90,6 +90,19 @@ export const LIMITS = {
   maxEndedSteps: 10_000_000,
   /** How long a host is remembered whose agent is away and on which no job is. */
   keepHostMs: 30 * DAY_MS,
+  /** Moves that leave a host at once because it is in maintenance, or come back after it. */
+  maintenanceMoves: 2,
+  /** Moves of one job that may fail meanwhile, each to another host; then it stays where it is. */
+  maintenanceTries: 3,
+  /** How often a maintenance that is under way is looked at, besides whenever a move ends. */
+  maintenanceLookMs: 1_000,
+  /** Labels of a host or that a job asks for; jobs that its rules name. */
+  maxLabels: 50,
+  maxRules: 20,
+  /** Characters of why a host was taken or not. */
+  maxReasonLength: 300,
+  /** How often an agent says what its machine does. */
+  utilisationEveryMs: 5_000,
   /** How often it is looked what can be forgotten. */
   forgetEveryMs: 60_000,
 
@@ -238,6 +251,10 @@ relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no lar
 relation(
   (2 * 1000 * MAX_FRAME_PAYLOAD_BYTES) / LIMITS.minBandwidth < LIMITS.progressTimeoutMs,
   'at the slowest rate a frame arrives well before its target is suspected',
+)
+relation(
+  LIMITS.maxHosts * (LIMITS.maxReasonLength * 2 + LIMITS.maxNameLength + 64) <= LIMITS.maxControlMessageBytes,
+  'why each host was taken or not fits into a message',
 )
 relation(
   2 * LIMITS.linkProbeTimeoutMs + LIMITS.jobProbeTimeoutMs < LIMITS.requestTimeoutMs,

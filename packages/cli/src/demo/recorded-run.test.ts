@@ -63,6 +63,7 @@ function train(outcome: Partial<MigrationView>, lastStep = STEPS, end: Partial<W
         setImmediate(turn)
         return { workload }
       case 'migrate':
+        if (request.to === undefined) throw new Error('the demo names its targets')
         migration = migrationView({ id: `m-${request.to}`, from: workload.host, to: request.to })
         workload = { ...workload, host: request.to }
         setImmediate(() => {

@@ -1,7 +1,7 @@
 /** Hosts, workloads and steps as lines. */
 import type { CheckpointView, Divergence, HostView, Output, WorkloadView } from '@godwit/protocol'
 import { renderTable } from './table.ts'
-import { formatBytes, formatLoss, formatMs, formatNumber, plural, UNKNOWN } from './units.ts'
+import { formatBytes, formatLoss, formatMs, formatNumber, formatRate, plural, UNKNOWN } from './units.ts'
 
 /** Statuses of a workload that nothing follows. */
 export const ENDED_WORKLOAD: readonly WorkloadView['status'][] = ['finished', 'stopped', 'failed']
@@ -15,19 +15,47 @@ export function renderHosts(hosts: readonly HostView[]): string[] {
       { title: 'ADDRESS' },
       { title: 'FAULT DOMAIN' },
       { title: 'CORES', align: 'right' },
+      { title: 'CPU', align: 'right' },
       { title: 'MEMORY', align: 'right' },
+      { title: 'NETWORK', align: 'right' },
+      { title: 'STEPS/S', align: 'right' },
+      { title: 'LABELS' },
       { title: 'WORKLOADS' },
     ],
     hosts.map((host) => [
       host.name,
-      host.state,
+      renderHostState(host),
       host.address,
       host.faultDomain,
       String(host.cores),
-      formatBytes(host.memoryBytes),
+      host.utilisation === undefined ? UNKNOWN : `${Math.round(100 * host.utilisation.cpu)}%`,
+      `${formatBytes(host.usedMemoryBytes)} of ${formatBytes(host.memoryBytes)}`,
+      renderNetwork(host),
+      host.workloads.length === 0 ? UNKNOWN : formatNumber(host.stepsPerSecond),
+      Object.entries(host.labels ?? {})
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' ') || UNKNOWN,
       host.workloads.join(' ') || UNKNOWN,
     ]),
   )
+}
+
+/** E.g. `maintenance: 2 of 5 moved`, `disconnected (empty for maintenance)`. */
+function renderHostState({ state, maintenance }: HostView): string {
+  if (maintenance === undefined) return state
+  const { phase, moved, moving, waiting, stuck } = maintenance
+  const how =
+    phase === 'evacuated'
+      ? 'empty'
+      : `${moved} of ${moved + moving + waiting + stuck} ${phase === 'returning' ? 'back' : 'moved'}`
+  return state === 'maintenance' ? `maintenance: ${how}` : `${state} (maintenance: ${how})`
+}
+
+/** Of the machine: in and out. */
+function renderNetwork({ utilisation }: HostView): string {
+  if (utilisation === undefined) return UNKNOWN
+  const { receivedBytesPerSecond, sentBytesPerSecond } = utilisation
+  return `${formatRate(receivedBytesPerSecond)} in, ${formatRate(sentBytesPerSecond)} out`
 }
 
 export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {

@@ -18,6 +18,8 @@ const READS: ReadonlySet<ClientOp> = new Set<ClientOp>([
   'unfollow',
   'migration',
   'estimate',
+  'history',
+  'maintenance',
   'tokens',
   'audit',
 ])
@@ -53,11 +55,13 @@ export function auditOf(
   const asked = request as { workload?: string; host?: string; to?: string; token?: string; id?: string }
   const made = (result instanceof GodwitError ? {} : (result ?? {})) as {
     workload?: { id: string; host: string }
-    migration?: { id: string }
+    migration?: { id: string; to: string }
     view?: { id: string }
   }
   const workload = asked.workload ?? made.workload?.id ?? (request.op === 'run' ? request.id : undefined)
-  const host = asked.host ?? asked.to ?? (request.op === 'run' ? made.workload?.host : undefined)
+  const chosen =
+    request.op === 'run' ? made.workload?.host : request.op === 'migrate' ? made.migration?.to : undefined
+  const host = asked.host ?? asked.to ?? chosen
   const subject = made.migration?.id ?? made.view?.id ?? asked.token
   return {
     atMs,

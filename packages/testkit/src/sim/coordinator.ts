@@ -127,6 +127,8 @@ export class SimCoordinator {
       }
       case 'workerExited':
         return agents.workerExited(host, message)
+      case 'utilisation':
+        return agents.utilised(host, message.utilisation)
       case 'register':
       case 'probeOpened':
       case 'linkProbed':

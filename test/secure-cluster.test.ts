@@ -34,6 +34,13 @@ async function tokenFor(role: string, ...more: string[]): Promise<{ token: strin
   return { token, id: view.id }
 }
 
+/** What it said of itself, where it did not do what was asked. */
+function expectDone({ code, said, err }: Finished): void {
+  const { migration, error } = said
+  const why = JSON.stringify(error ?? { ...migration?.error, status: migration?.status })
+  expect(code, `${why}\n${err}`).toBe(0)
+}
+
 /** Refused with the same kind and sentence as JSON and in words. */
 function expectRefused({ code, said, err }: Finished, kind: string, sentence: RegExp): void {
   expect({ code, kind: said.error?.kind }, err).toEqual({ code: 1, kind })
@@ -51,9 +58,9 @@ test('a job moves there and back over TLS, and no bit is another than without a 
   const moved = await cluster.run('mixer', 'a', 'moved', ...steps, ...pace)
   for (const [index, to] of ['b', 'a'].entries()) {
     await moved.reached(moved.outputs.length + 3)
-    const { code, said, err } = await cluster.godwit('migrate', 'moved', '--to', to, '--streams', '2')
-    expect(code, err).toBe(0)
-    expect(migrationReport.parse(said.migration?.report)).toMatchObject({ epoch: index + 2, streams: 2 })
+    const move = await cluster.godwit('migrate', 'moved', '--to', to, '--streams', '2')
+    expectDone(move)
+    expect(migrationReport.parse(move.said.migration?.report)).toMatchObject({ epoch: index + 2, streams: 2 })
   }
   writeFileSync(hurry, '')
   expect(await moved.exited).toBe(0)
@@ -63,9 +70,9 @@ test('a job moves there and back over TLS, and no bit is another than without a 
 
 test('what a move would cost is measured over TLS, too', async () => {
   await cluster.run('mixer', 'a', 'measured', ...FOREVER)
-  const { code, said, err } = await cluster.godwit('estimate', 'measured', '--to', 'b')
-  expect(code, err).toBe(0)
-  expect(said.estimate?.link.bytesPerMs).toBeGreaterThan(0)
+  const estimate = await cluster.godwit('estimate', 'measured', '--to', 'b')
+  expectDone(estimate)
+  expect(estimate.said.estimate?.link.bytesPerMs).toBeGreaterThan(0)
   await cluster.godwit('stop', 'measured')
 })
 
@@ -75,7 +82,7 @@ test('a viewer looks, an operator moves, neither makes tokens; who did what is w
   const operator = await tokenFor('operator')
   expect((await cluster.godwitAs(viewer.token, 'ps')).code).toBe(0)
   expectRefused(await cluster.godwitAs(viewer.token, 'migrate', 'seen', '--to', 'b'), 'forbidden', /operator/)
-  expect((await cluster.godwitAs(operator.token, 'migrate', 'seen', '--to', 'b')).code).toBe(0)
+  expectDone(await cluster.godwitAs(operator.token, 'migrate', 'seen', '--to', 'b'))
   for (const { token } of [viewer, operator])
     expectRefused(await cluster.godwitAs(token, 'token', 'create'), 'forbidden', /admin/)
   expect((await cluster.godwitAs(operator.token, 'stop', 'seen')).code).toBe(0)
@@ -115,8 +122,7 @@ test('agent and coordinator start again without a token, and a job and who follo
   await cluster.startCoordinator(true)
   await job.goesOn()
   await cluster.hostIs('b', 'connected')
-  const moved = await cluster.godwit('migrate', 'lasting', '--to', 'b')
-  expect(moved.code, moved.err).toBe(0)
+  expectDone(await cluster.godwit('migrate', 'lasting', '--to', 'b'))
   await cluster.godwit('stop', 'lasting')
   expect(await job.exited).toBe(0)
 })
@@ -158,8 +164,7 @@ test('a host whose credentials are gone moves no job, and the job stays where it
     renameSync(`${credentials(host)}-away`, credentials(host))
     await job.goesOn()
   }
-  const { code, err } = await cluster.godwit('migrate', 'stuck', '--to', 'b')
-  expect(code, err).toBe(0)
+  expectDone(await cluster.godwit('migrate', 'stuck', '--to', 'b'))
   await cluster.godwit('stop', 'stuck')
 })
 

@@ -2,6 +2,7 @@
  * The benchmark's command line: what to run, checked before anything is started. `--help` is made from the same tables.
  */
 import { parseArgs } from 'node:util'
+import type { AccessOptions } from '@godwit/cli'
 import { type MigrationOptions, migrationOptions } from '@godwit/protocol'
 import { type BenchCase, benchCase, CASE_NAMES } from './cases.ts'
 import { LINK_NAMES } from './links.ts'
@@ -30,7 +31,13 @@ export interface BenchArguments {
   readonly json: boolean
   /** Where the chart goes. */
   readonly chart: string | undefined
-  readonly cluster: { coordinator: string; from: string; to: string } | undefined
+  readonly cluster: BenchCluster | undefined
+}
+
+/** One that runs, and what lets the benchmark in: as the `godwit` command. */
+export interface BenchCluster extends AccessOptions {
+  readonly from: string
+  readonly to: string
 }
 
 /** A person's mistake: its message says what is wrong, the exit code is 2. */
@@ -94,6 +101,8 @@ function parsed(args: readonly string[]) {
         'on-stall': { type: 'string' },
         'timeout-ms': { type: 'string' },
         coordinator: { type: 'string', default: process.env.GODWIT_COORDINATOR ?? 'ws://127.0.0.1:7070' },
+        'token-file': { type: 'string' },
+        insecure: { type: 'boolean', default: false },
         from: { type: 'string' },
         to: { type: 'string' },
         help: { type: 'boolean', default: false },
@@ -126,10 +135,16 @@ function migrationFrom(values: Values): Partial<MigrationOptions> {
   throw new Misuse(`${String(issue?.path[0])}: ${issue?.message}`)
 }
 
-function clusterFrom({ from, to, coordinator }: Values): BenchArguments['cluster'] {
+function clusterFrom({
+  from,
+  to,
+  coordinator,
+  insecure,
+  'token-file': tokenFile,
+}: Values): BenchArguments['cluster'] {
   if (from === undefined && to === undefined) return undefined
   if (from === undefined || to === undefined) throw new Misuse('--from and --to belong together')
-  return { from, to, coordinator }
+  return { from, to, coordinator, insecure, ...(tokenFile !== undefined && { tokenFile }) }
 }
 
 function number(text: string | undefined, flag: string, least = 0): number | undefined {
@@ -166,7 +181,8 @@ export function helpText(): string {
   --arena-mib N    another size for a synthetic case
   --program NAME   of --case ${REST}: a job that doesn't move beside the program alone, by turns (default: ${DEFAULT_REST})
   --from HOST --to HOST [--coordinator URL]
-                   on a running cluster, whose hosts know the case's program
+                   on a running cluster, whose hosts know the case's program; a secured one is shown GODWIT_TOKEN,
+                   or what --token-file FILE holds; one in the clear off this machine needs --insecure
   --tracker ${TRACKERS.join('|')}
   --park-point auto|boundary|preApply   --codec auto|raw|xor   --streams N   --max-bandwidth BYTES_A_SECOND
   --downtime-limit-ms N   --max-downtime-ms N   --on-stall wait|raiseLimit|throttle|giveUp   --timeout-ms N

@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events'
 import { basename } from 'node:path'
-import { CoordinatorClient } from '@godwit/cli'
+import { accessTo, CoordinatorClient } from '@godwit/cli'
 import {
   type ClientEvent,
   GodwitError,
@@ -17,6 +17,7 @@ import {
   type MigrationView,
   type Output,
 } from '@godwit/protocol'
+import type { BenchCluster } from './arguments.ts'
 import type { BenchCase } from './cases.ts'
 import { agree, FIRST_STEPS, observe, type RunLine, throughputOf } from './figures.ts'
 
@@ -25,7 +26,7 @@ const OVER: readonly MigrationView['status'][] = ['completed', 'cancelled', 'fai
 
 export interface ClusterPlan {
   readonly benchCase: BenchCase
-  readonly cluster: { readonly coordinator: string; readonly from: string; readonly to: string }
+  readonly cluster: BenchCluster
   readonly method: 'precopy' | 'stopcopy'
   readonly runs: number
   readonly tracker: 'auto' | 'userfaultfd' | 'compare'
@@ -35,7 +36,8 @@ export interface ClusterPlan {
 /** Moves `runs` times; gives each line as soon as it is known. */
 export async function* clusterMoves(plan: ClusterPlan): AsyncGenerator<RunLine> {
   const { from, to, coordinator } = plan.cluster
-  const client = await CoordinatorClient.connect(coordinator)
+  const access = () => accessTo(plan.cluster, process.env.GODWIT_TOKEN)
+  const client = await CoordinatorClient.connect(coordinator, access)
   let workload: string | undefined
   try {
     workload = await start(client, plan)

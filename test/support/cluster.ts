@@ -113,6 +113,8 @@ interface ClusterOptions {
   readonly isDurable?: boolean
   /** Everything goes over TLS; it is durable then, too. */
   readonly secured?: boolean
+  /** More for `godwit coordinator init`. */
+  readonly init?: readonly string[]
 }
 
 export class Cluster {
@@ -131,11 +133,11 @@ export class Cluster {
    */
   static async start(
     hosts: readonly HostSpec[],
-    { isDurable = false, secured = false }: ClusterOptions = {},
+    { isDurable = false, secured = false, init = [] }: ClusterOptions = {},
   ): Promise<Cluster> {
     const cluster = new Cluster()
     try {
-      if (secured) await cluster.#secure()
+      if (secured) await cluster.#secure(init)
       await cluster.startCoordinator(isDurable || secured)
       await Promise.all(hosts.map((host) => cluster.addHost(host)))
       return cluster
@@ -163,8 +165,8 @@ export class Cluster {
   }
 
   /** What it prints is for people: the line that a host runs is read as one would. */
-  async #secure(): Promise<void> {
-    const init = this.startAs({}, 'coordinator', 'init', '--data-dir', this.store)
+  async #secure(more: readonly string[]): Promise<void> {
+    const init = this.startAs({}, 'coordinator', 'init', '--data-dir', this.store, ...more)
     const code = await init.exited
     const { lines, err } = init
     const [, token] = /GODWIT_JOIN_TOKEN=(\S+) godwit agent --coordinator wss:/.exec(lines.join('\n')) ?? []

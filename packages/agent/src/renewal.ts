@@ -8,7 +8,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Credentials } from '@godwit/channel'
 import { type FromAgent, GodwitError, LIMITS } from '@godwit/protocol'
-import { makeRequest, membershipIn, membershipOf, renewalDue, writeCredentials } from '@godwit/trust'
+import {
+  makeRequest,
+  membershipIn,
+  membershipOf,
+  nextLookMs,
+  renewalDue,
+  writeCredentials,
+} from '@godwit/trust'
 import type { Logger } from 'pino'
 
 export interface RenewalOptions {
@@ -20,13 +27,13 @@ export interface RenewalOptions {
 
 export class Renewal {
   readonly #options: RenewalOptions
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
   #key: string | undefined
   #askedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: RenewalOptions) {
     this.#options = options
-    this.#timer = setInterval(() => void this.look(), LIMITS.certificateCheckMs).unref()
+    this.#lookLater()
   }
 
   /** Asks for the next certificate if it is time. What goes wrong is logged: the old one is good for a while. */
@@ -65,7 +72,22 @@ export class Renewal {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
+  }
+
+  #lookLater(): void {
+    this.#timer = setTimeout(() => {
+      this.#lookLater()
+      void this.look()
+    }, this.#nextLookMs()).unref()
+  }
+
+  #nextLookMs(): number {
+    try {
+      return nextLookMs(membershipIn(this.#options.folder).credentials.certificate, Date.now())
+    } catch {
+      return LIMITS.certificateCheckMs
+    }
   }
 }
 

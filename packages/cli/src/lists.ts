@@ -1,5 +1,5 @@
 /** Lists come a page at a time, so that none is longer than a message: here they are asked for to their end. */
-import { GodwitError, type HostView, type WorkloadView } from '@godwit/protocol'
+import { GodwitError, type HostView, type TokenView, type WorkloadView } from '@godwit/protocol'
 import type { CoordinatorClient } from './client.ts'
 
 type Client = Pick<CoordinatorClient, 'request'>
@@ -18,6 +18,16 @@ export function allWorkloads(client: Client): Promise<WorkloadView[]> {
     ({ workloads }) => workloads,
     ({ id }) => id,
   )
+}
+
+/** Oldest first. */
+export async function allTokens(client: Client): Promise<TokenView[]> {
+  const tokens = await pages(
+    (after) => client.request({ op: 'tokens', ...after }),
+    ({ tokens }) => tokens,
+    ({ id }) => id,
+  )
+  return tokens.sort((a, b) => a.createdAtMs - b.createdAtMs)
 }
 
 /** Errors: those of `ask`, `bad-message` for a page that goes back. */

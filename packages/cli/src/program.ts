@@ -122,8 +122,13 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
       'where the coordinator is reached; may be given several times',
       collect,
     )
-    .action(({ address = [] }: { address?: string[] }) =>
-      runCoordinator('init', ...address.flatMap((each) => ['--address', each])),
+    .option('--certificate-lifetime <time>', 'of its hosts, who renew them in time, like 30d (default: 90d)')
+    .action(({ address = [], certificateLifetime }: { address?: string[]; certificateLifetime?: string }) =>
+      runCoordinator(
+        'init',
+        ...address.flatMap((each) => ['--address', each]),
+        ...(certificateLifetime === undefined ? [] : ['--certificate-lifetime', certificateLifetime]),
+      ),
     )
   coordinator
     .command('admin-token')
@@ -213,11 +218,6 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     talk((session) => estimate(session, workload, options)),
   )
 
-  program
-    .command('checkpoint')
-    .description('write a checkpoint of a workload now, from which it is restarted when its worker is lost')
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => checkpoint(session, workload)))
   const maintenance = program
     .command('maintenance')
     .description('empty a host of its jobs and keep it empty, for as long as somebody works on it')
@@ -249,6 +249,11 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .argument('<host>')
     .action((host: string) => talk((session) => maintenanceStatus(session, host)))
 
+  program
+    .command('checkpoint')
+    .description('write a checkpoint of a workload now, from which it is restarted when its worker is lost')
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => checkpoint(session, workload)))
 
   program
     .command('cancel')

@@ -102,6 +102,10 @@ test('what init and its like lack is named', async () => {
     [['init'], /--data-dir is missing.*usage/],
     [['init', '--data-dir', folder, '--bogus'], /--bogus/],
     [['init', '--data-dir', folder, '--address', 'a b'], /--address a b/],
+    ...['149s', '0m', '9999d', '1.5d', 'd', ''].map((lifetime): [string[], RegExp] => [
+      ['init', '--data-dir', folder, '--certificate-lifetime', lifetime],
+      new RegExp(`--certificate-lifetime ${lifetime}: .*like 12h`),
+    ]),
     [['admin-token', '--data-dir', folder], /not secured.*init/],
     [['check-audit', '--data-dir', folder], /there is no .*audit\.log/],
   ]

@@ -17,7 +17,7 @@ import { createAuthority, fingerprintOf, replaceFile } from '@godwit/trust'
 import { LmdbStore } from './lmdb-store.ts'
 import { clusterIdOf } from './recovery.ts'
 import { AUDIT_FILE, AuditLog, verifyChain } from './security/audit-log.ts'
-import { AUTHORITY_FILE, readAuthority, writeAuthority } from './security/authority-file.ts'
+import { AUTHORITY_FILE, isLifetime, readAuthority, writeAuthority } from './security/authority-file.ts'
 import { Tokens } from './security/tokens.ts'
 
 export const COMMANDS = ['init', 'admin-token', 'check-audit']
@@ -39,7 +39,7 @@ export async function administer(args: readonly string[], print: Print): Promise
 }
 
 async function init(args: string[], print: Print): Promise<void> {
-  const { folder, addresses } = parsed('init', args)
+  const { folder, addresses, lifetime } = parsed('init', args)
   const [first = { host: hostname(), port: DEFAULT_PORT }] = addresses
   const path = join(folder, AUTHORITY_FILE)
   if (existsSync(path)) throw alreadyThere(path, folder)
@@ -54,7 +54,7 @@ async function init(args: string[], print: Print): Promise<void> {
     const admin = await makeAdminToken(folder, tokens)
     const { token, view } = await tokens.make({ kind: 'join', name: 'first-hosts' })
     // Last: with it the cluster is secured, and whatever was cut off before is begun again.
-    writeAuthority(folder, { ...authority, addresses: addresses.map(({ host }) => host) })
+    writeAuthority(folder, { ...authority, addresses: addresses.map(({ host }) => host), ...lifetime })
     await auditMade(folder, [admin.id, view.id])
     const at = `wss://${bracketed(first.host)}:${first.port}`
     for (const line of [
@@ -128,20 +128,47 @@ interface Address {
   readonly port: number
 }
 
-function parsed(command: string, args: string[]): { folder: string; addresses: Address[] } {
-  const usage = `usage: coordinator ${command} --data-dir FOLDER${command === 'init' ? ' [--address HOST[:PORT]]...' : ''}`
-  let values: { 'data-dir'?: string; address?: string[] }
+interface Parsed {
+  readonly folder: string
+  readonly addresses: Address[]
+  readonly lifetime: { readonly certificateMs?: number }
+}
+
+function parsed(command: string, args: string[]): Parsed {
+  const usage = `usage: coordinator ${command} --data-dir FOLDER${command === 'init' ? ' [--address HOST[:PORT]]... [--certificate-lifetime 90d]' : ''}`
+  let values: { 'data-dir'?: string; address?: string[]; 'certificate-lifetime'?: string }
   try {
     values = parseArgs({
       args,
-      options: { 'data-dir': { type: 'string' }, address: { type: 'string', multiple: true } },
+      options: {
+        'data-dir': { type: 'string' },
+        address: { type: 'string', multiple: true },
+        'certificate-lifetime': { type: 'string' },
+      },
     }).values
   } catch (error) {
     throw new GodwitError('bad-arguments', `${(error as Error).message.split('\n')[0]} (${usage})`)
   }
-  const { 'data-dir': dataDir, address = [] } = values
+  const { 'data-dir': dataDir, address = [], 'certificate-lifetime': lifetime } = values
   if (dataDir === undefined) throw new GodwitError('bad-arguments', `--data-dir is missing (${usage})`)
-  return { folder: resolve(dataDir), addresses: address.map(parseAddress) }
+  return {
+    folder: resolve(dataDir),
+    addresses: address.map(parseAddress),
+    lifetime: lifetime === undefined ? {} : { certificateMs: parseLifetime(lifetime) },
+  }
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `90m`, `12h`, `30d`. Errors: `bad-arguments`. */
+function parseLifetime(text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  const lifetimeMs = Number(count) * (UNIT_MS[unit] ?? Number.NaN)
+  if (isLifetime(lifetimeMs)) return lifetimeMs
+  throw new GodwitError(
+    'bad-arguments',
+    `--certificate-lifetime ${text}: give a time from 150s to ten years, like 12h or 30d`,
+  )
 }
 
 /** `host`, `host:port`, `[::1]:port`, `::1`. Errors: `bad-arguments`. */

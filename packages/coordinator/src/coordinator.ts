@@ -117,6 +117,7 @@ function keepRenewed(
   { clock, log }: { clock: Clock; log: Logger },
 ): () => void {
   if (door.credentials === undefined) return () => {}
+  let isOver = false
   let cancel = (): void => {}
   const renewed = (credentials: Credentials | undefined): void => {
     if (credentials === undefined) return
@@ -124,14 +125,18 @@ function keepRenewed(
     log.info('the certificate of this coordinator was renewed')
   }
   const later = (): void => {
-    cancel = clock.after(LIMITS.certificateCheckMs, () => {
-      later()
+    if (isOver) return
+    cancel = clock.after(door.nextLookMs(), () => {
       door
         .renewed()
         .then(renewed)
         .catch((error: unknown) => log.error({ err: error }, 'it could not be renewed'))
+        .finally(later)
     })
   }
   later()
-  return () => cancel()
+  return () => {
+    isOver = true
+    cancel()
+  }
 }

@@ -12,6 +12,7 @@ import {
   type ClientOp,
   type ClientRequestInput,
   coordinatorUri,
+  encodeValue,
   formatToken,
   GodwitError,
   hostUri,
@@ -20,11 +21,12 @@ import {
   parseToken,
   ROLES,
 } from '@godwit/protocol'
-import { createAuthority, issueCertificate, makeRequest, serialOf } from '@godwit/trust'
+import { createAuthority, fingerprintOf, issueCertificate, makeRequest, serialOf } from '@godwit/trust'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { startCoordinator } from './coordinator.ts'
 import { AUDIT_FILE, AuditLog, verifyChain } from './security/audit-log.ts'
 import { AUTHORITY_FILE } from './security/authority-file.ts'
+import { Tokens } from './security/tokens.ts'
 import { FakeClient } from './support/fakes.ts'
 import { CLUSTER, SecuredCluster } from './support/secured.ts'
 
@@ -46,12 +48,12 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   migrate: { op: 'migrate', workload: 'job', to: 'b', options },
   estimate: { op: 'estimate', workload: 'job', to: 'b', options },
   migration: { op: 'migration', migration: 'm-1' },
-  checkpoint: { op: 'checkpoint', workload: 'job' },
-  cancel: { op: 'cancel', workload: 'job' },
   history: { op: 'history', workload: 'job' },
   enterMaintenance: { op: 'enterMaintenance', host: 'a' },
   exitMaintenance: { op: 'exitMaintenance', host: 'a' },
   maintenance: { op: 'maintenance', host: 'a' },
+  checkpoint: { op: 'checkpoint', workload: 'job' },
+  cancel: { op: 'cancel', workload: 'job' },
   stop: { op: 'stop', workload: 'job' },
   forget: { op: 'forget', workload: 'job' },
   createToken: { op: 'createToken', kind: 'join' },
@@ -342,6 +344,29 @@ test('a host whose joining can not be written down has not joined, and may try a
   const agent = await cluster.agent('a', await cluster.join('a'))
   agent.register()
   await agent.order('registered')
+})
+
+test('any number of tokens is listed, a page at a time, each once', async () => {
+  const fingerprint = fingerprintOf(cluster.authority.certificate)
+  const tokens = await Tokens.open({ store: cluster.store, fingerprint, now: Date.now })
+  // With the longest of names.
+  for (let count = 0; count < 3000; count++)
+    await tokens.make({ kind: 'join', name: 'n'.repeat(LIMITS.maxNameLength) })
+  await cluster.close()
+  await cluster.listen()
+  const admin = await cluster.as('admin')
+  const listed: string[] = []
+  let after: string | undefined
+  for (;;) {
+    const page = await admin.ask({ op: 'tokens', ...(after === undefined ? {} : { after }) })
+    expect(encodeValue(page).length).toBeLessThan(LIMITS.maxControlMessageBytes)
+    listed.push(...page.tokens.map(({ id }) => id))
+    if (page.more !== true) break
+    after = listed.at(-1)
+  }
+  const known = tokens.views().map(({ id }) => id)
+  expect(listed).toEqual(known.sort())
+  expect(known.length).toBeGreaterThan(3000)
 })
 
 test('after a restart hosts and tokens are what they were', async () => {

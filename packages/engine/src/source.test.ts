@@ -184,8 +184,8 @@ test('a final that takes too long is given up, and the migration is active again
 
 test('each wait has an end that names its phase', () => {
   const waits: [[SourceEvent, number][], number, ErrorReport['kind'], string][] = [
-    [[], LIMITS.helloTimeoutMs + 1001, 'setup-timeout', 'setup'],
-    [[[hello, 1001]], LIMITS.helloTimeoutMs + 1002, 'setup-timeout', 'setup'],
+    [[], LIMITS.targetTimeoutMs + 1001, 'setup-timeout', 'setup'],
+    [[[hello, 1001]], LIMITS.targetTimeoutMs + 1002, 'setup-timeout', 'setup'],
     [toActive, LIMITS.progressTimeoutMs + 1003, 'peer-stalled', 'active'],
     [[...toActive, [roundSent, 60_000], [roundSent, 60_001]], 61_001, 'not-converging', 'switchover'],
   ]

@@ -157,10 +157,10 @@ const setupTick = (
   nowMs: number,
 ): SourceNext => {
   const waitedMs = nowMs - state.run.progressMs
-  if (waitedMs <= LIMITS.helloTimeoutMs) return stay(state)
+  if (waitedMs <= LIMITS.targetTimeoutMs) return stay(state)
   return fail(state, {
     kind: 'setup-timeout',
-    message: `the target did not connect within ${LIMITS.helloTimeoutMs} ms`,
+    message: `the target did not connect within ${LIMITS.targetTimeoutMs} ms: can its host reach this one, and has it a core to spare? Try again`,
   })
 }
 

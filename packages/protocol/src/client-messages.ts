@@ -180,7 +180,8 @@ export const clientRequest = z.discriminatedUnion('op', [
     name: label.optional(),
     expiresInMs: z.int().min(1000).max(LIMITS.maxTokenMs).optional(),
   }),
-  z.strictObject({ op: z.literal('tokens') }),
+  /** As `hosts`, by id. */
+  z.strictObject({ op: z.literal('tokens'), after: label.optional() }),
   z.strictObject({ op: z.literal('revokeToken'), token: label }),
   /** The host is no member any more: its certificates are refused, and its connection is closed. It may join again. */
   z.strictObject({ op: z.literal('removeHost'), host: label }),
@@ -197,9 +198,9 @@ export type ClientRequestInput = z.input<typeof clientRequest>
 
 /** There are further pages. */
 const more = z.literal(true).optional()
-
 /** Each host, for the one that was asked to be explained: the best first. */
 const placement = z.array(verdict).max(LIMITS.maxHosts).optional()
+
 /** What each request is answered with. */
 export const REPLIES = {
   hosts: z.strictObject({ hosts: z.array(hostView).max(LIMITS.maxListed), more }),
@@ -211,19 +212,19 @@ export const REPLIES = {
   migrate: z.strictObject({ migration: migrationView, placement }),
   estimate: z.strictObject({ estimate: estimateView }),
   migration: z.strictObject({ migration: migrationView }),
-  checkpoint: z.strictObject({ checkpoint: checkpointView }),
   history: z.strictObject({ moves: z.array(moveEntry).max(LIMITS.maxListed), more }),
   /** `already`: it was entered before, and nothing has changed. */
   enterMaintenance: z.strictObject({ maintenance: maintenanceView, already: z.boolean() }),
   exitMaintenance: z.strictObject({ maintenance: maintenanceView }),
   /** The latest one of the host. */
   maintenance: z.strictObject({ maintenance: maintenanceView.optional() }),
+  checkpoint: z.strictObject({ checkpoint: checkpointView }),
   cancel: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
   forget: z.strictObject({}),
   /** The only time that its secret is seen. */
   createToken: z.strictObject({ token: z.string().max(LIMITS.maxTokenLength), view: tokenView }),
-  tokens: z.strictObject({ tokens: z.array(tokenView).max(LIMITS.maxTokens) }),
+  tokens: z.strictObject({ tokens: z.array(tokenView).max(LIMITS.maxListed), more }),
   revokeToken: z.strictObject({ token: tokenView }),
   removeHost: z.strictObject({}),
   audit: z.strictObject({ entries: z.array(auditEntry).max(LIMITS.maxAuditEntries) }),

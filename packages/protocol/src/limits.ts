@@ -112,6 +112,11 @@ export const LIMITS = {
   connectTimeoutMs: 5_000,
   /** From the first byte of a dialling peer to a valid hello. */
   helloTimeoutMs: 5_000,
+  /**
+   * From an open port to the target's hello, and from that to its streams: over two hops and three handshakes, on a target whose cores are busy.
+   * Training goes on meanwhile.
+   */
+  targetTimeoutMs: 15_000,
   /** From launch to a prepared incoming worker: module loading, data, init and rehearsal. */
   setupTimeoutMs: 120_000,
   /** Without an installed byte while bytes are in flight. */
@@ -247,14 +252,14 @@ relation(
   Math.max(LIMITS.maxListedBytes, maxListedEntryBytes) + 64 * KiB <= LIMITS.maxControlMessageBytes,
   'a full page of a list fits into a message, and so does one entry, however long',
 )
+relation(
+  LIMITS.maxHosts * (LIMITS.maxReasonLength * 2 + LIMITS.maxNameLength + 64) <= LIMITS.maxControlMessageBytes,
+  'why each host was taken or not fits into a message',
+)
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(
   (2 * 1000 * MAX_FRAME_PAYLOAD_BYTES) / LIMITS.minBandwidth < LIMITS.progressTimeoutMs,
   'at the slowest rate a frame arrives well before its target is suspected',
-)
-relation(
-  LIMITS.maxHosts * (LIMITS.maxReasonLength * 2 + LIMITS.maxNameLength + 64) <= LIMITS.maxControlMessageBytes,
-  'why each host was taken or not fits into a message',
 )
 relation(
   2 * LIMITS.linkProbeTimeoutMs + LIMITS.jobProbeTimeoutMs < LIMITS.requestTimeoutMs,

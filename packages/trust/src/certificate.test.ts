@@ -6,7 +6,7 @@ import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto'
 import { LIMITS } from '@godwit/protocol'
 import { beforeAll, expect, test } from 'vitest'
 import { clusterIdOf, createAuthority, fingerprintOf, type SigningAuthority } from './authority.ts'
-import { issueCertificate, makeRequest, renewalDue, serialOf, validity } from './certificate.ts'
+import { issueCertificate, makeRequest, nextLookMs, renewalDue, serialOf, validity } from './certificate.ts'
 import { loadX509 } from './x509.ts'
 
 const NOW_MS = Date.UTC(2026, 0, 1)
@@ -121,6 +121,10 @@ test('a certificate is renewed once less than a third of its time is left', asyn
   const dueMs = toMs - (toMs - fromMs) / 3
   expect(renewalDue(issued, dueMs)).toBe(false)
   expect(renewalDue(issued, dueMs + 1)).toBe(true)
+  // Seen to when it is due, and no less often than once an hour, nor more often than a coordinator answers.
+  expect(nextLookMs(issued, fromMs)).toBe(Math.ceil(dueMs - fromMs))
+  expect(nextLookMs(issued, fromMs - 10 * LIMITS.certificateCheckMs)).toBe(LIMITS.certificateCheckMs)
+  expect(nextLookMs(issued, toMs)).toBe(2 * LIMITS.minRenewalMs)
 })
 
 test('what is no certificate of an authority is told apart', () => {

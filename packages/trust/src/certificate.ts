@@ -104,8 +104,21 @@ function typeOf(name: string): 'ip' | 'dns' {
 
 /** Whether less than a third of its time is left. Errors: `untrusted-peer` for what is no certificate. */
 export function renewalDue(certificate: string, nowMs: number): boolean {
+  return nowMs > renewalDueAtMs(certificate)
+}
+
+/**
+ * After how long to see again whether it is due: where it is, no sooner than a coordinator surely answers again, and never so late that a
+ * clock that was set is not noticed. Errors: as `renewalDue`.
+ */
+export function nextLookMs(certificate: string, nowMs: number): number {
+  const dueInMs = Math.ceil(renewalDueAtMs(certificate) - nowMs)
+  return Math.min(LIMITS.certificateCheckMs, Math.max(2 * LIMITS.minRenewalMs, dueInMs))
+}
+
+function renewalDueAtMs(certificate: string): number {
   const { fromMs, toMs } = validity(certificate)
-  return toMs - nowMs < (toMs - fromMs) / 3
+  return toMs - (toMs - fromMs) / 3
 }
 
 /** In hex, as TLS sockets say it. */

@@ -6,6 +6,7 @@ export {
   type KeyRequest,
   keyDigestOf,
   makeRequest,
+  nextLookMs,
   renewalDue,
   serialOf,
 } from './certificate.ts'

@@ -1,6 +1,7 @@
 /** `token`, `host remove` and `audit`: who may come in, and who did what. */
 import { isLoopback } from '@godwit/channel'
 import type { Role } from '@godwit/protocol'
+import { allTokens } from '../lists.ts'
 import { joinLine, renderAudit, renderTime, renderTokens } from '../render/access.ts'
 import { printJson, type Session } from '../session.ts'
 
@@ -44,9 +45,9 @@ export async function createToken(
 }
 
 export async function listTokens({ client, io, json }: Session): Promise<number> {
-  const reply = await client.request({ op: 'tokens' })
-  if (json) printJson(io, reply)
-  else for (const line of renderTokens(reply.tokens, Date.now())) io.out(line)
+  const tokens = await allTokens(client)
+  if (json) printJson(io, { tokens })
+  else for (const line of renderTokens(tokens, Date.now())) io.out(line)
   return 0
 }
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { GodwitError } from '@godwit/protocol'
+import { GodwitError, LIMITS } from '@godwit/protocol'
 import { replaceFile, type SigningAuthority } from '@godwit/trust'
 
 export const AUTHORITY_FILE = 'authority.json'
@@ -12,6 +12,8 @@ export const AUTHORITY_FILE = 'authority.json'
 export interface AuthorityFile extends SigningAuthority {
   /** Under which hosts reach the coordinator. */
   readonly addresses: readonly string[]
+  /** How long the certificates are good that it issues; `LIMITS.certificateMs` unless it is given. */
+  readonly certificateMs?: number
 }
 
 /** Undefined in the folder of a cluster that is not secured. Errors: `store-unusable`. */
@@ -39,10 +41,23 @@ function parsed(text: string): AuthorityFile | undefined {
   } catch {
     return undefined
   }
-  const { certificate, key, addresses } = read ?? {}
+  const { certificate, key, addresses, certificateMs } = read ?? {}
   if (typeof certificate !== 'string' || typeof key !== 'string' || !Array.isArray(addresses))
     return undefined
-  return { certificate, key, addresses }
+  if (certificateMs === undefined) return { certificate, key, addresses }
+  return isLifetime(certificateMs) ? { certificate, key, addresses, certificateMs } : undefined
+}
+
+/** Shorter ones could be over before they are renewed (`nextLookMs`). */
+const MIN_CERTIFICATE_MS = 2.5 * LIMITS.minRenewalMs
+
+/** Whether certificates can be good for so long: not longer than the authority's own. */
+export function isLifetime(certificateMs: unknown): boolean {
+  return (
+    typeof certificateMs === 'number' &&
+    certificateMs >= MIN_CERTIFICATE_MS &&
+    certificateMs <= LIMITS.authorityMs
+  )
 }
 
 export function writeAuthority(folder: string, authority: AuthorityFile): void {

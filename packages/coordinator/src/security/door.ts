@@ -4,7 +4,7 @@
  * `--insecure`.
  */
 import { type Credentials, isLoopback, type Peer, type WebSocket } from '@godwit/channel'
-import { GodwitError, type Role } from '@godwit/protocol'
+import { GodwitError, LIMITS, type Role } from '@godwit/protocol'
 import type { SecurityHandlers } from '../client-connection.ts'
 import type { Audit } from './audit-log.ts'
 
@@ -41,6 +41,8 @@ export interface Door {
   readonly requests: SecurityHandlers
   /** New credentials when those that are shown are due. */
   renewed(): Promise<Credentials | undefined>
+  /** When to ask for them again. */
+  nextLookMs(): number
 }
 
 /** Without what follows a question mark. */
@@ -94,5 +96,6 @@ export function openDoor(audit: Audit): Door {
       audit: async ({ limit, workload }) => ({ entries: await audit.latest({ limit, workload }) }),
     },
     renewed: async () => undefined,
+    nextLookMs: () => LIMITS.certificateCheckMs,
   }
 }

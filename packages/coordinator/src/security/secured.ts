@@ -23,12 +23,14 @@ import {
   issueCertificate,
   keyDigestOf,
   makeRequest,
+  nextLookMs,
   renewalDue,
   serialOf,
 } from '@godwit/trust'
 import type { Logger } from 'pino'
 import type { SecurityHandlers } from '../client-connection.ts'
 import type { KeyValueStore } from '../key-value.ts'
+import { pageOf } from '../page.ts'
 import { type Audit, withOutcome } from './audit-log.ts'
 import { ASKED, outcomeOf, whoOf } from './audited.ts'
 import type { AuthorityFile } from './authority-file.ts'
@@ -83,6 +85,10 @@ export class SecuredDoor implements Door {
 
   get credentials(): Credentials {
     return this.#credentials
+  }
+
+  nextLookMs(): number {
+    return nextLookMs(this.#credentials.certificate, this.#options.now())
   }
 
   async renewed(): Promise<Credentials | undefined> {
@@ -252,13 +258,21 @@ export class SecuredDoor implements Door {
 
   #issue(host: string, request: string): Promise<string> {
     const { authority, clusterId, now } = this.#options
-    return issueCertificate({ authority, request, uri: hostUri(clusterId, host), nowMs: now() })
+    const uri = hostUri(clusterId, host)
+    return issueCertificate({ authority, request, uri, nowMs: now(), ...lifetimeOf(authority) })
   }
 
   readonly requests: SecurityHandlers = {
     createToken: async ({ kind, role, name, expiresInMs }) =>
       this.#tokens.make({ kind, role, name, expiresInMs }),
-    tokens: () => ({ tokens: this.#tokens.views() }),
+    tokens: ({ after }) => {
+      const { views, rest } = pageOf(this.#tokens.views(), {
+        nameOf: ({ id }) => id,
+        viewOf: (view) => view,
+        after,
+      })
+      return { tokens: views, ...rest }
+    },
     revokeToken: async ({ token }) => ({ token: await this.#tokens.revoke(token) }),
     removeHost: async ({ host }) => {
       await this.#members.remove(host)
@@ -283,8 +297,13 @@ async function ownCredentials({ authority, clusterId, now }: SecuredOptions): Pr
     uri: coordinatorUri(clusterId),
     names: [...new Set(['localhost', '127.0.0.1', ...authority.addresses])],
     nowMs: now(),
+    ...lifetimeOf(authority),
   })
   return { certificate, key, authority: authority.certificate }
+}
+
+function lifetimeOf({ certificateMs }: AuthorityFile): { lifetimeMs?: number } {
+  return certificateMs === undefined ? {} : { lifetimeMs: certificateMs }
 }
 
 function whoIs(uri: string): string {

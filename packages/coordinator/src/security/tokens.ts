@@ -91,7 +91,7 @@ export class Tokens {
   }
 
   views(): TokenView[] {
-    return [...this.#records.values()].sort((a, b) => a.createdAtMs - b.createdAtMs).map(viewOf)
+    return [...this.#records.values()].map(viewOf)
   }
 
   /** Of one that is revoked already too. Errors: `bad-arguments` when there is none, those of the store. */

@@ -1,23 +1,21 @@
 /**
  * `godwit demo`: the project's claim, shown on one machine in a minute. A job is trained on two hosts, moved between
- * them while it trains; then the same job is trained again and never moved; and the two are compared bit by bit.
+ * them while it trains; then the same job is trained again and never moved; and the two are compared bit by bit (proof.ts).
  *
- * The runs follow each other, since together they would compete for the same cores and the pauses would be longer
- * than they are. Whatever happens, nothing of it is left afterwards: no process, no folder.
+ * Whatever happens, nothing of it is left afterwards: no process, no folder.
  */
 import { dirname, isAbsolute } from 'node:path'
 import type { MigrationReport } from '@godwit/protocol'
 import { CoordinatorClient } from '../client.ts'
 import { Interrupted, type Io, untilInterrupted } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
-import { renderReport } from '../render/report.ts'
 import { formatMs } from '../render/units.ts'
-import { renderVerdict } from '../render/verdict.ts'
 import { Cluster } from './cluster.ts'
 import { Narrator } from './narrator.ts'
 import { defaultSteps, migrationSteps } from './plan.ts'
-import { RecordedRun, type RunPlan } from './recorded-run.ts'
-import { type Comparison, compareRuns, isContinuous } from './recording.ts'
+import { prove } from './proof.ts'
+import type { RunPlan } from './recorded-run.ts'
+import { type Comparison, isContinuous } from './recording.ts'
 
 export interface DemoOptions {
   /** A name or an absolute path. */
@@ -95,30 +93,13 @@ async function compareOnCluster(
     downtimeLimitMs: options.downtimeLimitMs,
   }
 
-  narrator.begin(`${program}, moved ${migrations === 1 ? 'once' : `${migrations} times`}`, steps)
-  const migrated = new RecordedRun(client, plan, narrator)
-  const reports = await migrated.run()
-
-  narrator.begin(`${program}, never moved`, steps)
-  const control = new RecordedRun(
-    client,
-    { ...plan, request: { ...plan.request, id: 'control' }, migrationSteps: [] },
-    narrator,
-  )
-  await control.run()
-
-  const comparison = compareRuns(migrated.recorder, control.recorder, steps)
-  const lostTimeMs = reports.reduce((sum, report) => sum + (report.lostTimeMs ?? 0), 0)
-  for (const report of reports) {
-    narrator.say()
-    for (const line of renderReport(report)) narrator.say(line)
-  }
-  narrator.say()
-  for (const line of renderVerdict(comparison, reports.length, lostTimeMs)) narrator.say(line)
+  const title = `moved ${migrations === 1 ? 'once' : `${migrations} times`}`
+  const proof = await prove(client, narrator, { plan, title, controlHost: HOSTS[0].name })
+  const { reports, comparison, lostTimeMs } = proof
   return {
     outcome: {
       program,
-      tracker: migrated.workload?.tracker,
+      tracker: proof.tracker,
       steps,
       migrations: reports,
       continuity: {

@@ -7,7 +7,7 @@
  * finds them in the data folder and takes them over.
  */
 import { availableParallelism } from 'node:os'
-import { type FromAgent, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
+import { type FromAgent, type Labels, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
 import { coordinatorSecurity, membershipIn } from '@godwit/trust'
 import type { Logger } from 'pino'
 import { joinOrStay, readCluster, writeCluster } from './cluster-membership.ts'
@@ -17,10 +17,13 @@ import { type FolderLock, lockFolder } from './folder-lock.ts'
 import { becomeMember, checkSecurity, type SecurityOptions, withWayBack } from './host-membership.ts'
 import { LinkProbes } from './link-probe.ts'
 import { Renewal } from './renewal.ts'
+import { UtilisationReports } from './utilisation.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
 export interface AgentOptions extends Omit<WorkersOptions, 'credentialsFolder'>, SecurityOptions {
   faultDomain: string
+  labels?: Labels
+  maxJobs?: number
 }
 
 export interface Agent {
@@ -77,6 +80,7 @@ async function startLocked(
   const probes = new LinkProbes({ ...options, bandwidth: workers.bandwidth, membership, answer: send })
   const renewal =
     credentialsFolder === undefined ? undefined : new Renewal({ folder: credentialsFolder, send, log })
+  const reports = new UtilisationReports((utilisation) => send({ type: 'utilisation', utilisation }))
   const link = new CoordinatorLink({
     coordinatorUrl: options.coordinatorUrl,
     security: () => {
@@ -89,6 +93,8 @@ async function startLocked(
       name: options.name,
       address: options.address,
       faultDomain: options.faultDomain,
+      ...(options.labels !== undefined && { labels: options.labels }),
+      ...(options.maxJobs !== undefined && { maxJobs: options.maxJobs }),
       memoryBytes: options.memoryBytes,
       cores: availableParallelism(),
       workers: workers.ids(),
@@ -98,6 +104,7 @@ async function startLocked(
       const held = { workers: workers.ids().length, checkpoints: workers.checkpoints().length }
       if (joinOrStay(readCluster(folder), clusterId, held) === 'join') writeCluster(folder, clusterId)
     },
+    registered: () => reports.start(),
     mustGoOn: () => workers.ids().length > 0,
     message: (message) => obey(message, { workers, probes, renewal }),
     registeredAgain: () => {
@@ -117,6 +124,7 @@ async function startLocked(
     registered: link.registered,
     stop: async () => {
       renewal?.close()
+      reports.close()
       await workers.stopAll(LIMITS.stopGraceMs)
       await link.close()
       await lock.release()

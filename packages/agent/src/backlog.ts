@@ -4,7 +4,7 @@
  * Not everything said is worth keeping, and what is must not be crowded out: one migration's progress, twenty
  * messages a second, would push every claim and every end out of any queue within minutes. So:
  *
- * - progress is not kept: the next one says more; nor is an estimate, whose asker has gone;
+ * - progress and what the machine does are not kept: the next one says more; nor is an estimate, whose asker has gone;
  * - what workers repeat until they are answered (a claim, a recover, ...) is kept once;
  * - of how checkpoints went the newest is kept, for each who asked and for nobody in particular: the disk holds no older one;
  * - outputs are kept up to a limit, oldest dropped first: a worker that lives sends again all that was not
@@ -45,6 +45,7 @@ export class Backlog {
 
   /** Returns how many outputs were dropped to make room. */
   add(message: FromAgent): number {
+    if (message.type === 'utilisation') return 0
     const keep = message.type === 'fromWorker' ? KEEP[message.message.type] : 'all'
     if (keep === 'not') return 0
     if (keep === 'once') {

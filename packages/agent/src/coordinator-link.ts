@@ -43,6 +43,8 @@ export interface LinkOptions {
   register(): Register
   /** Accepted by this cluster, and not yet at its service. Throws for one that the host can't serve. */
   accepted(clusterId: string): void
+  /** Accepted, for the first time or again. */
+  registered?(): void
   message(message: CoordinatorMessage): void
   /** There is something here that must not be left alone, even if the first attempt fails. */
   mustGoOn(): boolean
@@ -167,6 +169,7 @@ export class CoordinatorLink {
     this.#registered = true
     this.#failures = 0
     for (const message of this.#backlog.take()) this.#channel?.send(message)
+    this.#options.registered?.()
     this.#isAccepted()
   }
 

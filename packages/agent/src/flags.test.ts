@@ -33,7 +33,17 @@ test('a token may come in a file, which has to be there', () => {
 
 test('flags arrive', () => {
   const flags = parseFlags([
-    ...['--coordinator', 'ws://c:1', '--name', 'h1', '--address', '10.0.0.1', '--fault-domain', 'rack-a'],
+    ...[
+      '--coordinator',
+      'ws://c:1',
+      '--name',
+      'h1',
+      '--address',
+      '10.0.0.1',
+      '--fault-domain',
+      'east/rack-a',
+    ],
+    ...['--label', 'disk=fast', '--label', 'owner=ml', '--max-jobs', '3'],
     ...[
       '--data-dir',
       '/d',
@@ -54,7 +64,9 @@ test('flags arrive', () => {
     coordinatorUrl: 'ws://c:1',
     name: 'h1',
     address: '10.0.0.1',
-    faultDomain: 'rack-a',
+    faultDomain: 'east/rack-a',
+    labels: { disk: 'fast', owner: 'ml' },
+    maxJobs: 3,
     dataDir: '/d',
     programFolders: ['/p', '/q'],
     memoryBytes: 2 ** 31,
@@ -85,6 +97,11 @@ test('what is wrong is said', () => {
     ['--nmae', 'x'],
     ['--name', 'a b'],
     ['--name', '.hidden'],
+    ['--fault-domain', 'east/rack/shelf'],
+    ['--label', 'disk'],
+    ['--label', 'disk=fast=er'],
+    ['--label', 'disk=fast', '--label', 'disk=slow'],
+    ['--max-jobs', '0'],
     ['--memory', 'much'],
     ['--memory', '0'],
     ['--max-bandwidth', 'fast'],

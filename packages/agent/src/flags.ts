@@ -7,7 +7,7 @@ import { freemem, hostname, tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { entryFile } from '@godwit/launch'
-import { GodwitError, LIMITS, parseBandwidth } from '@godwit/protocol'
+import { faultDomain, GodwitError, type Labels, LIMITS, parseBandwidth } from '@godwit/protocol'
 import type { AgentOptions } from './agent.ts'
 import { defaultDataDir } from './data-dir.ts'
 
@@ -17,10 +17,12 @@ export const USAGE = `Usage: agent [flags]
   --insecure              goes in the clear where others could listen
   --name NAME             this host's name (its hostname)
   --address ADDRESS       where other hosts reach this one (127.0.0.1)
-  --fault-domain NAME     what fails together with this host, e.g. its rack (default)
+  --fault-domain DOMAIN   what fails together with this host: a zone, or zone/rack like east/rack-1 (default)
+  --label KEY=VALUE       what jobs may require of a host; may be given several times
   --data-dir DIR          folder for sockets and logs of workers (a folder named after the host in the temporary one)
   --programs DIR          folder of programs that may be run, besides those of Godwit; may be given several times
   --memory BYTES          paged memory for workers, e.g. 8GiB (80% of what is free)
+  --max-jobs N            takes no more jobs than these (no limit)
   --max-bandwidth RATE    for all migrations that leave this host: bytes a second, or like 1gbit, 100MiB (no limit)
   --listen-host HOST      where workers listen for migrations (the address)
   --port-range A-B        ports on which they listen (0-0: any free one)
@@ -48,13 +50,15 @@ export function parseFlags(
   const logLevel = values['log-level'] ?? 'info'
   if (!LEVELS.includes(logLevel)) bad('--log-level', logLevel, `one of ${LEVELS.join(', ')}`)
   checkLabel('--name', name)
-  const faultDomain = checkLabel('--fault-domain', values['fault-domain'] ?? 'default')
+  const domain = checkDomain(values['fault-domain'] ?? 'default')
   const joinToken = values.join ?? joinTokenIn(env)
   return {
     coordinatorUrl: values.coordinator ?? 'ws://127.0.0.1:7070',
     name,
     address,
-    faultDomain,
+    faultDomain: domain,
+    ...(values.label !== undefined && { labels: labelsOf(values.label) }),
+    ...(values['max-jobs'] !== undefined && { maxJobs: wholeNumber('--max-jobs', values['max-jobs']) }),
     dataDir: values['data-dir'] ?? defaultDataDir(tmpdir(), name),
     programFolders: (values.programs ?? []).map((folder) => resolve(folder)),
     workerMain: values['worker-main'] ?? entryFile('worker/main'),
@@ -80,6 +84,8 @@ function readFlags(args: readonly string[]) {
         name: { type: 'string' },
         address: { type: 'string' },
         'fault-domain': { type: 'string' },
+        label: { type: 'string', multiple: true },
+        'max-jobs': { type: 'string' },
         'data-dir': { type: 'string' },
         programs: { type: 'string', multiple: true },
         memory: { type: 'string' },
@@ -150,6 +156,34 @@ function checkLabel(flag: string, text: string): string {
     bad(flag, text, 'letters, digits, dot, dash and underscore, beginning with a letter or digit')
   }
   return text
+}
+
+function checkDomain(text: string): string {
+  if (!faultDomain.safeParse(text).success)
+    bad('--fault-domain', text, 'a zone like east, or a zone and a rack like east/rack-1')
+  return text
+}
+
+function labelsOf(texts: readonly string[]): Labels {
+  const pairs = texts.map((text): [string, string] => {
+    const [key = '', value = '', ...more] = text.split('=')
+    if (!LABEL.test(key) || !LABEL.test(value) || more.length > 0)
+      bad('--label', text, 'key=value, like disk=fast')
+    return [key, value]
+  })
+  const all = Object.fromEntries(pairs)
+  const twice = pairs.find(([key, value]) => all[key] !== value)
+  if (twice !== undefined) bad('--label', twice.join('='), `one value for ${twice[0]}`)
+  if (pairs.length > LIMITS.maxLabels)
+    bad('--label', texts.at(-1) ?? '', `at most ${LIMITS.maxLabels} labels`)
+  return all
+}
+
+function wholeNumber(flag: string, text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
+    bad(flag, text, 'a whole number of at least 1')
+  return value
 }
 
 function defaultMemoryBytes(): number {

@@ -104,6 +104,97 @@ test('ps and hosts ask for further pages until there is none', async () => {
   expect(round).toMatchObject({ exitCode: 1, stdout: [] })
 })
 
+const verdicts = [
+  { host: 'b', verdict: 'taken', score: 81.25, reason: '900.0 MiB free' },
+  { host: 'a', verdict: 'refused', reason: 'it is in maintenance' },
+]
+
+test('rules are asked for as typed, and --explain says why each host was taken or not', async () => {
+  const rules = '--require disk=fast --require gpu=none --with one --apart-from two --apart-from three'
+  const { stdout } = await godwit(`run mnist-mlp ${rules} --explain`, () => ({
+    workload: workloadView(),
+    placement: verdicts,
+  }))
+  expect(coordinator.requests[0]).toMatchObject({
+    rules: { requires: { disk: 'fast', gpu: 'none' }, with: ['one'], apartFrom: ['two', 'three'] },
+    explain: true,
+  })
+  expect(stdout.slice(0, 3)).toEqual([
+    'HOST  VERDICT  SCORE  WHY',
+    'b     taken     81.3  900.0 MiB free',
+    'a     refused      -  it is in maintenance',
+  ])
+  await godwit('run mnist-mlp', () => ({ workload: workloadView() }))
+  expect(coordinator.requests[1]).not.toHaveProperty('rules')
+})
+
+test('migrate without a target asks for the best one, and says why', async () => {
+  const done = migrationView({ status: 'completed', report: migrationReport() })
+  const { exitCode, stdout } = await godwit('migrate job --explain', (request) =>
+    request.op === 'follow' ? { workload: workloadView() } : { migration: done, placement: verdicts },
+  )
+  expect(exitCode).toBe(0)
+  expect(coordinator.requests[1]).toEqual({
+    op: 'migrate',
+    workload: 'job',
+    options: migrationOptions.parse({}),
+    explain: true,
+  })
+  expect(stdout[1]).toMatch(/^b +taken/)
+})
+
+test('history lists moves, page by page', async () => {
+  const move = { id: 'm2', from: 'a', to: 'b', status: 'completed', startedAtMs: 0, maintenance: 'mt-1' }
+  const figures = { step: 12, epoch: 2, downtimeMs: 12.5, totalMs: 900, wireBytes: 2 ** 20 }
+  const script: Script = (request) =>
+    request.op === 'history' && request.after === 'm2'
+      ? {
+          moves: [{ ...move, id: 'm1', status: 'failed', error: { kind: 'out-of-memory', message: 'full' } }],
+        }
+      : { moves: [{ ...move, ...figures }], more: true }
+  const { stdout } = await godwit('history job', script)
+  expect(stdout[1]).toMatch(
+    /^1970-01-01T00:00:00 +m2 +a +b +completed +12 +12\.5 ms +900 ms +1\.0 MiB +maintenance$/,
+  )
+  expect(stdout[2]).toMatch(/ m1 .* failed .* full$/)
+  expect((await godwit('history job', () => ({ moves: [] }))).stdout).toEqual(['job has not moved'])
+  expect((await godwit('history job', () => ({ moves: [move], more: true }))).exitCode).toBe(1)
+})
+
+test('what is watched is shown again until Ctrl-C', async () => {
+  const io = new CapturedIo()
+  const { exitCode, stdout } = await godwit(
+    'ps --watch',
+    () => {
+      io.interrupt()
+      return { workloads: [workloadView()] }
+    },
+    io,
+  )
+  expect(exitCode).toBe(130)
+  expect(stdout.length).toBeLessThan(4)
+})
+
+test('ps and hosts show labels, rules, how busy a host is and how long a job is up', async () => {
+  const busy = {
+    ...host,
+    labels: { disk: 'fast' },
+    utilisation: { cpu: 0.5, usedMemoryBytes: 1, receivedBytesPerSecond: 2 ** 20, sentBytesPerSecond: 0 },
+    state: 'maintenance',
+    maintenance: { host: 'a', phase: 'evacuating', force: false, waiting: 1, moving: 1, stuck: 0, moved: 3 },
+  }
+  const { stdout } = await godwit('hosts', () => ({ hosts: [busy] }))
+  expect(stdout[1]).toMatch(
+    /^a +maintenance: 3 of 5 moved .* 50% .*1\.0 MiB\/s in, 0\.0 MiB\/s out .* disk=fast +job$/,
+  )
+  const workload = workloadView({
+    startedAtMs: Date.now() - 3_700_000,
+    rules: { with: ['one'], requires: { disk: 'fast' } },
+  })
+  const details = await godwit('ps job', () => ({ workload }))
+  expect(details.stdout.join('\n')).toMatch(/up +1h 1m, wherever it was\nplaced +disk=fast, with one\n/)
+})
+
 test('run asks for what was typed', async () => {
   const { exitCode, stdout } = await godwit(
     'run mnist-mlp --steps 20 --host b --id job --tracker compare --param seed=7 --param fast=true --param name=x=y',
@@ -467,7 +558,8 @@ test('cancel says what it waits for, and a verified migration what that took', a
 })
 
 test.each([
-  ['migrate job', '--to'],
+  ['migrate', 'workload'],
+  ['run p --require disk', 'key=value'],
   ['run', 'program'],
   ['run x --steps 0', 'at least 1'],
   ['run x --tracker magic', 'userfaultfd'],

@@ -1,5 +1,11 @@
 /** Lists come a page at a time, so that none is longer than a message: here they are asked for to their end. */
-import { GodwitError, type HostView, type TokenView, type WorkloadView } from '@godwit/protocol'
+import {
+  GodwitError,
+  type HostView,
+  type MoveEntry,
+  type TokenView,
+  type WorkloadView,
+} from '@godwit/protocol'
 import type { CoordinatorClient } from './client.ts'
 
 type Client = Pick<CoordinatorClient, 'request'>
@@ -9,6 +15,16 @@ export function allHosts(client: Client): Promise<HostView[]> {
     (after) => client.request({ op: 'hosts', ...after }),
     ({ hosts }) => hosts,
     ({ name }) => name,
+  )
+}
+
+/** Oldest first. */
+export function allMoves(client: Client, workload: string): Promise<MoveEntry[]> {
+  return pages(
+    (after) => client.request({ op: 'history', workload, ...after }),
+    ({ moves }) => moves,
+    ({ id }) => id,
+    false,
   )
 }
 
@@ -35,8 +51,10 @@ async function pages<Reply extends { more?: true | undefined }, View>(
   ask: (after: { after?: string }) => Promise<Reply>,
   viewsOf: (reply: Reply) => View[],
   nameOf: (view: View) => string,
+  isByName = true,
 ): Promise<View[]> {
   const all: View[] = []
+  const ends = new Set<string>()
   let last: string | undefined
   for (;;) {
     const reply = await ask(last === undefined ? {} : { after: last })
@@ -44,8 +62,12 @@ async function pages<Reply extends { more?: true | undefined }, View>(
     all.push(...views)
     const latest = views.at(-1)
     if (reply.more !== true) return all
-    if (latest === undefined || (last !== undefined && nameOf(latest) <= last))
+    if (
+      latest === undefined ||
+      (last !== undefined && (isByName ? nameOf(latest) <= last : ends.has(nameOf(latest))))
+    )
       throw new GodwitError('bad-message', 'the coordinator gave the same page of a list again')
     last = nameOf(latest)
+    ends.add(last)
   }
 }

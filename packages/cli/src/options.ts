@@ -78,6 +78,16 @@ export function collectParameter(
   return { ...previous, [text.slice(0, at)]: parameterValue(text.slice(at + 1)) }
 }
 
+/** Adds one `key=value` to those before. */
+export function collectLabel(text: string, previous: Record<string, string> = {}): Record<string, string> {
+  const [, key, value] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=([A-Za-z0-9][A-Za-z0-9._-]*)$/.exec(text) ?? []
+  if (key === undefined || value === undefined)
+    throw new InvalidArgumentError('Write key=value, like disk=fast.')
+  if (previous[key] !== undefined && previous[key] !== value)
+    throw new InvalidArgumentError(`No host has both ${key}=${previous[key]} and ${text}.`)
+  return { ...previous, [key]: value }
+}
+
 function parameterValue(text: string): ParameterValue {
   if (text === 'true' || text === 'false') return text === 'true'
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text)

@@ -18,7 +18,7 @@ import { checkpoint } from './commands/checkpoint.ts'
 import { cancel, remove, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
-import { hosts, ps } from './commands/inventory.ts'
+import { history, hosts, ps, type WatchOptions } from './commands/inventory.ts'
 import {
   type EnterOptions,
   type ExitOptions,
@@ -31,7 +31,15 @@ import { check, type RunOptions, run } from './commands/run.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
 import type { Io } from './io.ts'
 import { addMigrationOptions } from './migration-options.ts'
-import { collect, collectParameter, duration, positiveMs, programArgument, wholeNumber } from './options.ts'
+import {
+  collect,
+  collectLabel,
+  collectParameter,
+  duration,
+  positiveMs,
+  programArgument,
+  wholeNumber,
+} from './options.ts'
 import { runRoom } from './rooms.ts'
 import { type GlobalOptions, type Session, withSession } from './session.ts'
 
@@ -47,7 +55,12 @@ export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
   ],
   ['--name <name>', "this host's name (default: its hostname)"],
   ['--address <address>', 'where other hosts reach this one (default: 127.0.0.1)'],
-  ['--fault-domain <name>', 'what fails together with this host, e.g. its rack (default: default)'],
+  [
+    '--fault-domain <domain>',
+    'what fails together with this host: a zone, or zone/rack like east/rack-1 (default: default)',
+  ],
+  ['--label <key=value>', 'what jobs may require of a host; may be given several times'],
+  ['--max-jobs <n>', 'takes no more jobs than these (default: no limit)'],
   [
     '--data-dir <dir>',
     'folder for sockets, logs and checkpoints of workers (default: one in the temporary folder)',
@@ -141,7 +154,8 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
 
   const agent = program.command('agent').description("run a host's agent")
   for (const [flags, description] of AGENT_FLAGS) {
-    if (flags.startsWith('--programs')) agent.option(flags, description, collect)
+    if (flags.startsWith('--programs') || flags.startsWith('--label'))
+      agent.option(flags, description, collect)
     else agent.option(flags, description)
   }
   agent.action(async () => {
@@ -155,13 +169,14 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
   program
     .command('hosts')
     .description('list hosts')
-    .action(() => talk(hosts))
+    .option('--watch', 'show it again every two seconds, until Ctrl-C')
+    .action((options: WatchOptions) => talk((session) => hosts(session, options)))
 
   program
     .command('run')
     .description('start a workload')
     .argument('<program>', 'a name that the host knows, or a file beginning with . or /')
-    .option('--host <host>', 'where (default: the host with most free memory)')
+    .option('--host <host>', 'where (default: the best one, by free memory above all)')
     .option('--steps <n>', 'how many steps the job has', wholeNumber(1), DEFAULT_STEPS)
     .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)
     .option('--id <id>', "the workload's name (default: made from the program's)")
@@ -176,6 +191,14 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
       'write a checkpoint so often, e.g. 30s (default: only when asked to)',
       duration(LIMITS.minCheckpointEveryMs),
     )
+    .option(
+      '--require <key=value>',
+      'a label that its host must have; may be given several times',
+      collectLabel,
+    )
+    .option('--with <job>', 'on the same host as this job; may be given several times', collect)
+    .option('--apart-from <job>', 'on another host than this job; may be given several times', collect)
+    .option('--explain', 'say why each host was taken or not')
     .option('--follow', 'show its steps until it ends')
     .option('--check', 'run the program here, without a coordinator, and say what would betray a move')
     .action(async (program: string, options: RunOptions) => {
@@ -189,7 +212,16 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .command('ps')
     .description('list workloads, or say all about one')
     .argument('[workload]')
-    .action((workload?: string) => talk((session) => ps(session, workload)))
+    .option('--watch', 'show it again every two seconds, until Ctrl-C')
+    .action((workload: string | undefined, options: WatchOptions) =>
+      talk((session) => ps(session, workload, options)),
+    )
+
+  program
+    .command('history')
+    .description('list the moves of a workload')
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => history(session, workload)))
 
   program
     .command('follow')
@@ -204,7 +236,8 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .command('migrate')
     .description('move a running workload to another host')
     .argument('<workload>')
-    .requiredOption('--to <host>', 'where to')
+    .option('--to <host>', 'where to (default: the best host, by free memory above all)')
+    .option('--explain', 'say why each host was taken or not')
   addMigrationOptions(migrateCommand).action((workload: string, options: MigrateOptions) =>
     talk((session) => migrate(session, workload, options)),
   )

@@ -2,16 +2,17 @@
  * `migrate`: ask for it, watch it, and show what it cost. Leaving early (Ctrl-C) stops the watching and not the
  * migration.
  */
-import type { ClientEvent, MigrationOptions, MigrationView } from '@godwit/protocol'
+import type { ClientEvent, MigrationOptions, MigrationView, Reply, Verdict } from '@godwit/protocol'
 import type { CoordinatorClient } from '../client.ts'
 import { throughLosses } from '../lasting.ts'
 import { migrationOptionsOf } from '../migration-options.ts'
+import { renderPlacement } from '../render/placement.ts'
 import { ENDED, renderProgress } from '../render/progress.ts'
 import { renderReport } from '../render/report.ts'
 import { ENDED_WORKLOAD } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'
 
-export type MigrateOptions = Partial<MigrationOptions> & { to: string }
+export type MigrateOptions = Partial<MigrationOptions> & { to?: string; explain?: boolean }
 
 /** How long a completed migration's report waits for its lost time, which needs ten more steps. */
 const LOST_TIME_WAIT_MS = 5_000
@@ -20,6 +21,7 @@ const LOST_TIME_WAIT_MS = 5_000
 export async function migrate(session: Session, workload: string, options: MigrateOptions): Promise<number> {
   const { io, json } = session
   const watch = new MigrationWatch(session)
+  let why: Verdict[] | undefined
   const hint = () => {
     if (watch.isOpen) io.err(`the migration goes on; to end it: godwit cancel ${workload}`)
   }
@@ -31,14 +33,17 @@ export async function migrate(session: Session, workload: string, options: Migra
       })
       try {
         const { migration: current } = await client.request({ op: 'follow', workload })
-        watch.begin(await ours(client, { watch, workload, options, current }))
+        const { migration, placement } = await ours(client, { watch, workload, options, current })
+        why ??= placement
+        if (!json && placement !== undefined) for (const line of renderPlacement(placement)) io.out(line)
+        watch.begin(migration)
         await watch.ended
         return await watch.final(client)
       } finally {
         unlisten()
       }
     })
-    if (json) printJson(io, { migration: final })
+    if (json) printJson(io, { migration: final, ...(why === undefined ? {} : { placement: why }) })
     else show(session, final)
     return final.status === 'completed' ? 0 : 1
   } finally {
@@ -58,14 +63,19 @@ interface Asked {
 async function ours(
   client: CoordinatorClient,
   { watch, workload, options, current }: Asked,
-): Promise<MigrationView> {
-  const { to, ...chosen } = options
-  if (watch.id !== undefined)
-    return (await client.request({ op: 'migration', migration: watch.id })).migration
-  if (watch.wasAsked && current?.to === to) return current
+): Promise<Reply<'migrate'>> {
+  const { to, explain, ...chosen } = options
+  if (watch.id !== undefined) return client.request({ op: 'migration', migration: watch.id })
+  if (watch.wasAsked && current !== undefined && (to === undefined || current.to === to))
+    return { migration: current }
   watch.wasAsked = true
-  const request = { op: 'migrate', workload, to, options: migrationOptionsOf(chosen) } as const
-  return (await client.request(request)).migration
+  return client.request({
+    op: 'migrate',
+    workload,
+    ...(to !== undefined && { to }),
+    options: migrationOptionsOf(chosen),
+    ...(explain === true && { explain }),
+  })
 }
 
 function show({ io }: Session, { workload, from, to, status, report, error }: MigrationView): void {

@@ -1,8 +1,14 @@
 /** `run`: start a workload, and follow it if asked; `run --check`: look at a program before anybody depends on it. */
 import { existsSync } from 'node:fs'
-import { type ClientRequestInput, GodwitError, type RestartPolicy } from '@godwit/protocol'
+import {
+  type ClientRequestInput,
+  GodwitError,
+  type PlacementRules,
+  type RestartPolicy,
+} from '@godwit/protocol'
 import type { Io } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
+import { renderPlacement } from '../render/placement.ts'
 import { renderWorkload } from '../render/views.ts'
 import { builtInProgram, runRoom } from '../rooms.ts'
 import { printJson, type Session } from '../session.ts'
@@ -16,6 +22,10 @@ export interface RunOptions {
   tracker: 'auto' | 'userfaultfd' | 'compare'
   restartPolicy: RestartPolicy
   checkpointEvery?: number
+  require?: Record<string, string>
+  with?: string[]
+  apartFrom?: string[]
+  explain?: boolean
   follow?: boolean
   check?: boolean
 }
@@ -34,10 +44,14 @@ export async function run(session: Session, program: string, options: RunOptions
     ...(checkpointEvery === undefined ? {} : { checkpointEveryMs: checkpointEvery }),
     ...(host === undefined ? {} : { host }),
     ...(id === undefined ? {} : { id }),
+    ...rulesOf(options),
+    ...(options.explain === true && { explain: true }),
   }
-  const { workload } = await client.request(request)
-  if (json) printJson(io, { workload })
+  const reply = await client.request(request)
+  const { workload, placement } = reply
+  if (json) printJson(io, reply)
   else {
+    for (const line of renderPlacement(placement ?? [])) io.out(line)
     io.out(renderWorkload(workload))
     if (workload.tracker !== undefined) {
       const why = workload.trackerReason === undefined ? '' : ` (${workload.trackerReason})`
@@ -46,6 +60,15 @@ export async function run(session: Session, program: string, options: RunOptions
   }
   if (workload.status === 'failed') return 1
   return options.follow === true ? follow(session, workload.id, { fromStep: 0 }) : 0
+}
+
+function rulesOf({ require: requires, with: together, apartFrom }: RunOptions): { rules?: PlacementRules } {
+  const rules = {
+    ...(requires !== undefined && { requires }),
+    ...(together !== undefined && { with: together }),
+    ...(apartFrom !== undefined && { apartFrom }),
+  }
+  return Object.keys(rules).length === 0 ? {} : { rules }
 }
 
 interface CheckOptions {

@@ -4,6 +4,7 @@ import { renderTable } from './table.ts'
 import { UNKNOWN } from './units.ts'
 
 export function renderPlacement(verdicts: readonly Verdict[]): string[] {
+  if (verdicts.length === 0) return []
   return renderTable(
     [{ title: 'HOST' }, { title: 'VERDICT' }, { title: 'SCORE', align: 'right' }, { title: 'WHY' }],
     verdicts.map(({ host, verdict, score, reason }) => [

@@ -1,5 +1,12 @@
 /** Hosts, workloads and steps as lines. */
-import type { CheckpointView, Divergence, HostView, Output, WorkloadView } from '@godwit/protocol'
+import type {
+  CheckpointView,
+  Divergence,
+  HostView,
+  Output,
+  PlacementRules,
+  WorkloadView,
+} from '@godwit/protocol'
 import { renderTable } from './table.ts'
 import { formatBytes, formatLoss, formatMs, formatNumber, formatRate, plural, UNKNOWN } from './units.ts'
 
@@ -58,7 +65,8 @@ function renderNetwork({ utilisation }: HostView): string {
   return `${formatRate(receivedBytesPerSecond)} in, ${formatRate(sentBytesPerSecond)} out`
 }
 
-export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {
+/** `nowMs`: milliseconds since 1970. */
+export function renderWorkloads(workloads: readonly WorkloadView[], nowMs: number): string[] {
   if (workloads.length === 0) return ['no workloads: start one with "godwit run PROGRAM"']
   const lines = renderTable(
     [
@@ -69,6 +77,7 @@ export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {
       { title: 'STEP', align: 'right' },
       { title: 'LOSS', align: 'right' },
       { title: 'STEPS/S', align: 'right' },
+      { title: 'UP', align: 'right' },
       { title: 'EPOCH', align: 'right' },
       { title: 'TRACKER' },
       { title: 'RESTARTS', align: 'right' },
@@ -83,6 +92,7 @@ export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {
       `${each.acceptedSteps}/${each.steps}`,
       formatLoss(each.loss),
       each.stepsPerSecond === undefined ? UNKNOWN : formatNumber(each.stepsPerSecond),
+      renderUptime(each, nowMs),
       String(each.epoch),
       each.tracker ?? UNKNOWN,
       String(each.restarts),
@@ -98,7 +108,7 @@ export function renderWorkloads(workloads: readonly WorkloadView[]): string[] {
 }
 
 /** Everything about one workload, a line each. */
-export function renderDetails(workload: WorkloadView): string[] {
+export function renderDetails(workload: WorkloadView, nowMs: number): string[] {
   const { ranges, restartPolicy, restarts, checkpoint, diverged, tracker, trackerReason, migration } =
     workload
   const owners = ranges.map(({ epoch, host, fromStep }) => `epoch ${epoch} on ${host} from step ${fromStep}`)
@@ -106,6 +116,8 @@ export function renderDetails(workload: WorkloadView): string[] {
   return [
     renderWorkload(workload),
     `program     ${workload.program}${renderParameters(workload.parameters)}`,
+    `up          ${renderUptime(workload, nowMs)}, wherever it was`,
+    ...renderRules(workload.rules),
     `owned by    ${owners.join(', ') || UNKNOWN}`,
     `dirty pages ${tracker === undefined ? UNKNOWN : `by ${tracker}${why}`}`,
     `restarts    ${restarts} (${restartPolicy === 'never' ? 'never restarted' : 'restarted when its worker is lost'})`,
@@ -113,6 +125,27 @@ export function renderDetails(workload: WorkloadView): string[] {
     ...(migration === undefined ? [] : [`migration   ${migration}`]),
     ...(diverged === undefined ? [] : [renderDivergence(diverged)]),
   ]
+}
+
+/** Since it was started, moves and restarts included. */
+function renderUptime({ startedAtMs, status }: WorkloadView, nowMs: number): string {
+  if (startedAtMs === undefined || ENDED_WORKLOAD.includes(status)) return UNKNOWN
+  const seconds = Math.max(0, Math.floor((nowMs - startedAtMs) / 1000))
+  const [days, hours, minutes] = [seconds / 86_400, (seconds / 3600) % 24, (seconds / 60) % 60].map(
+    Math.floor,
+  )
+  if (days) return `${days}d ${hours}h`
+  if (hours) return `${hours}h ${minutes}m`
+  return minutes ? `${minutes}m ${seconds % 60}s` : `${seconds}s`
+}
+
+function renderRules({ requires = {}, with: together = [], apartFrom = [] }: PlacementRules = {}): string[] {
+  const parts = [
+    ...Object.entries(requires).map(([key, value]) => `${key}=${value}`),
+    ...together.map((job) => `with ${job}`),
+    ...apartFrom.map((job) => `apart from ${job}`),
+  ]
+  return parts.length === 0 ? [] : [`placed      ${parts.join(', ')}`]
 }
 
 function renderParameters(parameters: WorkloadView['parameters']): string {

@@ -7,11 +7,12 @@ import {
   type ClientEvent,
   type ClientRequest,
   GodwitError,
+  type HostView,
   type MigrationView,
   type WorkloadView,
 } from '@godwit/protocol'
 import type { SimCoordinator } from './coordinator.ts'
-import { type Command, LAST_JOB } from './plan.ts'
+import { type Command, HOSTS, LAST_JOB } from './plan.ts'
 import type { World } from './world.ts'
 
 /** What a person asks of a registry: who may ask at all is not its business. */
@@ -25,6 +26,8 @@ interface Follower {
 const OVER = new Set(['completed', 'cancelled', 'failed'])
 const TRIES = 8
 const RETRY_MS = 1_000
+/** A cancel or a stop that comes late is something else. */
+const AGAIN: ReadonlySet<Command['op']> = new Set(['run', 'migrate', 'enterMaintenance', 'exitMaintenance'])
 /** What another try may be answered otherwise. */
 const WORTH_ANOTHER = new Set([
   'unreachable',
@@ -33,6 +36,7 @@ const WORTH_ANOTHER = new Set([
   'unknown-host',
   'unknown-workload',
   'disk-full',
+  'in-maintenance',
 ])
 
 export class Person {
@@ -43,6 +47,8 @@ export class Person {
   readonly #followers = new Map<string, Follower>()
   readonly workloads = new Map<string, WorkloadView>()
   readonly migrations = new Map<string, MigrationView>()
+  /** As they were when last looked at. */
+  hosts: readonly HostView[] = []
   /** Asked for, with success. */
   readonly wanted = new Set<string>()
   readonly stopped = new Set<string>()
@@ -53,6 +59,7 @@ export class Person {
 
   do(command: Command, tries = TRIES): void {
     const request = requestOf(command, this.#world)
+    const what = 'workload' in command ? command.workload : command.host
     if (command.op === 'stop') {
       this.stopped.add(command.workload)
       this.#world.happened({ type: 'stopAsked', workload: command.workload })
@@ -61,10 +68,9 @@ export class Person {
       () => {},
       (error: unknown) => {
         if (!(error instanceof GodwitError)) return this.#world.bug(undefined, error)
-        this.#world.note(`${command.op} ${command.workload}: ${error.message}`)
+        this.#world.note(`${command.op} ${what}: ${error.message}`)
         if (tries === 1 || !WORTH_ANOTHER.has(error.kind)) return
-        if (command.op === 'run' || command.op === 'migrate')
-          this.#world.timeline.after(RETRY_MS, () => this.do(command, tries - 1))
+        if (AGAIN.has(command.op)) this.#world.timeline.after(RETRY_MS, () => this.do(command, tries - 1))
       },
     )
     if (command.op !== 'run') return
@@ -86,12 +92,19 @@ export class Person {
     }
   }
 
+  /** Nobody works on a host for ever. */
+  endMaintenance(): void {
+    for (const host of HOSTS)
+      this.do({ op: 'exitMaintenance', host, return: true, atMs: this.#world.timeline.nowMs })
+  }
+
   /** Asks for what it may have missed while nobody was there to tell. */
   async look(): Promise<void> {
     try {
       const workloads = await this.#list()
       this.workloads.clear()
       for (const view of workloads) this.workloads.set(view.id, view)
+      this.hosts = ((await this.#ask({ op: 'hosts' })) as { hosts: HostView[] }).hosts
       for (const { id, status } of this.migrations.values()) {
         if (OVER.has(status)) continue
         const { migration } = (await this.#ask({ op: 'migration', migration: id })) as {
@@ -206,6 +219,12 @@ export class Person {
 }
 
 function requestOf(command: Command, world: World): JobRequest {
+  if ('host' in command && !('workload' in command)) {
+    const { host, op } = command
+    return op === 'enterMaintenance'
+      ? { op, host, force: command.force }
+      : { op, host, return: command.return }
+  }
   const { workload } = command
   switch (command.op) {
     case 'run': {

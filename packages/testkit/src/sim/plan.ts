@@ -12,7 +12,7 @@ export const HOSTS = ['a', 'b', 'c'] as const
 export const LAST_JOB = 'last'
 export const MACHINES = ['coordinator', ...HOSTS] as const
 
-export type Command = { readonly atMs: number; readonly workload: string } & (
+export type JobCommand = { readonly atMs: number; readonly workload: string } & (
   | {
       readonly op: 'run'
       readonly host: string
@@ -24,6 +24,12 @@ export type Command = { readonly atMs: number; readonly workload: string } & (
   | { readonly op: 'checkpoint' }
   | { readonly op: 'stop' }
 )
+/** A host is emptied, and opened again a while later. */
+export type HostCommand = { readonly atMs: number; readonly host: string } & (
+  | { readonly op: 'enterMaintenance'; readonly force: boolean }
+  | { readonly op: 'exitMaintenance'; readonly return: boolean }
+)
+export type Command = JobCommand | HostCommand
 
 export const FAULT_KINDS = [
   'crash agent',
@@ -102,7 +108,10 @@ export function planOf(seed: number, { leaveOut }: PlanFlags): Plan {
     },
     drift: random.pick([0, 0.0001, 0.01, 0.1]),
     faultsUntilMs,
-    commands: names.flatMap((name) => commandsOf(random, name, faultsUntilMs)),
+    commands: [
+      ...names.flatMap((name) => commandsOf(random, name, faultsUntilMs)),
+      ...maintenanceOf(new Random(seed, 'maintenance'), faultsUntilMs),
+    ],
     faults: faults.sort((a, b) => a.atMs - b.atMs),
   }
 }
@@ -125,8 +134,8 @@ function shapeOf(random: Random, forMs: number): ProgramShape {
   }
 }
 
-function commandsOf(random: Random, workload: string, untilMs: number): Command[] {
-  const commands: Command[] = [
+function commandsOf(random: Random, workload: string, untilMs: number): JobCommand[] {
+  const commands: JobCommand[] = [
     {
       op: 'run',
       workload,
@@ -145,6 +154,28 @@ function commandsOf(random: Random, workload: string, untilMs: number): Command[
   if (random.chance(0.3)) commands.push({ op: 'checkpoint', workload, atMs: random.between(2_000, untilMs) })
   if (random.chance(0.08)) commands.push({ op: 'stop', workload, atMs: random.between(3_000, untilMs) })
   return commands.sort((a, b) => a.atMs - b.atMs)
+}
+
+/** In two seeds of five: now and then of two hosts, entered twice, or never ended. */
+function maintenanceOf(random: Random, untilMs: number): HostCommand[] {
+  if (random.chance(0.6)) return []
+  const commands: HostCommand[] = []
+  const times = random.pick([1, 1, 1, 2])
+  for (let time = 0; time < times; time++) {
+    const host = random.pick(HOSTS)
+    const atMs = random.between(2_000, untilMs)
+    commands.push({ op: 'enterMaintenance', host, force: random.chance(0.5), atMs })
+    if (random.chance(0.2))
+      commands.push({ op: 'enterMaintenance', host, force: true, atMs: atMs + random.between(0, 6_000) })
+    if (random.chance(0.8))
+      commands.push({
+        op: 'exitMaintenance',
+        host,
+        return: random.chance(0.6),
+        atMs: atMs + random.between(100, 15_000),
+      })
+  }
+  return commands
 }
 
 function optionsOf(random: Random): MigrationOptions {

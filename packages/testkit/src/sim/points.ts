@@ -74,6 +74,8 @@ const SENT = {
 const OTHERS = [
   'coordinator/before-write:ownership',
   'coordinator/after-write:ownership',
+  'coordinator/before-write:maintenance',
+  'coordinator/after-write:maintenance',
   'agent/before-spawn',
   'agent/after-spawn',
   'worker/before-park',

@@ -15,6 +15,8 @@ import { World } from './world.ts'
 /** After the last fault: longer than every wait of the code under test, one after the other. */
 const QUIET_WITHIN_MS = 300_000
 const LOOK_EVERY_MS = 500
+/** So long after the faults, whoever works on a host is done, and its jobs come back. */
+const MAINTENANCE_MS = 20_000
 /** A move may never come to its end by itself: that of a job which writes faster than its link carries. */
 const PATIENCE_MS = 30_000
 const LAST_JOB_MS = 60_000
@@ -47,6 +49,7 @@ async function run(plan: Plan, onLine?: (line: string) => void): Promise<Result>
   world.onLine = onLine
   await world.run(plan.faultsUntilMs)
   world.heal()
+  world.timeline.after(MAINTENANCE_MS, () => world.person.endMaintenance())
   world.timeline.after(PATIENCE_MS, () => world.person.cancelAll())
   const wrong = (await untilQuiet(world)) ?? (await lastMove(world))
   const violation = judge(world.happenings, world.plan) ?? wrong

@@ -25,6 +25,7 @@ export function sceneOf(world: World, since: readonly Happening[]): Scene {
     connections: [...network.connections].filter(({ kind }) => kind === 'control' || kind === 'bulk').length,
     workloads: [...person.workloads.values()],
     migrations: [...person.migrations.values()],
+    hosts: person.hosts,
     stopped: person.stopped,
     shapes: plan.shapes,
     bereft,

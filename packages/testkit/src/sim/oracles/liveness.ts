@@ -5,7 +5,13 @@
  * What is asked here is the world itself: which processes live, who listens. Of the coordinator only what it tells a
  * person.
  */
-import { LIMITS, MIGRATION_STATUSES, type MigrationView, type WorkloadView } from '@godwit/protocol'
+import {
+  type HostView,
+  LIMITS,
+  MIGRATION_STATUSES,
+  type MigrationView,
+  type WorkloadView,
+} from '@godwit/protocol'
 import type { Happening } from '../happenings.ts'
 import { type ProgramShape, Reference } from '../program.ts'
 
@@ -28,6 +34,8 @@ export interface Scene {
   readonly connections: number
   readonly workloads: readonly WorkloadView[]
   readonly migrations: readonly MigrationView[]
+  /** Whoever worked on one has ended its maintenance. */
+  readonly hosts: readonly Pick<HostView, 'name' | 'state' | 'maintenance'>[]
   /** Workloads that somebody asked to stop. */
   readonly stopped: ReadonlySet<string>
   readonly shapes: Readonly<Record<string, ProgramShape>>
@@ -48,6 +56,11 @@ export function complaintOf(scene: Scene): string | undefined {
   if (away !== undefined) return `I5: the agent of ${away} is not registered`
   const open = scene.migrations.find(({ status }) => OPEN.has(status))
   if (open !== undefined) return `I5: migration ${open.id} of ${open.workload} is still ${open.status}`
+  const closed = scene.hosts.find(
+    ({ state, maintenance }) => maintenance !== undefined || state === 'maintenance',
+  )
+  if (closed !== undefined)
+    return `I5: the maintenance of ${closed.name} is not over: ${closed.maintenance?.phase}`
   for (const view of scene.workloads) {
     const wrong = ofWorkload(scene, view)
     if (wrong !== undefined) return wrong

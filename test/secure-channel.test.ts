@@ -14,6 +14,8 @@ import {
   type DialSecurity,
   dial,
   dialBulk,
+  FrameWriter,
+  HEADER_ROOM,
   type Listener,
   type ListenOptions,
   listen,
@@ -352,8 +354,9 @@ test.each([
     credentials: member,
     admit: (peer) => peer.certificateError,
     connected: (socket) => {
+      const writer = new FrameWriter(socket)
       const send = (): void => {
-        for (const frame of frames) socket.send(frame)
+        for (const frame of frames) writer.send(Buffer.concat([Buffer.alloc(HEADER_ROOM), frame]))
       }
       if (asked === 0) send()
       else socket.once('message', send)

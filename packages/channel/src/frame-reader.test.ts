@@ -6,6 +6,7 @@ import { GodwitError } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { FrameReader } from './frame-reader.ts'
+import { FrameWriter, HEADER_ROOM } from './frame-writer.ts'
 import { dialBulk, listen } from './sockets.ts'
 
 const MAX_BYTES = 70_000
@@ -97,38 +98,46 @@ test('rubbish is a typed error', () => {
   )
 })
 
-test('a bulk stream from a real server is read from its first message on', async () => {
-  const sizes = [0, 1, 125, 126, 65_535, 65_536, MAX_BYTES]
-  const listener = await listen({
-    at: { host: '127.0.0.1', ports: [0] },
-    connected: (socket) => {
-      socket.on('message', () => {
-        for (let time = 0; time < 20; time++)
-          for (const size of sizes) socket.send(Buffer.alloc(size, size & 255), { binary: true })
-      })
-    },
-  })
-  const received: number[] = []
-  let failure: unknown
-  const closed = await new Promise<boolean>((resolve) => {
-    void dialBulk({ host: '127.0.0.1', port: listener.port, path: '/bulk' }, MAX_BYTES, {
-      message: (bytes) => {
-        if (bytes.some((byte) => byte !== (bytes.length & 255))) throw new Error('other bytes came')
-        received.push(bytes.length)
-        if (received.length === 20 * sizes.length) void listener.close()
+test.each(['ws', 'FrameWriter'])(
+  'a bulk stream that %s writes is read from its first message on',
+  async (writer) => {
+    const sizes = [0, 1, 125, 126, 65_535, 65_536, MAX_BYTES]
+    const listener = await listen({
+      at: { host: '127.0.0.1', ports: [0] },
+      connected: (socket) => {
+        const frames = new FrameWriter(socket)
+        socket.on('message', () => {
+          for (let time = 0; time < 20; time++) {
+            for (const size of sizes) {
+              if (writer === 'ws') socket.send(Buffer.alloc(size, size & 255), { binary: true })
+              else frames.send(Buffer.alloc(HEADER_ROOM + size, size & 255))
+            }
+          }
+        })
       },
-      failed: (error) => {
-        failure = error
-      },
-    }).then((socket) => {
-      socket.on('close', () => resolve(true))
-      socket.send('go')
-      socket.resume()
     })
-  })
-  expect([closed, failure]).toEqual([true, undefined])
-  expect(received).toEqual(Array.from({ length: 20 }, () => sizes).flat())
-})
+    const received: number[] = []
+    let failure: unknown
+    const closed = await new Promise<boolean>((resolve) => {
+      void dialBulk({ host: '127.0.0.1', port: listener.port, path: '/bulk' }, MAX_BYTES, {
+        message: (bytes) => {
+          if (bytes.some((byte) => byte !== (bytes.length & 255))) throw new Error('other bytes came')
+          received.push(bytes.length)
+          if (received.length === 20 * sizes.length) void listener.close()
+        },
+        failed: (error) => {
+          failure = error
+        },
+      }).then((socket) => {
+        socket.on('close', () => resolve(true))
+        socket.send('go')
+        socket.resume()
+      })
+    })
+    expect([closed, failure]).toEqual([true, undefined])
+    expect(received).toEqual(Array.from({ length: 20 }, () => sizes).flat())
+  },
+)
 
 test('a bulk stream that is none ends its connection with a typed error', async () => {
   const listener = await listen({
@@ -145,6 +154,26 @@ test('a bulk stream that is none ends its connection with a typed error', async 
     })
   })
   expect(failure).toMatchObject({ kind: 'bad-frame' })
+  await listener.close()
+})
+
+test('a piece that is sent too late is given back', async () => {
+  let writer: FrameWriter | undefined
+  const listener = await listen({
+    at: { host: '127.0.0.1', ports: [0] },
+    connected: (socket) => {
+      writer = new FrameWriter(socket)
+      socket.terminate()
+    },
+  })
+  const socket = await dialBulk({ host: '127.0.0.1', port: listener.port, path: '/bulk' }, MAX_BYTES, {
+    message: () => {},
+    failed: () => {},
+  })
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.resume()
+  await closed
+  await new Promise<void>((resolve) => writer?.send(Buffer.alloc(HEADER_ROOM + 1), resolve))
   await listener.close()
 })
 

@@ -3,6 +3,7 @@ export { reconnectDelayMs } from './backoff.ts'
 export { Channel, type ChannelHandlers, type ChannelOptions } from './channel.ts'
 export { armCrashPoints, type CrashRole, crashPoint } from './crash-point.ts'
 export { FrameReader } from './frame-reader.ts'
+export { FrameWriter, HEADER_ROOM } from './frame-writer.ts'
 export { type Credentials, type DialSecurity, isLoopback, type Peer } from './secure.ts'
 export {
   type BulkAddress,

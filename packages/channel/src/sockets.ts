@@ -17,6 +17,7 @@ import {
 } from '@godwit/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
 import { FrameReader } from './frame-reader.ts'
+import { isBelow } from './frame-writer.ts'
 import {
   type Credentials,
   type DialSecurity,
@@ -306,6 +307,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     }
     sockets.handleUpgrade(request, socket, head, (opened) => {
       strangers.letIn(socket)
+      isBelow(socket, opened)
       opened.binaryType = 'nodebuffer'
       opened.on('error', () => {})
       options.connected(opened, path, peer)

@@ -3,7 +3,7 @@
  *
  * It sends rounds and what follows them; who may receive them is target-door.ts's, and every decision is in @godwit/engine.
  */
-import { crashPoint, type WebSocket } from '@godwit/channel'
+import { crashPoint, FrameWriter, type WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
   expectedDowntimeOf,
@@ -296,7 +296,8 @@ export class Outgoing {
 
   #streamsOpen(sockets: readonly WebSocket[]): void {
     try {
-      this.#sender = new PageSender(sockets, this.#version, {
+      const streams = sockets.map((socket) => new FrameWriter(socket))
+      this.#sender = new PageSender(streams, this.#version, {
         encoder: this.#encoder,
         pacing: this.#pacing,
       })

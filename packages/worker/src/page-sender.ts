@@ -9,7 +9,7 @@
  * Invariants: a stream's frames leave in sequence; a frame's buffer is used again only when its socket let go of
  * it; a page of a stopped round that did not leave is in what `sendRound` returns.
  */
-import { crashPoint } from '@godwit/channel'
+import { crashPoint, HEADER_ROOM } from '@godwit/channel'
 import { copyBytes } from '@godwit/memory'
 import {
   type EncodedRun,
@@ -29,9 +29,10 @@ import { planFrames } from './frame-plan.ts'
 import { InFlight } from './in-flight.ts'
 import { Pacing } from './pacing.ts'
 
-/** What is used of a bulk connection. */
+/** What is used of a bulk connection: channel's `FrameWriter`. */
 export interface FrameSocket {
-  send(frame: Buffer, options: { binary: true; compress: false }, gone?: () => void): void
+  /** A frame behind `HEADER_ROOM` bytes. */
+  send(piece: Buffer, gone?: () => void): void
 }
 
 export interface SentRound {
@@ -160,7 +161,10 @@ export class PageSender {
       if (!isParked || frames % FRAMES_PER_TURN_PARKED === 0) await turn()
       if (this.#isStopped) return
     }
-    this.#send(stream, encodeRoundEnd(this.#header(stream, round)))
+    this.#send(
+      stream,
+      Buffer.concat([Buffer.alloc(HEADER_ROOM), encodeRoundEnd(this.#header(stream, round))]),
+    )
   }
 
   #sendPages(stream: number, round: number, runs: readonly EncodedRun[], image: Buffer): void {
@@ -170,20 +174,24 @@ export class PageSender {
       return
     }
     // Small: a frame's buffer would be held for a few bytes, and the window counts bytes on the wire.
-    const buffer = Buffer.alloc(HEADER_BYTES + runs.length * RUN_BYTES)
-    this.#send(stream, this.#encoder.encode(buffer, header, runs, image))
+    const buffer = Buffer.alloc(HEADER_ROOM + HEADER_BYTES + runs.length * RUN_BYTES)
+    this.#send(
+      stream,
+      pieceOf(buffer, (room) => this.#encoder.encode(room, header, runs, image)),
+    )
   }
 
   #sendBuffered(stream: number, encode: (buffer: Buffer) => Buffer): void {
-    const buffer = this.#freeBuffers.pop() ?? Buffer.alloc(MAX_FRAME_BYTES)
-    this.#send(stream, encode(buffer), () => this.#freeBuffers.push(buffer))
+    const buffer = this.#freeBuffers.pop() ?? Buffer.alloc(HEADER_ROOM + MAX_FRAME_BYTES)
+    this.#send(stream, pieceOf(buffer, encode), () => this.#freeBuffers.push(buffer))
   }
 
-  #send(stream: number, frame: Buffer, gone?: () => void): void {
-    this.inFlight.sent(stream, frame.length, nowMs())
-    this.#pacing.left(frame.length)
+  #send(stream: number, piece: Buffer, gone?: () => void): void {
+    const frameBytes = piece.length - HEADER_ROOM
+    this.inFlight.sent(stream, frameBytes, nowMs())
+    this.#pacing.left(frameBytes)
     crashPoint('before-send:frame')
-    this.#streams[stream]?.send(frame, { binary: true, compress: false }, gone)
+    this.#streams[stream]?.send(piece, gone)
     crashPoint('after-send:frame')
   }
 
@@ -209,6 +217,11 @@ export class PageSender {
   #paced(bytesPerMs: number | undefined): number | undefined {
     return bytesPerMs && Math.min(bytesPerMs, this.#pacing.allowedBytesPerMs)
   }
+}
+
+/** A frame with the room before it, as it stands in `buffer`. */
+function pieceOf(buffer: Buffer, encode: (room: Buffer) => Buffer): Buffer {
+  return buffer.subarray(0, HEADER_ROOM + encode(buffer.subarray(HEADER_ROOM)).length)
 }
 
 /** Lets the event loop take its turn. */

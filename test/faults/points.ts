@@ -6,7 +6,7 @@
 import { fromAgent, fromSource, fromTarget, fromWorker, toAgent, toClient, toWorker } from '@godwit/protocol'
 
 /** Keys of the coordinator's store, up to the first slash. */
-const STORED = ['cluster', 'watched', 'host', 'workload', 'ownership', 'outputs', 'migration']
+const STORED = ['cluster', 'watched', 'host', 'workload', 'ownership', 'outputs', 'migration', 'maintenance']
 /** What agents and workers do besides sending. */
 const DONE = {
   agent: ['write:launch', 'write:pid', 'write:cluster'],

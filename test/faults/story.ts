@@ -1,6 +1,6 @@
 /**
  * What a job goes through while something is made to die or freeze: it starts, is checkpointed, moves and is verified, a second move is
- * cancelled, a third takes it back, its worker is lost, and it ends.
+ * cancelled, maintenance of its host takes it back, its worker is lost, and it ends.
  *
  * Whoever tells it wants what an operator wants: each command is given again until it did its work, or was made needless.
  * At the end the invariants of the design are looked at from outside: each step accepted once and in order (I1, I2), losses and
@@ -76,7 +76,7 @@ async function story(fleet: Fleet, hurryFile: string): Promise<Outcome> {
   await fleet.try({ op: 'migrate', workload: 'job', to: 'nowhere', options: {} })
   await move(fleet, 'b')
   await moveAndThinkBetter(fleet)
-  await move(fleet, 'a')
+  await empty(fleet, 'b')
   await loseTheWorker(fleet)
   writeFileSync(hurryFile, '')
   return ended(fleet)
@@ -105,6 +105,20 @@ async function moveAndThinkBetter(fleet: Fleet): Promise<void> {
     await fleet.try({ op: 'cancel', workload: 'job' })
     const job = await fleet.workload('job')
     return job !== undefined && job.migration === undefined
+  })
+}
+
+/** Until no job is there; then it may be used again. */
+async function empty(fleet: Fleet, host: string): Promise<void> {
+  await fleet.until(`${host} is empty`, async () => {
+    const { reply, error } = await fleet.try({ op: 'enterMaintenance', host, force: true })
+    const { phase, jobs } = reply?.maintenance ?? {}
+    return phase === 'evacuated' || `${error?.message ?? phase}: ${JSON.stringify(jobs)}`
+  })
+  await fleet.until(`${host} takes jobs again`, async () => {
+    await fleet.try({ op: 'exitMaintenance', host })
+    const { reply, error } = await fleet.try({ op: 'maintenance', host })
+    return reply?.maintenance?.phase === 'over' || `${error?.message ?? reply?.maintenance?.phase}`
   })
 }
 

@@ -181,11 +181,12 @@ export class Registry {
       if (worker !== undefined) this.#workloads.get(worker.workload)?.workerExited(workerId, error)
     },
     disconnected: (host, agent) => {
+      // It is we who go: hosts and migrations are as they were, for the next coordinator.
+      if (this.#isClosed) return
       const away = this.#inventory.disconnect(host, agent, this.#watched.nowMs)
       if (away === undefined) return
       const { agent: _, ...record } = away
-      // Its store may be closed as well by now; the next coordinator counts from its own start.
-      if (!this.#isClosed) this.#keepHost(record)
+      this.#keepHost(record)
       for (const workload of this.#workloads.values()) workload.hostLost(host)
       this.#maintenances.poke()
     },

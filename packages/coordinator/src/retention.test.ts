@@ -239,15 +239,20 @@ test('a host that stays away is forgotten, and one with a job is not', async () 
   expect((await store.list('host/')).map(({ key }) => key)).toEqual(['host/a'])
 })
 
-test('what happens to hosts while a coordinator ends is not written any more: its store may be closed', async () => {
-  const { registry, join, leave, store, settled } = await onClock()
+test('what happens to hosts while a coordinator ends is not written any more, and fails no migration', async () => {
+  const { registry, job, join, leave, store, settled } = await onClock()
   join('a')
+  join('b')
+  await job('job')
+  const options = migrationOptions.parse({})
+  await registry.requests.migrate({ op: 'migrate', workload: 'job', to: 'b', options }, nobody)
   await settled()
-  const before = await store.list('host/')
+  const before = await store.list('')
   registry.close()
+  leave('b')
   leave('a')
   await settled()
-  expect(await store.list('host/')).toEqual(before)
+  expect(await store.list('')).toEqual(before)
 })
 
 test('of too many migrations the oldest that is over goes: one that is under way can be asked about, however old', async () => {

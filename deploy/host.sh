@@ -33,13 +33,19 @@ evacuate() {
   [ -z "$leaving" ] || return 0
   leaving=yes
   {
-    timeout "${GODWIT_EVACUATION_S:-45}" sh deploy/evacuate.sh "$name" ||
+    timeout "${GODWIT_EVACUATION_S:-45}" sh deploy/maintenance.sh enter "$name" ||
       say 'not all of its jobs could leave: those that are here end with it, and are restarted from their checkpoints when it is back'
     kill -USR1 $$
   } &
 }
 trap evacuate TERM INT
 trap 'left=yes; kill -TERM "$agent" 2>/dev/null' USR1
+
+# Where its jobs left for the sake of a stop, it takes jobs again.
+{
+  until grep -qs registered "$said"; do sleep 1; done
+  sh deploy/maintenance.sh exit "$name"
+} &
 
 # Seconds from 1 to 30 between a crash and the next start; 1 again once an agent has lived for a minute.
 pause_s=1

@@ -45,9 +45,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** `evacuation`: what it does, a script of the shell. */
+/** `evacuation`: what entering maintenance does, a script of the shell. */
 function startHost(evacuation: string): void {
-  writeFileSync(join(folder, 'deploy/evacuate.sh'), evacuation)
+  writeFileSync(join(folder, 'deploy/maintenance.sh'), `[ $1 = enter ] || exit 0\n${evacuation}`)
   const args = ['deploy/host.sh', 'a', 'rack', '--flag', 'of the agent']
   host = new Running('sh', args, {
     cwd: folder,
@@ -92,7 +92,7 @@ test('an agent that is killed is started again, with its arguments', async () =>
 })
 
 test('SIGTERM: jobs leave, then the agent is told to end, and how it ended is how all ends', async () => {
-  startHost('echo "evacuates $1" >>told')
+  startHost('echo "evacuates $2" >>told')
   await toldSo(STARTED)
   expect(await host.end('SIGTERM')).toBe(7)
   expect(told().slice(1)).toEqual(['evacuates a', 'agent told to end'])

@@ -23,6 +23,7 @@ import {
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
+import { CheckpointKeeping } from './checkpoint-keeping.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { Clock } from './clock.ts'
 import { Deferred } from './deferred.ts'
@@ -73,6 +74,7 @@ export class Workload {
   readonly #ledger: Ledger
   readonly #restarts: Restarts
   readonly #checkpoints: Checkpoints
+  readonly #keeping: CheckpointKeeping
   readonly #moves: WorkloadMoves
   readonly #order: number
   readonly #startedAtMs: number | undefined
@@ -148,6 +150,18 @@ export class Workload {
       },
       record.checkpoint,
     )
+    this.#keeping = new CheckpointKeeping({
+      checkpoints: this.#checkpoints,
+      log: this.#log,
+      isPeriodic: spec.checkpointEveryMs !== undefined,
+      owner: () => ({ host: this.#host, workerId: this.#owner, status: this.#status }),
+      goesOn: () => this.isActive && this.#stop === 'no',
+      isActive: () => this.isActive,
+      hosts: () => ledger.record.ranges.map(({ host }) => host),
+      hostOf: (workerId) => inventory.worker(workerId)?.host,
+      save: () => this.#save(),
+      changed: () => this.feed.workloadChanged(),
+    })
     this.feed = new OutputFeed(ledger.history, () => this.view(), clock)
     this.#moves = new WorkloadMoves({
       workload: spec.id,
@@ -413,10 +427,7 @@ export class Workload {
 
   /** The host keeps a checkpoint of this workload. */
   checkpointFound(host: string): void {
-    this.#later(async () => {
-      this.#checkpoints.foundAt(host)
-      this.#deleteCheckpoints()
-    })
+    this.#later(async () => this.#keeping.found(host))
   }
 
   /** Deletes all that is written of it, and of its `migrations`. From then on it hears nobody. False while it is not over. */
@@ -454,7 +465,7 @@ export class Workload {
       case 'failed':
         return this.#onFailed(workerId, message.error)
       case 'checkpointed':
-        return this.#onCheckpointed(workerId, message)
+        return this.#keeping.heard(workerId, message)
       case 'hello':
         return
       default:
@@ -507,22 +518,6 @@ export class Workload {
     this.feed.stepsAdded()
     await this.#moves.latest?.accepted(accepted, this.#ledger.record)
     await this.#finishIfEnded()
-  }
-
-  async #onCheckpointed(workerId: string, message: Said<'checkpointed'>): Promise<void> {
-    const host = this.#services.inventory.worker(workerId)?.host
-    if (host === undefined) return
-    if (message.report !== undefined) this.#checkpoints.foundAt(host)
-    // Written when its job had moved on, or was over: it is of no use to anybody.
-    if (message.report !== undefined && (workerId !== this.#owner || !this.isActive))
-      return this.#deleteCheckpoints()
-    if (message.error !== undefined) this.#log.warn({ error: message.error }, 'no checkpoint was written')
-    if (this.#checkpoints.written(host, message)) {
-      await this.#save()
-      this.#checkpoints.deleteOld(this.#host)
-      this.feed.workloadChanged()
-    }
-    this.#checkpoints.settled(host, message)
   }
 
   /** The owner's word counts once all that it did before is accepted. */
@@ -642,16 +637,9 @@ export class Workload {
     this.#workers.tell(this.#owner, { type: 'stop' })
     this.#workers.retire(this.#owner)
     this.#checkpoints.gone(this.#owner)
-    this.#deleteCheckpoints()
+    this.#keeping.prune()
     this.#over.resolve()
     this.feed.workloadChanged()
-  }
-
-  /** Those that nobody will go on from. Of a job that failed the last one may say why. */
-  #deleteCheckpoints(): void {
-    const hosts = this.#ledger.record.ranges.map(({ host }) => host)
-    if (this.#status === 'finished' || this.#status === 'stopped') this.#checkpoints.deleteAll(hosts)
-    else this.#checkpoints.deleteOld(this.#host)
   }
 
   /** However long anybody takes, the job is stopped by then. */
@@ -741,18 +729,8 @@ export class Workload {
     this.#log.debug({ migration: view.id, status: view.status, error: view.error }, 'migration')
     this.#services.migrationChanged(view)
     this.feed.migrationChanged(view)
-    if (view.status === 'completed' && this.#host === view.to) this.#checkpointAfter(view.id)
+    if (view.status === 'completed' && this.#host === view.to) this.#keeping.moved(view.id)
     if (this.#moves.open === undefined) this.feed.workloadChanged()
-  }
-
-  /** Of a job that has checkpoints: what lies on the host before is of no use to the one where it is now. */
-  #checkpointAfter(migration: string): void {
-    const hasSome = this.spec.checkpointEveryMs !== undefined || this.#checkpoints.latest !== undefined
-    if (!hasSome || !this.isActive || this.#stop !== 'no') return
-    this.#checkpoints.moved(migration, this.#host, this.#owner).catch((error: unknown) => {
-      if (error instanceof GodwitError) this.#log.warn({ error: error.message }, 'no checkpoint after a move')
-      else this.#log.error({ err: error }, 'a bug in the coordinator')
-    })
   }
 
   #mustRun(what: string): void {

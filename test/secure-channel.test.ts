@@ -385,6 +385,7 @@ test.each([
   expect(digests).toEqual(frames.map(digestOf))
   const below = (socket as unknown as { _socket: TLSSocket })._socket
   expect(below.getProtocol()).toBe('TLSv1.3')
+  expect(below.getCipher().name).toBe('TLS_AES_128_GCM_SHA256')
 })
 
 function digestOf(bytes: Uint8Array): string {

@@ -3,65 +3,83 @@
  *
  * A real cluster on this machine, and a job whose steps are some milliseconds of work. An attacker in a process of its own, of equal priority, floods
  * one of our doors: the coordinator's port, the door of a migration that takes long, the agent's socket. It takes a core while it does, and here two
- * cores are all there are; that is not what our processes cost. So the same attacker first attacks a process that is not ours, reads all that comes and does nothing
- * (siege-sink.ts): the steps under that are what the job has beside such an attacker, and the ratio is of steps beside one that attacks us to those.
+ * cores are all there are; that is not what our processes cost. So the same attacker also attacks a process that is not ours, reads all that comes and does
+ * nothing (siege-sink.ts): the ratio is of steps beside one that attacks us to steps beside that.
  *
- * Each figure is the median of steps within an attack of `--seconds` (10). Attack and comparison take turns, `--rounds` (3) times, as machines change from
- * minute to minute. Nothing is asserted: test/hostile*.test.ts do that, of counts.
+ * Machines change from second to second. So slices are short (`--seconds`, 1.2), each round (`--rounds`, 12) has one of each kind, one right after the other, in
+ * turning order, and only slices of the same round are compared: the figure is the median of the rounds' ratios, and its quartiles say how far to trust it. What
+ * comes in the first third of a slice is not counted: it is on its way from the one before. Nothing is asserted: test/hostile*.test.ts do
+ * that, of counts.
  */
-import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Held, heldBy } from '../support/attacker.ts'
 import { Cluster, type Follower } from '../support/cluster.ts'
+import { portsOf } from '../support/processes.ts'
+import { median } from './figures.ts'
+import type { Attack, Counts } from './siege-attacker.ts'
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '10' }, rounds: { type: 'string', default: '3' } },
+  options: { seconds: { type: 'string', default: '1.2' }, rounds: { type: 'string', default: '12' } },
 })
 const seconds = Number(values.seconds)
 const rounds = Number(values.rounds)
 if (!(seconds > 0 && seconds <= 120 && Number.isInteger(rounds) && rounds > 0)) {
-  console.error('usage: siege [--seconds 10] [--rounds 3]')
+  console.error('usage: siege [--seconds 1.2] [--rounds 12]')
   process.exit(2)
 }
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
-interface Counts {
-  readonly connections: number
-  readonly frames: number
+/** A child that answers with lines. */
+class Script {
+  readonly child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+
+  constructor(file: string) {
+    this.child = spawn(process.execPath, ['--import', 'tsx', here(file)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    if (this.child.stdout === null) throw new Error('bug: no pipe')
+    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
+  }
+
+  async line(): Promise<string> {
+    const { value, done } = await this.#lines.next()
+    if (done === true) throw new Error('it ended')
+    return value
+  }
+
+  async asked<Answer>(question: unknown): Promise<Answer> {
+    this.child.stdin?.write(`${JSON.stringify(question)}\n`)
+    return JSON.parse(await this.line()) as Answer
+  }
 }
 
-function script(file: string, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', here(file), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const line = new Promise<string>((resolve) =>
-    createInterface({ input: child.stdout }).once('line', resolve),
-  )
-  return { child, line }
-}
+const UNCOUNTED_SHARE = 1 / 3
 
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-interface Siege {
-  readonly stepMs: number
-  readonly counts: Counts
-  /** Most that each process held, of all looks at it. */
-  readonly held: Record<string, Held>
-}
-
-/** Median of the steps that the job takes while `during` lasts. */
-async function stepsDuring(job: Follower, during: Promise<unknown>): Promise<number> {
+/** Median of the steps that the job takes while `during` lasts, which is so long, its first third left out. */
+async function stepsDuring(job: Follower, ms: number, during: Promise<unknown>): Promise<number> {
+  await delay(ms * UNCOUNTED_SHARE)
   const first = job.outputs.length
   await during
   return median(job.outputs.slice(first).map(({ stepMs }) => stepMs))
+}
+
+/** First quartile, median, third quartile. */
+function quartiles(numbers: readonly number[]): [number, number, number] {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const half = Math.floor(sorted.length / 2)
+  const [low, high] = [sorted.slice(0, half), sorted.slice(sorted.length - half)]
+  return [
+    low.length === 0 ? median(sorted) : median(low),
+    median(sorted),
+    high.length === 0 ? median(sorted) : median(high),
+  ]
 }
 
 function most(a: Held | undefined, b: Held): Held {
@@ -73,37 +91,6 @@ function most(a: Held | undefined, b: Held): Held {
   }
 }
 
-async function siege(job: Follower, pids: Record<string, number>, at: string, path: string): Promise<Siege> {
-  const held: Record<string, Held> = {}
-  const look = (): void => {
-    for (const [name, pid] of Object.entries(pids)) held[name] = most(held[name], heldBy(pid))
-  }
-  const timer = setInterval(look, 100)
-  const { line } = script('./siege-attacker.ts', at, path, String(seconds))
-  const stepMs = await stepsDuring(job, line)
-  clearInterval(timer)
-  return { stepMs, counts: JSON.parse(await line) as Counts, held }
-}
-
-/** Ports on which a process listens on loopback: what /proc/net/tcp says of the sockets among its files. */
-function listeningPorts(pid: number): number[] {
-  const inodes = new Set(
-    readdirSync(`/proc/${pid}/fd`).flatMap((file) => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${file}`))?.[1] ?? []
-      } catch {
-        return []
-      }
-    }),
-  )
-  return readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .slice(1)
-    .map((row) => row.trim().split(/\s+/))
-    .filter(([, , , state, , , , , , inode]) => state === '0A' && inodes.has(inode ?? ''))
-    .map(([, address]) => Number.parseInt((address ?? '').split(':')[1] ?? '', 16))
-}
-
 function show(held: Record<string, Held>): string {
   return Object.entries(held)
     .map(
@@ -113,10 +100,38 @@ function show(held: Record<string, Held>): string {
     .join('; ')
 }
 
+/** Looks at the processes as long as `during` lasts: most that each held. */
+async function heldDuring(
+  pids: Record<string, number>,
+  during: Promise<unknown>,
+): Promise<Record<string, Held>> {
+  const held: Record<string, Held> = {}
+  const timer = setInterval(() => {
+    for (const [name, pid] of Object.entries(pids)) held[name] = most(held[name], heldBy(pid))
+  }, 100)
+  await during
+  clearInterval(timer)
+  return held
+}
+
+const sliceMs = seconds * 1000
+const KINDS = ['peace', 'other', 'ours'] as const
+type Kind = (typeof KINDS)[number]
+/** Each kind comes first, second and last equally often, and after each other kind. */
+const ORDERS: readonly (readonly [Kind, Kind, Kind])[] = [
+  ['peace', 'other', 'ours'],
+  ['ours', 'other', 'peace'],
+  ['other', 'ours', 'peace'],
+  ['peace', 'ours', 'other'],
+  ['ours', 'peace', 'other'],
+  ['other', 'peace', 'ours'],
+]
+
 const cluster = await Cluster.start([{ name: 'a' }, { name: 'b' }])
-const sink = script('./siege-sink.ts')
+const sink = new Script('./siege-sink.ts')
+const attacker = new Script('./siege-attacker.ts')
 try {
-  const sinkPort = await sink.line
+  const other: Attack['at'] = { port: Number(await sink.line()) }
   const size = ['--param', 'pages=8192', '--param', 'dirtyPages=2000', '--param', 'stepMs=0']
   const job = await cluster.run('mixer', 'a', 'job', '--steps', '100000000', ...size)
   const pids = {
@@ -126,56 +141,65 @@ try {
   }
   const heldNow = (): Record<string, Held> =>
     Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, heldBy(pid)]))
-  await job.reached(300)
-  const peace = await stepsDuring(job, job.reached(job.outputs.length + 500))
-  console.log(`in peace: ${peace.toFixed(2)} ms a step; ${show(heldNow())}`)
+  await job.reached(1000)
+  console.log(`in peace: ${show(heldNow())}`)
 
-  const doors: [string, string, string][] = [
-    ['coordinator /client', new URL(cluster.url).port, '/client'],
-    ['coordinator /agent', new URL(cluster.url).port, '/agent'],
-    ['agent.sock', join(cluster.dataDir('a'), 'agent.sock'), '/'],
-  ]
-  const attack = async (name: string, at: string, path: string): Promise<void> => {
-    const ratios: number[] = []
+  const slice = async (attack: Attack | undefined): Promise<number> => {
+    const during = attack === undefined ? delay(sliceMs) : attacker.asked<Counts>(attack)
+    return stepsDuring(job, sliceMs, during)
+  }
+  const besiege = async (name: string, at: Attack['at'], path: string): Promise<void> => {
+    const toOther: number[] = []
+    const toPeace: number[] = []
+    let held: Record<string, Held> = {}
+    const attacks: Record<Kind, Attack | undefined> = {
+      peace: undefined,
+      other: { at: other, path, ms: sliceMs },
+      ours: { at, path, ms: sliceMs },
+    }
     for (let round = 0; round < rounds; round++) {
-      const sunk = await siege(job, {}, sinkPort, path)
-      const ours = await siege(job, pids, at, path)
-      ratios.push(ours.stepMs / sunk.stepMs)
-      const { connections, frames } = ours.counts
-      console.log(
-        `${name}: ${ours.stepMs.toFixed(2)} ms a step, ${sunk.stepMs.toFixed(2)} beside the same attack on somebody else (${(ours.stepMs / sunk.stepMs).toFixed(2)}); ${connections} connections, ${frames} frames; most: ${show(ours.held)}`,
+      const stepMs: Record<Kind, number> = { peace: Number.NaN, other: Number.NaN, ours: Number.NaN }
+      for (const kind of ORDERS[round % ORDERS.length] ?? KINDS) {
+        const taken = slice(attacks[kind])
+        if (kind === 'ours')
+          for (const [process, each] of Object.entries(await heldDuring(pids, taken)))
+            held = { ...held, [process]: most(held[process], each) }
+        stepMs[kind] = await taken
+      }
+      toOther.push(stepMs.ours / stepMs.other)
+      toPeace.push(stepMs.ours / stepMs.peace)
+      const [peace, beside, under] = KINDS.map((kind) => stepMs[kind].toFixed(2))
+      console.error(
+        `${name}, ${round + 1} of ${rounds}: ${peace} ms a step in peace, ${beside} beside an attack on somebody else, ${under} beside one on us`,
       )
     }
-    console.log(`${name}: median ratio ${median(ratios).toFixed(2)}`)
+    console.log(
+      `${name}: ${said(toOther)} of a step beside an attack on somebody else, ${said(toPeace)} of one in peace; most: ${show(held)}`,
+    )
   }
-  for (const [name, at, path] of doors) await attack(name, at, path)
+  const port = Number(new URL(cluster.url).port)
+  await besiege('coordinator /client', { port }, '/client')
+  await besiege('coordinator /agent', { port }, '/agent')
+  await besiege('agent.sock', { path: join(cluster.dataDir('a'), 'agent.sock') }, '/')
 
   // So slow that it lasts, and so small a limit that it does not end by itself.
-  const known = new Set(listeningPorts(pids.worker))
-  const moving = cluster.start(
-    ...[
-      'migrate',
-      'job',
-      '--to',
-      'b',
-      '--max-bandwidth',
-      '1MB',
-      '--downtime-limit-ms',
-      '1',
-      '--park-point',
-      'boundary',
-    ],
-  )
+  const slow = ['--max-bandwidth', '1MB', '--downtime-limit-ms', '1', '--park-point', 'boundary']
+  const moving = cluster.start('migrate', 'job', '--to', 'b', ...slow)
   await job.migrationIs('active')
-  const [port] = listeningPorts(pids.worker).filter((each) => !known.has(each))
-  if (port === undefined) throw new Error('the migration has no door')
-  await attack('door of a migration', String(port), '/control')
+  const [door] = portsOf(pids.worker)
+  if (door === undefined) throw new Error('the migration has no door')
+  await besiege('door of a migration', { port: door }, '/control')
   await cluster.godwit('cancel', 'job')
   await moving.exited
   await job.goesOn()
-  const after = await stepsDuring(job, job.reached(job.outputs.length + 500))
-  console.log(`in peace again: ${after.toFixed(2)} ms a step; ${show(heldNow())}`)
+  console.log(`in peace again: ${show(heldNow())}`)
 } finally {
   sink.child.kill()
+  attacker.child.kill()
   await cluster.end()
+}
+
+function said(ratios: readonly number[]): string {
+  const [first, middle, third] = quartiles(ratios).map((ratio) => ratio.toFixed(2))
+  return `${middle} (quartiles ${first} and ${third})`
 }

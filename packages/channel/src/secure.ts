@@ -39,6 +39,9 @@ export interface Peer {
   readonly token?: string
 }
 
+/** TLS 1.3's own three (RFC 8446, appendix B.4). The first costs a tenth less a page than the second, which OpenSSL prefers. */
+const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/
 
 /** Whether nobody outside of this machine is reached at, or can reach, this address. */
@@ -51,6 +54,7 @@ export function dialOptions({ authority, peer, credentials }: DialSecurity): Tls
   return {
     ca: authority,
     minVersion: 'TLSv1.3',
+    ciphers: CIPHERS,
     // Said, so that NODE_TLS_REJECT_UNAUTHORIZED=0, which some have in their environment for other reasons, changes nothing here.
     rejectUnauthorized: true,
     ...(credentials && { cert: credentials.certificate, key: credentials.key }),
@@ -67,7 +71,7 @@ export function dialOptions({ authority, peer, credentials }: DialSecurity): Tls
 
 /** For a server that asks for certificates and lets `admit` decide. */
 export function serverOptions({ certificate, key, authority }: Credentials): SecureContextOptions {
-  return { cert: certificate, key, ca: authority, minVersion: 'TLSv1.3' }
+  return { cert: certificate, key, ca: authority, minVersion: 'TLSv1.3', ciphers: CIPHERS }
 }
 
 export function peerOf(request: IncomingMessage): Peer {

@@ -143,7 +143,16 @@ export class ComposeCluster {
   }
 
   async pause(host: Host): Promise<void> {
-    await this.stack.docker('pause', this.stack.container(host))
+    // The freezer of cgroup v1 gives up on a container that forks just then.
+    await this.until(`${host} is frozen`, () =>
+      this.stack.docker('pause', this.stack.container(host)).then(
+        () => true,
+        (error: Error) => {
+          if (/unable to freeze/.test(error.message)) return false
+          throw error
+        },
+      ),
+    )
   }
 
   async unpause(host: Host): Promise<void> {

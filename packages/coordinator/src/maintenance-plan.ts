@@ -66,7 +66,8 @@ export function planMaintenance(facts: MaintenanceFacts): MaintenancePlan {
   const others = facts.jobs.filter(
     ({ id, move }) => !ids.has(id) && moves.some((each) => each.id === move?.id),
   )
-  let turns = LIMITS.maintenanceMoves - moves.filter(isOpen).length
+  let turns =
+    LIMITS.maintenanceMoves - facts.jobs.filter(({ move }) => move?.maintenance === record.id).length
   const begin: { workload: string; to: string }[] = []
   const world = new Tentative(facts.jobs, due)
   const listed = due.map((job): MaintenanceJob => {
@@ -75,7 +76,7 @@ export function planMaintenance(facts: MaintenanceFacts): MaintenancePlan {
     if (turns <= 0) return { ...said, reason: `${LIMITS.maintenanceMoves} others go first` }
     turns -= 1
     begin.push({ workload: job.id, to: said.to })
-    return { ...said, state: 'moving' }
+    return said
   })
   const away = [...listed, ...others.map(moving), ...record.stayed]
   const named = new Set(away.map(({ workload }) => workload))

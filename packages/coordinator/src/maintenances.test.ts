@@ -46,7 +46,7 @@ async function moves(
 test('a host is emptied, refuses jobs, and gets its job back, through two coordinators', async () => {
   const { a, b, source } = await training()
   const entered = await client.ask({ op: 'enterMaintenance', host: 'a' })
-  expect(entered).toMatchObject({ already: false, maintenance: { phase: 'evacuating', moving: 1 } })
+  expect(entered).toMatchObject({ already: false, maintenance: { phase: 'evacuating', waiting: 1 } })
   await expect(client.ask({ ...RUN, host: 'a' })).rejects.toMatchObject({ kind: 'in-maintenance' })
   const target = await moves(source, b, { epoch: 2, step: 3 })
   const empty = await maintenanceOf('a', ({ phase }) => phase === 'evacuated')

@@ -36,7 +36,15 @@ export interface JobFacts {
   /** Undefined for one that is yet to be placed. */
   readonly host: string | undefined
   /** While a migration of it is under way. */
-  readonly move?: { readonly id: string; readonly from: string; readonly to: string } | undefined
+  readonly move?:
+    | {
+        readonly id: string
+        readonly from: string
+        readonly to: string
+        /** That asked for it. */
+        readonly maintenance?: string | undefined
+      }
+    | undefined
   /** As far as is known: 0 before it has said. */
   readonly memoryBytes: number
   readonly rules: PlacementRules

@@ -25,7 +25,7 @@ export function placedJob({ spec, host, prepared, moves, checkpoint, history }: 
   return {
     id: spec.id,
     host,
-    ...(open !== undefined && { move: { id: open.plan.id, from: open.plan.from, to: open.plan.to } }),
+    move: open?.plan,
     memoryBytes: prepared === undefined ? 0 : memoryOf(prepared),
     rules: spec.rules ?? {},
     checkpointHost: checkpoint?.host,

@@ -36,7 +36,8 @@ export function mountSmallDisk(folder: string): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'pipe' })
 }
 
-function whyNot(need: () => void): string | undefined {
+/** What a need throws, in a line; with CI=true it is thrown. */
+export function whyNot(need: () => void): string | undefined {
   try {
     need()
     return undefined

@@ -14,7 +14,11 @@ class FullStore extends MemoryStore {
   error: GodwitError | undefined
   /** Of commits that hold a key which begins so, while others are refused. */
   spared = 'none'
+  /** Commits wait for it; `asked` says that one does. */
+  held: { asked: () => void; until: Promise<void> } | undefined
   override async commit(writes: readonly Write[]): Promise<number | undefined> {
+    this.held?.asked()
+    await this.held?.until
     const isSpared = writes.some(({ key }) => key.startsWith(this.spared))
     if (this.error !== undefined && !isSpared) throw this.error
     return super.commit(writes)
@@ -120,4 +124,22 @@ test('a store that is unusable ends the coordinator', async () => {
   worker.steps(1, 3, 4)
   await a.closed
   expect(fatal).toEqual([store.error])
+})
+
+test('what was under way while a coordinator was ended in order, and found its store closed, is no error', async () => {
+  const { worker } = await training()
+  let release = (): void => {}
+  const until = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const asked = new Promise<void>((resolve) => {
+    store.held = { asked: resolve, until }
+  })
+  worker.steps(1, 3, 6)
+  await asked
+  await coordinator.close()
+  store.error = new GodwitError('store-unusable', 'the store is closed')
+  release()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(fatal).toEqual([])
 })

@@ -454,6 +454,8 @@ export class Registry {
    * which makes them and their workers say again what was not answered; by then the disk may have room.
    */
   #storeFailed(error: GodwitError, fatal: RegistryOptions['fatal']): void {
+    // The store was closed behind us: the next coordinator is told again.
+    if (this.#isClosed) return
     this.#log.error({ kind: error.kind, error: error.message }, 'not written down')
     if (error.kind === 'store-unusable' || error.kind === 'folder-in-use') fatal?.(error)
     for (const { agent } of this.#inventory.hosts()) agent?.end?.(error)

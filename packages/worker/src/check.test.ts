@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { entryFile, nodeArguments } from '@godwit/launch'
 import { expect, test } from 'vitest'
 import { CHECKS, type CheckName, type Finding } from './check-findings.ts'
 import { checkProgram } from './check-program.ts'
@@ -119,10 +119,11 @@ test('a file that does not parse fails as a module, with the place', async () =>
   }
 })
 
-const CHECK = fileURLToPath(new URL('check.ts', import.meta.url))
-
+/** As `godwit run --check` starts it: what was built, where nothing is newer. */
 function command(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', CHECK, ...args], { encoding: 'utf8' })
+  return spawnSync(process.execPath, [...nodeArguments(entryFile('worker/check')), ...args], {
+    encoding: 'utf8',
+  })
 }
 
 test('the command prints a line a check and ends with 0 when nothing fails', () => {

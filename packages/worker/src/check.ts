@@ -1,7 +1,7 @@
 /**
  * `godwit run PROGRAM --check`, as a process of its own:
  *
- *     node --import tsx check.ts PROGRAM [PARAMETERS AS JSON] [--json]
+ *     node check.mjs PROGRAM [PARAMETERS AS JSON] [--json]
  *
  * PROGRAM is a file, or the name of a program that comes with Godwit. Exit code 0 when nothing fails (warnings don't
  * count), 1 when something does, 2 when the command line makes no sense. A child, because what it runs is somebody
@@ -14,6 +14,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkMessage, GodwitError, launch, type Parameters } from '@godwit/protocol'
+import { register } from 'tsx/esm/api'
 import { authorsLine, CHECKS, type Finding, type Listener, placeOf } from './check-findings.ts'
 import { checkProgram } from './check-program.ts'
 
@@ -131,6 +132,9 @@ async function main({ programFile, parameters, json }: Arguments): Promise<void>
   )
   exit(ok ? 0 : 1)
 }
+
+// What is built is started without a loader for TypeScript, and programs are TypeScript.
+if (import.meta.url.endsWith('.mjs')) register()
 
 let asked: Arguments | undefined
 try {

@@ -48,7 +48,7 @@ export default defineConfig({
           ...processes,
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: [...ALONE, 'test/faults/**', 'test/compose/**', 'test/netns/**'],
+          exclude: [...ALONE, 'test/faults/**', 'test/compose/**', 'test/netns/**', 'test/arm64/**'],
           sequence: { groupOrder: 1 },
         },
       },

@@ -4,7 +4,7 @@
  * itself as a child, for what it prints and its exit codes.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { entryFile, nodeArguments } from '@godwit/launch'
@@ -131,6 +131,19 @@ test('the command prints a line a check and ends with 0 when nothing fails', () 
   expect(stdout).toContain('✓ compute-writes   compute writes no page')
   expect(stdout).toContain('14 passed: this program can move.')
   expect(status).toBe(0)
+})
+
+test('a program in a folder that has no package.json is one too', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'godwit-check-'))
+  try {
+    const file = join(folder, 'good.ts')
+    writeFileSync(file, readFileSync(fixture('good'), 'utf8').replace('./tiny.ts', fixture('tiny')))
+    const { status, stdout } = command(file)
+    expect(stdout).toContain('this program can move')
+    expect(status).toBe(0)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test("the command ends with 1 when something fails, tells the author's line and no stack", () => {

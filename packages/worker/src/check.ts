@@ -14,6 +14,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkMessage, GodwitError, launch, type Parameters } from '@godwit/protocol'
+import { register as registerCommonJs } from 'tsx/cjs/api'
 import { register } from 'tsx/esm/api'
 import { authorsLine, CHECKS, type Finding, type Listener, placeOf } from './check-findings.ts'
 import { checkProgram } from './check-program.ts'
@@ -134,7 +135,10 @@ async function main({ programFile, parameters, json }: Arguments): Promise<void>
 }
 
 // What is built is started without a loader for TypeScript, and programs are TypeScript.
-if (import.meta.url.endsWith('.mjs')) register()
+if (import.meta.url.endsWith('.mjs')) {
+  registerCommonJs()
+  register()
+}
 
 let asked: Arguments | undefined
 try {

@@ -55,17 +55,26 @@ export async function loadProgram(
   }
 }
 
+interface Module {
+  readonly default?: unknown
+}
+
+/** A file whose package.json doesn't call it a module comes as CommonJS that was made of one: its exports lie one level down. */
+function isModule(exported: unknown): exported is Module {
+  return typeof exported === 'object' && exported !== null && '__esModule' in exported
+}
+
 /** The module's default export, once it looks like a program. Errors: `program-invalid`. */
 export async function importProgram(programFile: string): Promise<Program> {
-  let module: { default?: unknown }
+  let module: Module
   try {
-    module = (await import(pathToFileURL(programFile).href)) as { default?: unknown }
+    module = (await import(pathToFileURL(programFile).href)) as Module
   } catch (error) {
     throw new GodwitError('program-invalid', `${programFile} can't be imported: ${saidBy(error)}`, {
       cause: error,
     })
   }
-  const program = module.default
+  const program = isModule(module.default) ? module.default.default : module.default
   if (typeof program !== 'object' || program === null) {
     invalid(programFile, 'it has no default export: end it with `export default defineProgram({ ... })`')
   }

@@ -89,6 +89,7 @@ test('an agent that is replaced while the coordinator is down keeps its workers'
 })
 
 test('kill -9 of the coordinator while the job moves: the move ends, and the job is on one host', async () => {
+  await cluster.hostIs('b', 'connected')
   const migrate = cluster.start('migrate', 'job', '--to', 'b', ...SLOWLY)
   await job.migrationIs('active')
   await cluster.killCoordinator()

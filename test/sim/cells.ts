@@ -14,6 +14,7 @@ const SOURCE_STATES = all<SourceState['name']>({
   listening: true,
   connecting: true,
   active: true,
+  holding: true,
   parking: true,
   draining: true,
   verifying: true,
@@ -38,6 +39,7 @@ const SOURCE_EVENTS = all<SourceEvent['type']>({
   lost: true,
   trainingEnded: true,
   cancel: true,
+  switchover: true,
   recoverResult: true,
   release: true,
   tick: true,
@@ -91,6 +93,8 @@ const MIGRATION_EVENTS = all<MigrationEventType>({
   sourceExited: true,
   workloadEnded: true,
   cancel: true,
+  hold: true,
+  letGo: true,
   tick: true,
 })
 
@@ -106,7 +110,7 @@ export const CELLS: readonly string[] = [
   'ownership: restart x granted',
 ]
 
-const BEFORE_FINAL = ['listening', 'connecting', 'active', 'parking', 'draining', 'verifying']
+const BEFORE_FINAL = ['listening', 'connecting', 'active', 'holding', 'parking', 'draining', 'verifying']
 const AFTER_FINAL = ['frozen', 'handedOver', 'recovering']
 
 /** So many states at a time have the same reason. */
@@ -136,7 +140,7 @@ const NEVER: readonly (readonly [
   ],
   [
     'source',
-    ['listening', 'connecting', 'active', 'draining', 'verifying', ...AFTER_FINAL, 'ended'],
+    ['listening', 'connecting', 'active', 'holding', 'draining', 'verifying', ...AFTER_FINAL, 'ended'],
     ['parked'],
     'the edge drops parks that were taken back',
   ],
@@ -194,7 +198,7 @@ const NEVER: readonly (readonly [
   [
     'source',
     ['ended'],
-    ['trainingEnded', 'cancel', 'recoverResult'],
+    ['trainingEnded', 'cancel', 'switchover', 'recoverResult'],
     'the worker forgets a migration with its end, and answers by itself',
   ],
   [
@@ -283,6 +287,14 @@ export const UNREACHABLE: Readonly<Record<string, string>> = Object.fromEntries(
 
 /** Can be reached, and so seldom that a run of two thousand seeds may miss it. Each has a unit test beside its table. */
 export const RARE: Readonly<Record<string, string>> = {
+  'source: listening x switchover':
+    'an agent that was cut off says its latest orders again, in this one moment',
+  'source: connecting x switchover': 'the same',
+  'source: holding x roundStopped': 'the timeout forces a park that was given up while its last round stops',
+  'source: verifying x switchover':
+    'said a second time, and heard within the milliseconds in which memory is hashed',
+  'source: handedOver x switchover': 'the same, heard after the target runs',
+  'source: recovering x switchover': 'the same, heard after the target was lost',
   'source: verifying x cancel': 'a cancel within the milliseconds in which memory is hashed',
   'source: verifying x lost': 'the same of a lost connection',
   'source: ended x memoryHashed': 'a migration that ended while memory was hashed',

@@ -1,9 +1,11 @@
 /** Goal: the shares of all migrations under way add up to the limit, at any time. Method: what workers are told and say, as it comes. */
-import type { FromWorker, ToWorker } from '@godwit/protocol'
+import type { FromWorker, Priority, ToWorker } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { SharedBandwidth } from './bandwidth.ts'
 
-const opens = { type: 'openOutgoing' } as ToWorker
+const opensAt = (priority: Priority): ToWorker =>
+  ({ type: 'openOutgoing', options: { priority } }) as ToWorker
+const opens = opensAt('normal')
 const progress = { type: 'migrationProgress' } as FromWorker
 const ends = { type: 'migrationEnded' } as FromWorker
 
@@ -31,6 +33,17 @@ test('two migrations share what one has alone', () => {
   shares.clear()
   bandwidth.gone('a')
   expect(shares.size).toBe(0)
+})
+
+test('who is in a hurry gets twice what is usual, and who is not half of it', () => {
+  const { shares, bandwidth } = sharing(700)
+  bandwidth.toldWorker('high', opensAt('high'))
+  bandwidth.toldWorker('normal', opens)
+  bandwidth.toldWorker('low', opensAt('low'))
+  bandwidth.heardWorker('low', progress)
+  expect(Object.fromEntries(shares)).toEqual({ high: 400, normal: 200, low: 100 })
+  bandwidth.gone('normal')
+  expect(Object.fromEntries(shares)).toMatchObject({ high: 560, low: 140 })
 })
 
 test('a migration that an earlier agent began is counted once it is heard of', () => {

@@ -318,7 +318,7 @@ test('migrate shows each status once, then the report', async () => {
 
 test('every option of a migration can be typed', async () => {
   const { exitCode, stderr } = await godwit(
-    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force --verify',
+    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force --verify --priority high --hold',
     migrating,
   )
   expect(exitCode, stderr.join('\n')).toBe(0)
@@ -335,6 +335,8 @@ test('every option of a migration can be typed', async () => {
     timeoutMs: 9000,
     onTimeout: 'force',
     verify: true,
+    priority: 'high',
+    hold: true,
   }
   expect(coordinator.requests[1]).toEqual({ op: 'migrate', workload: 'job', to: 'b', options })
   expect(Object.keys(options).sort(), 'none is missing').toEqual(Object.keys(migrationOptions.shape).sort())

@@ -8,6 +8,7 @@ import { bandwidth, positiveMs, share, wholeNumber } from './options.ts'
 
 /** Of options with a few values: how each is typed, and what it is called on the wire. */
 const CHOICES = {
+  priority: { high: 'high', normal: 'normal', low: 'low' },
   method: { precopy: 'precopy', stopcopy: 'stopcopy' },
   parkPoint: { auto: 'auto', boundary: 'boundary', 'pre-apply': 'preApply' },
   codec: { auto: 'auto', raw: 'raw', xor: 'xor' },
@@ -18,6 +19,14 @@ const CHOICES = {
 /** Adds them to a command. */
 export function addMigrationOptions(command: Command): Command {
   return command
+    .addOption(
+      choice(
+        '--priority <priority>',
+        'priority',
+        "who goes first, and how much of the host's bandwidth it gets (default: normal)",
+      ),
+    )
+    .option('--hold', 'wait before the switchover until godwit switchover lets it go')
     .option(
       '--downtime-limit-ms <ms>',
       `pause that is allowed (default: ${LIMITS.defaultDowntimeLimitMs})`,

@@ -18,6 +18,7 @@ import { checkpoint } from './commands/checkpoint.ts'
 import { cancel, remove, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
+import { hold, switchover } from './commands/hold.ts'
 import { history, hosts, ps, type WatchOptions } from './commands/inventory.ts'
 import {
   type EnterOptions,
@@ -293,6 +294,21 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .description("cancel a workload's migration; it goes on where it is")
     .argument('<workload>')
     .action((workload: string) => talk((session) => cancel(session, workload)))
+
+  program
+    .command('hold')
+    .description("keep a workload's migration before its switchover; it goes on sending what changes")
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => hold(session, workload)))
+  program
+    .command('switchover')
+    .description('let a migration go that is held')
+    .argument('<workload>')
+    .addHelpText(
+      'after',
+      '\nExample: godwit migrate digits --to b --hold, and later godwit switchover digits',
+    )
+    .action((workload: string) => talk((session) => switchover(session, workload)))
 
   program
     .command('stop')

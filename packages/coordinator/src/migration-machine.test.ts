@@ -74,6 +74,8 @@ const EVENTS: { readonly [Type in EventType]: Extract<MigrationEvent, { type: Ty
   sourceExited: { type: 'sourceExited', error: ERROR },
   workloadEnded: { type: 'workloadEnded' },
   cancel: { type: 'cancel', error: ERROR },
+  hold: { type: 'hold' },
+  letGo: { type: 'letGo' },
   tick: { type: 'tick' },
 }
 
@@ -113,6 +115,10 @@ const NEXT: { readonly [Type in EventType]: { readonly [Name in StateName]: Stat
   workloadEnded: { preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: '-', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
   cancel: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  hold: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  letGo: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
   tick: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
 }
@@ -176,7 +182,16 @@ test('openOutgoing carries the secret and what has passed since the request; dia
   expect(opened.effects).toEqual([
     {
       type: 'toSource',
-      message: { type: 'openOutgoing', migrationId, from, to, secret, options, elapsedMs: 400 },
+      message: {
+        type: 'openOutgoing',
+        migrationId,
+        from,
+        to,
+        secret,
+        options,
+        elapsedMs: 400,
+        asksForTurn: true,
+      },
     },
   ])
   expect(stepMigration(opened.state, outgoingOpened, 1500).effects).toEqual([
@@ -411,4 +426,41 @@ test('deadlines: setup, then the migration as a whole, none while the workers ke
   expect(isOver(stepMigration(STATES.accepted, EVENTS.tick, 2000 + LIMITS.handoverTimeoutMs).state)).toBe(
     true,
   )
+})
+
+const ready: MigrationEvent = { type: 'progress', status: 'preSwitchover', progress: PROGRESS }
+const { hold, letGo } = EVENTS
+
+test('one that is ready asks for its turn each time it says so, unless it is held', () => {
+  const moving = { ...STATES.moving, status: 'active' } as const
+  expect(play(moving, ready, ready).said).toEqual(['askTurn', 'askTurn'])
+  expect(play(moving, hold, ready, ready).said).toEqual([])
+  expect(play(moving, hold, ready, letGo, letGo, ready).said).toEqual(['askTurn', 'askTurn', 'askTurn'])
+  for (const state of [STATES.preparing, STATES.opening]) {
+    const { state: held } = play(state, hold, hold)
+    expect(held).toMatchObject({ isHeld: true })
+    expect(play(held, letGo)).toMatchObject({ state: { isHeld: false }, said: [] })
+  }
+  const planned = beginMigration({ ...PLAN, options: { ...PLAN.options, hold: true } }).state
+  const { state, said } = play(planned, targetPrepared, outgoingOpened, ready)
+  expect([migrationStatus(state), said]).toEqual([
+    'preSwitchover',
+    ['toSource openOutgoing', 'toTarget dial'],
+  ])
+})
+
+test('while it is ready no timeout ends it, and afterwards it has as much time as before', () => {
+  const at = (state: MigrationState, event: MigrationEvent, nowMs: number): MigrationState =>
+    stepMigration(state, event, nowMs).state
+  const active: MigrationEvent = { type: 'progress', status: 'active', progress: PROGRESS }
+  const moving: MigrationState = { ...STATES.moving, status: 'active' }
+  const before = deadlineMs(moving) as number
+  let state = at(moving, ready, 2000)
+  expect(deadlineMs(state)).toBeUndefined()
+  for (const nowMs of [3000, 500_000, 900_000]) state = at(state, ready, nowMs)
+  expect(deadlineMs(state)).toBeUndefined()
+  state = at(state, active, 900_100)
+  expect(deadlineMs(state)).toBe(before + 898_100)
+  expect(deadlineMs(at(state, active, 905_000))).toBe(before + 898_100)
+  expect(at(at(state, sourceHostBack, 1e6), tick, 2e6).name).toBe('cancelling')
 })

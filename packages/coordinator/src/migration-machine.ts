@@ -16,6 +16,7 @@
  * - `claimResult` and `recoverResult` say `granted` only after the record did (I4).
  * - `completed` and `ended` are left by no event.
  */
+import type { MigrationStatus } from '@godwit/protocol'
 import type {
   EventOf,
   EventType,
@@ -53,6 +54,7 @@ import {
   targetOverdue,
   unclaimed,
   winDown,
+  withHold,
   withReport,
   workloadEnded,
 } from './migration-steps.ts'
@@ -69,13 +71,21 @@ type Table = { readonly [Name in StateName]: Row<Name> }
 
 /** Writes the migration down and starts the target's worker. */
 export function beginMigration(plan: MigrationPlan): MigrationStep {
-  return { state: { name: 'preparing', plan }, effects: [{ type: 'launchTarget' }] }
+  const { hold } = plan.options
+  return {
+    state: { name: 'preparing', plan, ...(hold ? { isHeld: true } : {}) },
+    effects: [{ type: 'launchTarget' }],
+  }
 }
 
 /** Throws only when `claimDecided` or `recoverDecided` answers what was not asked. */
 export function stepMigration(state: MigrationState, event: MigrationEvent, nowMs: number): MigrationStep {
   const cell = TABLE[state.name][event.type] as Cell<StateName, EventType>
   return cell(state, event, nowMs)
+}
+
+function isOfSource(status: MigrationStatus): status is StateOf<'moving'>['status'] {
+  return ['setup', 'active', 'preSwitchover', 'switchover'].includes(status)
 }
 
 const preparing: Row<'preparing'> = {
@@ -99,6 +109,8 @@ const preparing: Row<'preparing'> = {
   sourceExited: (state, { error }) => sourceLost(state, error),
   workloadEnded,
   cancel: (state, { error }) => end(state, { status: 'cancelled', error: during(state, error) }),
+  hold: (state) => withHold(state, true),
+  letGo: (state) => withHold(state, false),
   tick: (state, _event, nowMs) => (isDue(state, nowMs) ? end(state, overdue(state, nowMs)) : ignore(state)),
 }
 
@@ -130,6 +142,8 @@ const opening: Row<'opening'> = {
   workloadEnded,
   cancel: (state, { error }, nowMs) =>
     winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs),
+  hold: (state) => withHold(state, true),
+  letGo: (state) => withHold(state, false),
   tick: (state, _event, nowMs) =>
     isDue(state, nowMs) ? winDown(state, overdue(state, nowMs), nowMs) : ignore(state),
 }
@@ -149,11 +163,15 @@ const moving: Row<'moving'> = {
   // It may have given up, and said so into the connection that was lost: it is heard again soon, or has nothing to say.
   sourceHostBack: (state, _event, nowMs) => ({ state: { ...state, sourceBackMs: nowMs }, effects: [] }),
   outgoingOpened: ignore,
-  progress(state, { status, progress }) {
-    const known = status === 'setup' || status === 'active' || status === 'switchover'
+  progress(state, { status: said, progress }, nowMs) {
+    const status = isOfSource(said) ? said : state.status
+    const isReady = status === 'preSwitchover'
+    const sinceMs = state.readyMs ?? nowMs
+    const heldMs = (state.heldMs ?? 0) + nowMs - sinceMs
+    const readyMs = isReady ? nowMs : undefined
     return {
-      state: { ...state, progress, status: known ? status : state.status, sourceBackMs: undefined },
-      effects: [],
+      state: { ...state, progress, status, readyMs, heldMs, sourceBackMs: undefined },
+      effects: isReady && state.isHeld !== true ? [{ type: 'askTurn' }] : [],
     }
   },
   claim: (state, { fromStep }) => ({ state, effects: [{ type: 'askClaim', fromStep }] }),
@@ -188,6 +206,8 @@ const moving: Row<'moving'> = {
     state.sourceGone === undefined
       ? winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs)
       : ignore(state),
+  hold: (state) => withHold(state, true),
+  letGo: (state) => withHold(state, false),
   tick(state, _event, nowMs) {
     if (!isDue(state, nowMs)) return ignore(state)
     if (state.sourceGone !== undefined) return sourceLost(state, state.sourceGone.error)
@@ -234,6 +254,8 @@ const claimed: Row<'claimed'> = {
   sourceExited: (state) => ({ state: { ...state, sourceGone: true }, effects: [] }),
   workloadEnded: ignore,
   cancel: ignore,
+  hold: ignore,
+  letGo: ignore,
   tick: (state, _event, nowMs) =>
     isDue(state, nowMs) ? backToSource(state, targetOverdue(state, nowMs)) : ignore(state),
 }
@@ -256,6 +278,8 @@ const accepted: Row<'accepted'> = {
   sourceExited: (state) => complete(state),
   workloadEnded: ignore,
   cancel: ignore,
+  hold: ignore,
+  letGo: ignore,
   // The report is worth a wait, but not a frozen process for ever.
   tick: (state, _event, nowMs) => (isDue(state, nowMs) ? complete(state) : ignore(state)),
 }
@@ -279,6 +303,8 @@ const cancelling: Row<'cancelling'> = {
   sourceExited: (state, { error }) => end(state, state.outcome, { type: 'workloadLost', error }),
   workloadEnded: (state) => end(state, state.outcome),
   cancel: ignore,
+  hold: ignore,
+  letGo: ignore,
   // A source that says nothing for so long is given up; should it ask later, it is answered.
   tick: (state, _event, nowMs) => (isDue(state, nowMs) ? end(state, state.outcome) : ignore(state)),
 }
@@ -308,6 +334,8 @@ const completed: Row<'completed'> = {
   sourceExited: ignore,
   workloadEnded: ignore,
   cancel: ignore,
+  hold: ignore,
+  letGo: ignore,
   tick: ignore,
 }
 
@@ -330,6 +358,8 @@ const ended: Row<'ended'> = {
   sourceExited: ignore,
   workloadEnded: ignore,
   cancel: ignore,
+  hold: ignore,
+  letGo: ignore,
   tick: ignore,
 }
 

@@ -72,6 +72,9 @@ class Ledger {
       case 'toSource':
       case 'toTarget':
         return this.#message(effect, record)
+      case 'askTurn':
+        if (!this.sourceLives && !this.targetMayHoldAll) fail('a turn is asked for one that is gone')
+        return
       case 'askClaim':
       case 'askRecover':
         return
@@ -237,7 +240,7 @@ class World {
         return source ? { type: what, port: 1 } : undefined
       case 'progress': {
         const progress = { round: 0, roundPagesSent: 0, roundPages: 0, remainingBytes: 0, sentBytes: 0 }
-        const status = this.nowMs % 2 === 0 ? 'active' : 'switchover'
+        const status = (['active', 'preSwitchover', 'switchover'] as const)[this.nowMs % 3] ?? 'active'
         return { type: what, status, progress: { ...progress, bytesPerSecond: 0, step: 0 } }
       }
       case 'claim':

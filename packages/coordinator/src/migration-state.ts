@@ -58,6 +58,8 @@ export interface MigrationPlan {
 
 interface Known {
   readonly plan: MigrationPlan
+  /** Ready or not, it does not switch over before somebody lets it go. */
+  readonly isHeld?: boolean
   /** The source's latest word. */
   readonly progress?: MigrationProgress
   /** The source's, once it has sent it. */
@@ -81,13 +83,16 @@ export type MigrationState = Known &
     | { readonly name: 'opening' }
     | {
         readonly name: 'moving'
-        readonly status: 'setup' | 'active' | 'switchover'
+        readonly status: 'setup' | 'active' | 'preSwitchover' | 'switchover'
         /** Where the source listens. */
         readonly port: number
         /** The source's worker has ended: only the target's claim can save the workload. */
         readonly sourceGone?: { readonly error: ErrorReport; readonly sinceMs: number } | undefined
         /** When the source's agent came back, until the source is heard again. */
         readonly sourceBackMs?: number | undefined
+        /** When it last said that it is ready; and how long it was in all, which the timeout does not count. */
+        readonly readyMs?: number | undefined
+        readonly heldMs?: number | undefined
       }
     | {
         readonly name: 'claimed'
@@ -142,6 +147,8 @@ export type MigrationEvent =
   /** The job is done, or its program failed, while the source owns it. */
   | { readonly type: 'workloadEnded' }
   | { readonly type: 'cancel'; readonly error: ErrorReport }
+  | { readonly type: 'hold' }
+  | { readonly type: 'letGo' }
   | { readonly type: 'tick' }
 
 export type EventType = MigrationEvent['type']
@@ -152,6 +159,8 @@ export type MigrationEffect =
   | { readonly type: 'toSource'; readonly message: ToWorker }
   | { readonly type: 'toTarget'; readonly message: ToWorker }
   | { readonly type: 'killTarget' }
+  /** It is ready: to be told when no other switches over on its link. It says so again until then. */
+  | { readonly type: 'askTurn' }
   /** Compare-and-set, then `claimDecided`. */
   | { readonly type: 'askClaim'; readonly fromStep: number }
   /** Compare-and-set, then `recoverDecided` with the same error. */
@@ -211,7 +220,8 @@ const STALLED_STEPS = 20
  */
 export function deadlineMs(state: MigrationState): number | undefined {
   const { startedAtMs, options } = state.plan
-  const byTimeout = startedAtMs + options.timeoutMs
+  const heldMs = state.name === 'moving' ? (state.heldMs ?? 0) : 0
+  const byTimeout = startedAtMs + options.timeoutMs + heldMs
   switch (state.name) {
     case 'preparing':
     case 'opening':
@@ -220,7 +230,8 @@ export function deadlineMs(state: MigrationState): number | undefined {
       if (state.sourceGone !== undefined) return state.sourceGone.sinceMs + LIMITS.handoverTimeoutMs
       // A source that lives says how far it is many times a second.
       const bySilence = (state.sourceBackMs ?? Number.POSITIVE_INFINITY) + LIMITS.heartbeatTimeoutMs
-      if (state.status === 'switchover') return state.sourceBackMs === undefined ? undefined : bySilence
+      if (state.status === 'switchover' || state.status === 'preSwitchover')
+        return state.sourceBackMs === undefined ? undefined : bySilence
       const byStatus = state.status === 'setup' ? startedAtMs + LIMITS.setupTimeoutMs : byTimeout
       return Math.min(byStatus, byTimeout, bySilence)
     }

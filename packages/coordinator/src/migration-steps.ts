@@ -67,7 +67,19 @@ export function openOutgoing({ plan }: MigrationState, nowMs: number): Migration
   const { id: migrationId, from, to, secret, options, startedAtMs } = plan
   const elapsedMs = nowMs - startedAtMs
   const message = { type: 'openOutgoing', migrationId, from, to, secret, options, elapsedMs } as const
-  return { type: 'toSource', message }
+  return { type: 'toSource', message: { ...message, asksForTurn: true } }
+}
+
+/** Whether it is let go once it is ready. */
+export function withHold<State extends StateOf<'preparing' | 'opening' | 'moving'>>(
+  state: State,
+  isHeld: boolean,
+): MigrationStep {
+  const isReady = state.name === 'moving' && state.status === 'preSwitchover'
+  return {
+    state: state.isHeld === isHeld ? state : { ...state, isHeld },
+    effects: isReady && !isHeld ? [{ type: 'askTurn' }] : [],
+  }
 }
 
 /** Tells the target where. */
@@ -89,11 +101,13 @@ export function recoverResult(state: MigrationState, granted: boolean, epoch: nu
 /** What every state keeps. */
 export function known({
   plan,
+  isHeld,
   progress,
   report,
-}: MigrationState): Pick<MigrationState, 'plan' | 'progress' | 'report'> {
+}: MigrationState): Pick<MigrationState, 'plan' | 'isHeld' | 'progress' | 'report'> {
   return {
     plan,
+    ...(isHeld === undefined ? {} : { isHeld }),
     ...(progress === undefined ? {} : { progress }),
     ...(report === undefined ? {} : { report }),
   }

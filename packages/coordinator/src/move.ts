@@ -47,6 +47,8 @@ export interface MoveEdge {
   save(record: MigrationRecord): Promise<void>
   launchTarget(plan: MigrationPlan): void
   toWorker(workerId: string, message: ToWorker): void
+  /** Who else switches over on the links of this plan. */
+  readonly turns: MoveTurns
   kill(workerId: string): void
   /** Told to go: killed if it does not. */
   retire(workerId: string): void
@@ -60,6 +62,15 @@ export interface MoveEdge {
   changed(view: MigrationView): void
   /** Told of each cell of the machine's table that is entered: for whoever counts which ones a test has met. */
   readonly entered?: ((state: StateName, event: EventType) => void) | undefined
+}
+
+export interface MoveTurns {
+  /** True: it is to switch over. */
+  ask(plan: MigrationPlan): boolean
+  switching(plan: MigrationPlan): void
+  over(plan: MigrationPlan): void
+  has(plan: MigrationPlan): boolean
+  behind(plan: MigrationPlan): string | undefined
 }
 
 export class Move {
@@ -129,14 +140,28 @@ export class Move {
     return this.view().status
   }
 
+  /** It was told to switch over, and may have parked already. */
+  get isLetGo(): boolean {
+    return this.#edge.turns.has(this.plan)
+  }
+
   view(): MigrationView {
     const view = viewOf(this.#state, this.#lostTimeMs())
-    if (view.status !== 'cancelling') return view
-    const { from } = this.plan
-    const waitingFor = this.#edge.isConnected(from)
+    const waitingFor = this.#waitingFor(view)
+    return waitingFor === undefined ? view : { ...view, waitingFor }
+  }
+
+  #waitingFor({ status }: MigrationView): string | undefined {
+    const { from, workload } = this.plan
+    if (status === 'preSwitchover') {
+      if (this.#state.isHeld === true) return `somebody to let it go: godwit switchover ${workload}`
+      const other = this.#edge.turns.behind(this.plan)
+      return other && `its turn: ${other} switches over on a link that both need`
+    }
+    if (status !== 'cancelling') return undefined
+    return this.#edge.isConnected(from)
       ? `the worker on ${from} to say that it trains on`
       : `the agent of ${from} to connect again`
-    return { ...view, waitingFor }
   }
 
   async begin(): Promise<void> {
@@ -217,7 +242,15 @@ export class Move {
       throw error
     }
     this.#armTimer(0)
+    this.#takeTurns(before, this.#state)
     this.#tell(before, state)
+  }
+
+  /** The link is free again once the target has claimed: nothing more is sent. */
+  #takeTurns(before: MigrationState, state: MigrationState): void {
+    const { turns } = this.#edge
+    if (isSwitching(state)) turns.switching(this.plan)
+    else if (isSwitching(before) || (isReady(before) && !isReady(state))) turns.over(this.plan)
   }
 
   /** An answer to a question of this step has told of it already. */
@@ -246,6 +279,10 @@ export class Move {
         return edge.toWorker(plan.targetWorker, effect.message)
       case 'killTarget':
         return edge.kill(plan.targetWorker)
+      case 'askTurn':
+        if (edge.turns.ask(plan))
+          edge.toWorker(plan.sourceWorker, { type: 'switchover', migrationId: plan.id })
+        return
       case 'askClaim':
         return this.#askClaim(effect.fromStep)
       case 'askRecover':
@@ -306,3 +343,8 @@ export class Move {
     }
   }
 }
+
+const isReady = (state: MigrationState): boolean =>
+  state.name === 'moving' && state.status === 'preSwitchover'
+const isSwitching = (state: MigrationState): boolean =>
+  state.name === 'moving' && state.status === 'switchover'

@@ -118,7 +118,10 @@ function recordIn({ key, value }: Entry): object {
 /** Without what is told again anyway. */
 export function durable(state: MigrationState): MigrationState {
   const { progress: _, ...kept } = state
-  if (kept.name === 'moving') return { ...kept, status: 'setup', sourceBackMs: undefined } as MigrationState
+  if (kept.name === 'moving') {
+    const told = { status: 'setup', sourceBackMs: undefined, readyMs: undefined, heldMs: undefined } as const
+    return { ...kept, ...told } as MigrationState
+  }
   if (kept.name === 'claimed')
     return { ...kept, targetLostMs: undefined, handedOverMs: undefined } as MigrationState
   return kept as MigrationState

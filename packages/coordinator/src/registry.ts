@@ -41,6 +41,7 @@ import {
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
+import { Turns } from './turns.ts'
 import { WatchedTime } from './watched-time.ts'
 import { type Services, Workload } from './workload.ts'
 import type { PlacedJob } from './workload-placed.ts'
@@ -94,6 +95,7 @@ export class Registry {
       log,
       clock,
       watched,
+      turns: new Turns(() => clock.nowMs()),
       nextOrder: () => {
         this.#order += 1
         return this.#order
@@ -273,6 +275,8 @@ export class Registry {
     },
     checkpoint: async ({ workload }) => ({ checkpoint: await this.#workload(workload).checkpoint() }),
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
+    hold: async ({ workload }) => ({ migration: await this.#workload(workload).hold() }),
+    switchover: async ({ workload }) => ({ migration: await this.#workload(workload).switchover() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
     forget: async ({ workload }) => {
       if (await this.#forget(this.#workload(workload))) return {}

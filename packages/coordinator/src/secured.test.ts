@@ -54,6 +54,8 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   maintenance: { op: 'maintenance', host: 'a' },
   checkpoint: { op: 'checkpoint', workload: 'job' },
   cancel: { op: 'cancel', workload: 'job' },
+  hold: { op: 'hold', workload: 'job' },
+  switchover: { op: 'switchover', workload: 'job' },
   stop: { op: 'stop', workload: 'job' },
   forget: { op: 'forget', workload: 'job' },
   createToken: { op: 'createToken', kind: 'join' },

@@ -22,10 +22,11 @@ import type { Inventory } from './inventory.ts'
 import type { Ledger } from './ledger.ts'
 import { USUAL_STEPS } from './lost-time.ts'
 import type { MigrationPlan } from './migration-state.ts'
-import { Move, type MoveEdge } from './move.ts'
+import { Move, type MoveEdge, type MoveTurns } from './move.ts'
 import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
 import { recover } from './ownership.ts'
 import type { MigrationRecord } from './records.ts'
+import { linksOf, type Turns } from './turns.ts'
 import type { WorkloadWorkers } from './workload-workers.ts'
 
 export type OfMigration = Exclude<
@@ -42,6 +43,7 @@ export interface WorkloadMovesEdge {
   readonly inventory: Inventory
   readonly clock: Clock
   readonly log: Logger
+  readonly turns: Turns
   nextOrder(): number
   owner(): { readonly host: string; readonly workerId: string; readonly isActive: boolean }
   /** Throws why the workload can't do what is asked for. */
@@ -177,10 +179,7 @@ export class WorkloadMoves {
   /** Errors: `unknown-migration`, `out-of-order` when the target owns the workload already. */
   async cancel(): Promise<Move> {
     const { workload } = this.#edge
-    const move = this.open
-    if (move === undefined) {
-      throw new GodwitError('unknown-migration', `${workload} has no migration under way`)
-    }
+    const move = this.#mustBeOpen()
     if (!move.isCancellable && move.status !== 'cancelling') {
       throw new GodwitError(
         'out-of-order',
@@ -198,6 +197,34 @@ export class WorkloadMoves {
     await Promise.race([move.over, late.promise])
     cancelTimer()
     return move.view()
+  }
+
+  /** Before it has switched over. Errors: `unknown-migration`, `out-of-order` when it is too late. */
+  async hold(): Promise<MigrationView> {
+    const { workload } = this.#edge
+    const move = this.#mustBeOpen()
+    if (move.status === 'switchover' || !move.isCancellable || move.isLetGo) {
+      throw new GodwitError(
+        'out-of-order',
+        `${workload} is switching over to ${move.plan.to}: it can't be held any more`,
+      )
+    }
+    await move.handle({ type: 'hold' })
+    return move.view()
+  }
+
+  /** Lets go what is held; of what is not, or has moved since, nothing is left to do. Errors: `unknown-migration`. */
+  async switchover(): Promise<MigrationView> {
+    const latest = this.#move
+    if (latest?.status === 'completed') return latest.view()
+    const move = this.#mustBeOpen()
+    await move.handle({ type: 'letGo' })
+    return move.view()
+  }
+
+  #mustBeOpen(): Move {
+    if (this.open !== undefined) return this.open
+    throw new GodwitError('unknown-migration', `${this.#edge.workload} has no migration under way`)
   }
 
   async hear(workerId: string, message: OfMigration): Promise<void> {
@@ -271,6 +298,22 @@ export class WorkloadMoves {
     this.#move?.close()
   }
 
+  #moveTurns(): MoveTurns {
+    const { inventory, turns } = this.#edge
+    const asked = ({ id, from, to, options }: MigrationPlan) => ({
+      id,
+      links: linksOf(inventory.knownHost(from), inventory.knownHost(to)),
+      priority: options.priority,
+    })
+    return {
+      ask: (plan) => turns.ask(asked(plan)),
+      switching: (plan) => turns.switching(asked(plan)),
+      over: ({ id }) => turns.over(id),
+      has: ({ id }) => turns.has(id),
+      behind: ({ id }) => turns.behind(id),
+    }
+  }
+
   #moveEdge(move: () => Move): MoveEdge {
     const { clock, inventory, workers, ledger, save, lost, later, changed, entered } = this.#edge
     return {
@@ -280,6 +323,7 @@ export class WorkloadMoves {
       launchTarget: ({ to, targetWorker, epoch }) =>
         workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
       toWorker: (workerId, message) => workers.tell(workerId, message),
+      turns: this.#moveTurns(),
       kill: (workerId) => workers.kill(workerId),
       retire: (workerId) => workers.retire(workerId),
       decide: (change) => ledger.decide(change),

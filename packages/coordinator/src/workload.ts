@@ -41,6 +41,7 @@ import { isRestartable, NO_RESTARTS } from './restart-policy.ts'
 import { type Attempt, Restarts } from './restarts.ts'
 import type { EndedWorkload } from './retention.ts'
 import { SerialQueue } from './serial-queue.ts'
+import type { Turns } from './turns.ts'
 import type { WatchedTime } from './watched-time.ts'
 import { WorkloadMoves } from './workload-moves.ts'
 import { type PlacedJob, placedJob } from './workload-placed.ts'
@@ -53,6 +54,7 @@ export interface Services {
   readonly log: Logger
   readonly clock: Clock
   readonly watched: WatchedTime
+  readonly turns: Turns
   /** A number that none had before. */
   nextOrder(): number
   migrationChanged(view: MigrationView): void
@@ -170,6 +172,7 @@ export class Workload {
       inventory,
       clock,
       log: this.#log,
+      turns: services.turns,
       nextOrder: () => services.nextOrder(),
       owner: () => ({ host: this.#host, workerId: this.#owner, isActive: this.isActive }),
       mustRun: (what) => this.#mustRun(what),
@@ -333,6 +336,16 @@ export class Workload {
   async cancel(): Promise<MigrationView> {
     const move = await this.#do(() => this.#moves.cancel())
     return this.#moves.waitForEnd(move)
+  }
+
+  /** Its migration does not switch over before `switchover`. Errors: those of `WorkloadMoves.hold`. */
+  hold(): Promise<MigrationView> {
+    return this.#do(() => this.#moves.hold())
+  }
+
+  /** Lets its migration go. Errors: `unknown-migration`. */
+  switchover(): Promise<MigrationView> {
+    return this.#do(() => this.#moves.switchover())
   }
 
   /** Settles when the checkpoint is written. Errors: `not-running`, `host-disconnected`, `checkpoint-failed`. */

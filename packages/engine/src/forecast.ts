@@ -149,17 +149,25 @@ export function expectedPark(
 
 export type Decision =
   | { readonly park: false }
-  | { readonly park: true; readonly point: ParkPoint; readonly reason: string; readonly expectedMs: number }
+  | {
+      readonly park: true
+      readonly point: ParkPoint
+      /** Why now, and with why there. */
+      readonly why: string
+      readonly reason: string
+      readonly expectedMs: number
+    }
 
 /** Park, and where, or send another round? */
 export function decide(forecast: Forecast, { parkPoint, limitMs }: Allowed, roundTripMs: number): Decision {
   const expected = expectedPark(forecast, parkPoint, roundTripMs)
   if (expected === undefined || expected.downtimeMs > limitMs) return { park: false }
   const { point, downtimeMs: expectedMs } = expected
-  const parkHere = (reason: string): Decision => ({
+  const parkHere = (why: string): Decision => ({
     park: true,
     point,
-    reason: `${reason}; ${comparison(forecast, point, parkPoint)}`,
+    why,
+    reason: `${why}; ${comparison(forecast, point, parkPoint)}`,
     expectedMs,
   })
   if (bytesLeft(forecast, point) <= FEW_BYTES && forecast.stepPages !== undefined)

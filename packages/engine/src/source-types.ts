@@ -29,6 +29,8 @@ export interface SourceConfig {
   readonly options: MigrationOptions
   /** How long ago the migration was asked for when the source heard of it. */
   readonly elapsedMs: number
+  /** It parks only when it is let go, which it asks for when it is ready. */
+  readonly asksForTurn?: boolean
   /** What was said of this migration before it was asked for. */
   readonly estimated?: MigrationReport['estimated']
 }
@@ -61,6 +63,8 @@ export interface SourceRun {
   readonly isForced: boolean
   /** How much of its time the thread is made to idle, in percent. */
   readonly throttlePercent: number
+  /** How long it was ready and not let go: that is nobody's fault, and the timeout does not count it. */
+  readonly heldMs: number
   /** Stalled rounds at which the limit was last raised, or the throttle. */
   readonly stallsAnswered: number
 }
@@ -81,6 +85,14 @@ export type SourceState =
   | { readonly name: 'connecting'; readonly run: SourceRun }
   /** Sending rounds while training runs. */
   | { readonly name: 'active'; readonly run: SourceRun }
+  /** It would park now, and waits to be let go; rounds go on, so that as little is left when it is. */
+  | {
+      readonly name: 'holding'
+      readonly run: SourceRun
+      readonly reason: string
+      /** Since when it waits, as far as that is not in `heldMs` yet. */
+      readonly sinceMs: number
+    }
   /** The thread was asked to park and still steps; rounds go on, so that less is left when it does. */
   | { readonly name: 'parking'; readonly run: SourceRun }
   /** The thread is parked, the last pages go over. */
@@ -170,6 +182,8 @@ export type SourceEvent =
   /** The last step was applied: nothing is left to move. */
   | { readonly type: 'trainingEnded' }
   | { readonly type: 'cancel'; readonly error: ErrorReport }
+  /** Its turn has come. */
+  | { readonly type: 'switchover' }
   | { readonly type: 'recoverResult'; readonly granted: boolean; readonly epoch: number }
   /** The target's first step was accepted. */
   | { readonly type: 'release' }
@@ -180,6 +194,8 @@ export type SourceEffect =
   | { readonly type: 'refuse'; readonly error: ErrorReport }
   /** Round 0: every page. Later ones: what is pending. */
   | { readonly type: 'sendRound'; readonly round: number }
+  /** Say at once that it is ready: whoever lets it go should not wait to hear of it. */
+  | { readonly type: 'askTurn' }
   | { readonly type: 'park'; readonly attempt: number; readonly point: ParkPoint }
   /** Collect once more and send all that is pending, or everything if no round was sent; then the delta, if there is one. */
   | { readonly type: 'sendFinalRound'; readonly round: number; readonly attempt: number }

@@ -6,7 +6,7 @@
 import { type ErrorReport, LIMITS, migrationOptions, type RoundReport } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { startSource, stepSource } from './source.ts'
+import { startSource, statusOf, stepSource } from './source.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
 import { identity } from './support/identity.ts'
 
@@ -270,6 +270,102 @@ test('after final only a grant lets the thread go on, under the epoch that it ma
   }
 })
 
+const asking: SourceConfig = { ...config, asksForTurn: true }
+const letGo: SourceEvent = { type: 'switchover' }
+const toHolding: [SourceEvent, number][] = [...toActive, [roundSent, 1007], [roundSent, 1012]]
+
+test('one that asks for its turn goes on sending rounds, parks when it is let go, and asks again after a park that was given up', () => {
+  const held = run([...toHolding, [roundSent, 1500], [TICK, 1600]], asking)
+  expect(held.state.name).toBe('holding')
+  expect(statusOf(held.state)).toBe('preSwitchover')
+  expect(held.effects.map(({ type }) => type).slice(2)).toEqual([
+    'sendRound',
+    'askTurn',
+    'sendRound',
+    'sendRound',
+  ])
+  const parking = stepSource(held.state, letGo, 1700)
+  expect(parking.effects).toEqual([{ type: 'park', attempt: 1, point: 'boundary' }])
+  expect(parking.state).toMatchObject({
+    name: 'parking',
+    run: { parkReason: expect.stringContaining('rounds no longer shrink') },
+  })
+  expect(stepSource(parking.state, letGo, 1701)).toEqual({ state: parking.state, effects: [] })
+  const { state: draining } = stepSource(
+    parking.state,
+    { type: 'parked', step: 40, parkedMs: 1710, deltaBytes: 0 },
+    1711,
+  )
+  let { state } = stepSource(draining, finalRoundSent, 1711 + 2 * config.options.downtimeLimitMs)
+  expect(state.name).toBe('active')
+  const asked: string[] = []
+  for (let round = 0; round < 10; round++) {
+    const next = stepSource(state, { ...roundSent, bytesPerMs: 4_096_000 } as SourceEvent, 2000 + round)
+    state = next.state
+    asked.push(...next.effects.map(({ type }) => type))
+  }
+  expect([state.name, asked.filter((type) => type === 'askTurn').length]).toEqual(['holding', 1])
+})
+
+/** The link has become so slow that what is left would take longer than it may. */
+function onSlowLink(held: SourceState, nowMs: number): { state: SourceState; effects: SourceEffect[] } {
+  let state = held
+  const effects: SourceEffect[] = []
+  while (state.name === 'holding') {
+    const next = stepSource(state, { ...roundSent, bytesPerMs: 1 } as SourceEvent, nowMs)
+    state = next.state
+    effects.push(...next.effects)
+  }
+  return { state, effects }
+}
+
+test('one whose pages have become too many is not parked when it is let go, and does not ask any more', () => {
+  const held = run(toHolding, asking).state
+  const forgotten = { ...held, run: { ...(held as { run: object }).run, limitMs: 0.1 } } as SourceState
+  expect(stepSource(forgotten, letGo, 1100).effects).toEqual([])
+  const { state, effects } = onSlowLink(held, 1100)
+  expect([state.name, new Set(effects.map(({ type }) => type))]).toEqual(['active', new Set(['sendRound'])])
+  expect(stepSource(state, letGo, 1101)).toEqual({ state, effects: [] })
+})
+
+test('the time in which it is held is not counted, and nothing else is changed by it', () => {
+  const { timeoutMs } = config.options
+  const idle: SourceEvent = { type: 'tick', bytesInFlight: 0 }
+  const held = run([...toHolding, [idle, 10 * timeoutMs]], asking).state
+  expect(held.name).toBe('holding')
+  const active = onSlowLink(held, 10 * timeoutMs).state
+  expect(active.name).toBe('active')
+  expect(stepSource(active, idle, 10 * timeoutMs + 1000).state.name).toBe('active')
+  expect(stepSource(active, idle, 11 * timeoutMs + 20).effects).toMatchObject([
+    { type: 'resume' },
+    { type: 'finish', status: 'failed', error: { kind: 'not-converging', phase: 'active' } },
+  ])
+  const cancelled = stepSource(held, { type: 'cancel', error }, 10 * timeoutMs)
+  expect(cancelled.effects).toMatchObject([
+    { type: 'resume' },
+    { type: 'finish', status: 'cancelled', error: { phase: 'preSwitchover' } },
+  ])
+})
+
+test('forced, or stopping to copy, it asks as well, and parks whatever the forecast', () => {
+  const forced = { ...asking, options: { ...asking.options, onTimeout: 'force' as const } }
+  const { state } = run(
+    [...toActive, [{ ...roundSent, bytesPerMs: 1 } as SourceEvent, 1010], [TICK, 61_500]],
+    forced,
+  )
+  expect(state).toMatchObject({ name: 'holding', run: { isForced: true } })
+  expect(stepSource(state, letGo, 61_600)).toMatchObject({
+    state: { name: 'parking', run: { parkReason: expect.stringContaining('forced after 60000 ms') } },
+    effects: [{ type: 'park' }],
+  })
+  const stopping = { ...asking, options: { ...asking.options, method: 'stopcopy' as const } }
+  const held = run(toActive, stopping)
+  expect(held.effects.map(({ type }) => type)).toEqual(['welcome', 'askTurn'])
+  expect(stepSource(held.state, letGo, 1100).effects).toEqual([
+    { type: 'park', attempt: 1, point: 'boundary' },
+  ])
+})
+
 /** Events of the peer, the coordinator and time: nothing is known of their order. */
 const hostile: fc.Arbitrary<SourceEvent> = fc.constantFrom<SourceEvent>(
   hello,
@@ -279,6 +375,7 @@ const hostile: fc.Arbitrary<SourceEvent> = fc.constantFrom<SourceEvent>(
   running,
   { type: 'lost', error },
   { type: 'cancel', error },
+  letGo,
   TICK,
   { type: 'clock', roundTripMs: 2, clock: undefined },
 )
@@ -307,7 +404,7 @@ test('whatever happens, in any order: I3, I4 and I6 hold', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.option(hostile, { freq: 2 }), fc.nat(3000)), { maxLength: 60 }),
-      fc.constantFrom(config, verified),
+      fc.constantFrom(config, verified, asking),
       (script, given) => {
         let state = startSource(given, 1000)
         let nowMs = 1000
@@ -353,7 +450,7 @@ test('whatever happens, in any order: I3, I4 and I6 hold', () => {
 function asks(state: SourceState, event: SourceEvent): boolean {
   const expected: Partial<Record<SourceEvent['type'], SourceState['name'][]>> = {
     streamsOpen: ['connecting'],
-    roundSent: ['active'],
+    roundSent: ['active', 'holding', 'parking'],
     parked: ['parking'],
     finalRoundSent: ['draining'],
     memoryHashed: ['verifying', 'ended'],

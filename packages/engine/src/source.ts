@@ -67,6 +67,7 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     limitMs: config.options.downtimeLimitMs,
     isForced: false,
     throttlePercent: 0,
+    heldMs: 0,
     stallsAnswered: 0,
   }
   return { name: 'listening', run }
@@ -90,8 +91,9 @@ const stay = (state: SourceState): SourceNext => to(state)
 const ENDED: SourceState = { name: 'ended' }
 
 /** The status people see, which is also the phase that errors name. */
-export function statusOf(state: SourceState): 'setup' | 'active' | 'switchover' {
+export function statusOf(state: SourceState): 'setup' | 'active' | 'preSwitchover' | 'switchover' {
   if (state.name === 'listening' || state.name === 'connecting') return 'setup'
+  if (state.name === 'holding') return 'preSwitchover'
   return state.name === 'active' ? 'active' : 'switchover'
 }
 
@@ -146,6 +148,8 @@ const beforeFinal = {
   lost: (state: SourceState, event: Event<'lost'>) => fail(state, event.error),
   trainingEnded: (state: SourceState) => cancel(state, workloadEnded),
   cancel: (state: SourceState, event: Event<'cancel'>) => cancel(state, event.error),
+  // Said again, to one that has parked meanwhile, or would not any more.
+  switchover: stay,
   // The coordinator's last word on a migration before this one.
   recoverResult: stay,
   release: stay,
@@ -172,7 +176,7 @@ const movingTick = (
 ): SourceNext => {
   const { run } = state
   const { options } = run.config
-  if (!run.isForced && nowMs - run.startedMs > options.timeoutMs) {
+  if (!run.isForced && nowMs - run.startedMs - run.heldMs > options.timeoutMs) {
     if (options.onTimeout === 'force') return force(state, nowMs)
     const message = `no switchover within ${options.timeoutMs} ms: ${run.forecast.pendingPages} pages were dirty after ${run.nextRound} rounds; raise the downtime limit or the timeout, or force it`
     return fail(state, { kind: 'not-converging', message })
@@ -195,8 +199,44 @@ function force(state: SourceState & { run: SourceRun }, nowMs: number): SourceNe
   const { parkPoint } = run.config.options
   const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
   const point = expected?.point ?? 'boundary'
-  const reason = `forced after ${run.config.options.timeoutMs} ms; ${comparison(run.forecast, point, parkPoint)}`
+  const why = `forced after ${run.config.options.timeoutMs} ms`
+  if (run.config.asksForTurn === true) return hold(run, why, nowMs)
+  const reason = `${why}; ${comparison(run.forecast, point, parkPoint)}`
   return park(run, { point, reason, expectedMs: expected?.downtimeMs ?? 0 }, nowMs)
+}
+
+/** Ready. A round that is under way goes on. */
+function hold(run: SourceRun, reason: string, nowMs: number): SourceNext {
+  return to({ name: 'holding', run, reason, sinceMs: nowMs }, { type: 'askTurn' })
+}
+
+/** With the time that it has waited put on record. */
+function heldUntil(state: Named<'holding'>, nowMs: number): Named<'holding'> {
+  const heldMs = state.run.heldMs + nowMs - state.sinceMs
+  return { ...state, run: { ...state.run, heldMs }, sinceMs: nowMs }
+}
+
+/** It has changed since: what is left now may take longer than it may. */
+function mayStillPark({ run }: Named<'holding'>): boolean {
+  const { limitMs, parkPoint } = allowed(run)
+  const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
+  // Without a measure: one that stops to copy, or is forced.
+  return run.isForced || expected === undefined || expected.downtimeMs <= limitMs
+}
+
+/** Where it parks once it is let go. */
+function parkHeld(state: Named<'holding'>, nowMs: number): SourceNext {
+  const { run, reason } = state
+  const { method, parkPoint } = run.config.options
+  if (method === 'stopcopy') return park(run, { point: pointOfStop(run), reason, expectedMs: 0 }, nowMs)
+  const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
+  const point = expected?.point ?? 'boundary'
+  const said = `${reason}; ${comparison(run.forecast, point, parkPoint)}`
+  return park(run, { point, reason: said, expectedMs: expected?.downtimeMs ?? 0 }, nowMs)
+}
+
+function pointOfStop({ config: { options, splits } }: SourceRun): ParkPoint {
+  return splits && options.parkPoint === 'preApply' ? 'preApply' : 'boundary'
 }
 
 /** Rounds go on until the thread is where it was asked to be. */
@@ -216,11 +256,12 @@ function allowed({ config, limitMs }: SourceRun): Allowed {
 }
 
 function sendNextRound(
-  { name, run }: { name: 'active' | 'parking'; run: SourceRun },
+  state: Pick<Named<'active' | 'parking'>, 'name' | 'run'> | Named<'holding'>,
   ...before: SourceEffect[]
 ): SourceNext {
+  const { run } = state
   const round = run.nextRound
-  return to({ name, run: { ...run, nextRound: round + 1 } }, ...before, { type: 'sendRound', round })
+  return to({ ...state, run: { ...run, nextRound: round + 1 } }, ...before, { type: 'sendRound', round })
 }
 
 const progressed = <S extends SourceState & { run: SourceRun }>(
@@ -286,9 +327,9 @@ const connecting: Row<'connecting'> = {
   streamsOpen: (state, _event, nowMs) => {
     const run = { ...state.run, activeMs: nowMs, progressMs: nowMs }
     if (run.config.options.method === 'precopy') return sendNextRound({ name: 'active', run })
-    const { options, splits } = run.config
-    const point = splits && options.parkPoint === 'preApply' ? 'preApply' : 'boundary'
-    return park(run, { point, reason: 'stop and copy, as asked', expectedMs: 0 }, nowMs)
+    const reason = 'stop and copy, as asked'
+    if (run.config.asksForTurn === true) return hold(run, reason, nowMs)
+    return park(run, { point: pointOfStop(run), reason, expectedMs: 0 }, nowMs)
   },
   tick: setupTick,
 }
@@ -300,6 +341,11 @@ const active: Row<'active'> = {
     const run = learnt(state.run, event, nowMs)
     const decision = decide(run.forecast, allowed(run), run.roundTripMs)
     if (decision.park) {
+      if (run.config.asksForTurn === true) {
+        const holding = hold(run, decision.why, nowMs)
+        const next = sendNextRound(holding.state as Named<'holding'>)
+        return to(next.state, ...holding.effects, ...next.effects)
+      }
       const parking = park(run, decision, nowMs)
       const next = sendNextRound(parking.state as Named<'parking'>)
       return to(next.state, ...parking.effects, ...next.effects)
@@ -308,6 +354,22 @@ const active: Row<'active'> = {
     return sendNextRound({ name: 'active', run })
   },
   tick: movingTick,
+}
+
+const holding: Row<'holding'> = {
+  ...beforeFinal,
+  installed: progressed,
+  roundSent: (state, event, nowMs) => {
+    const held = heldUntil(state, nowMs)
+    const waiting = { ...held, run: learnt(held.run, event, nowMs) }
+    return sendNextRound(mayStillPark(waiting) ? waiting : { name: 'active', run: waiting.run })
+  },
+  // The round that is under way goes on until the thread is there.
+  switchover: (state, _event, nowMs) => {
+    const held = heldUntil(state, nowMs)
+    return mayStillPark(held) ? parkHeld(held, nowMs) : stay(held)
+  },
+  tick: (state, event, nowMs) => movingTick(heldUntil(state, nowMs), event, nowMs),
 }
 
 const parking: Row<'parking'> = {
@@ -425,6 +487,7 @@ const afterFinal = {
   lost: stay,
   trainingEnded: unasked,
   cancel: stay,
+  switchover: stay,
   release: (): SourceNext => to(ENDED, { type: 'exit' }),
   tick: stay,
 }
@@ -512,6 +575,7 @@ const ended: Row<'ended'> = {
   lost: stay,
   trainingEnded: stay,
   cancel: stay,
+  switchover: stay,
   recoverResult: stay,
   release: stay,
   tick: stay,
@@ -521,6 +585,7 @@ const TABLE: { [Name in SourceState['name']]: Row<Name> } = {
   listening,
   connecting,
   active,
+  holding,
   parking,
   draining,
   verifying,

@@ -108,7 +108,10 @@ export const migrationView = z.strictObject({
   startedAtMs: count.optional(),
   progress: migrationProgress.optional(),
   report: migrationReport.optional(),
-  /** Of one that is being cancelled and could not be within `cancelWithinMs`: what has to happen first. */
+  /**
+   * Of one that is queued, ready to switch over and not let go, or being cancelled and could not be within `cancelWithinMs`: what has
+   * to happen first.
+   */
   waitingFor: z.string().max(LIMITS.maxErrorLength).optional(),
   error: errorReport.optional(),
 })
@@ -169,6 +172,9 @@ export const clientRequest = z.discriminatedUnion('op', [
   /** Replied to when the checkpoint is written. */
   z.strictObject({ op: z.literal('checkpoint'), workload: label }),
   z.strictObject({ op: z.literal('cancel'), workload: label }),
+  /** Its migration goes on and does not switch over; `switchover` lets it go. Both may be said twice. */
+  z.strictObject({ op: z.literal('hold'), workload: label }),
+  z.strictObject({ op: z.literal('switchover'), workload: label }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
   /** Of one that is over: nothing is left of it, its outputs and checkpoints included, and its name is free. */
   z.strictObject({ op: z.literal('forget'), workload: label }),
@@ -220,6 +226,8 @@ export const REPLIES = {
   maintenance: z.strictObject({ maintenance: maintenanceView.optional() }),
   checkpoint: z.strictObject({ checkpoint: checkpointView }),
   cancel: z.strictObject({ migration: migrationView }),
+  hold: z.strictObject({ migration: migrationView }),
+  switchover: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
   forget: z.strictObject({}),
   /** The only time that its secret is seen. */

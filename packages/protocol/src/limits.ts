@@ -158,6 +158,10 @@ export const LIMITS = {
   requestTimeoutMs: 30_000,
   /** An unanswered claim, recover or end of a migration is said again after this. */
   repeatMs: 2_000,
+  /** A migration that has its turn to switch over, or waits for it, and says nothing for so long has lost it. */
+  turnSilenceMs: 3_000,
+  /** And one that was let go and does not park: what is left has become more than it may. */
+  turnUnusedMs: 2_000,
   reconnectDelayMs: 200,
   maxReconnectDelayMs: 5_000,
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */
@@ -264,6 +268,10 @@ relation(
 relation(
   2 * LIMITS.linkProbeTimeoutMs + LIMITS.jobProbeTimeoutMs < LIMITS.requestTimeoutMs,
   'an estimate is answered before whoever asked has given up',
+)
+relation(
+  LIMITS.turnSilenceMs > LIMITS.repeatMs,
+  'a source that is told a second time has not lost its turn by then',
 )
 relation(LIMITS.maxOutputsPerMessage <= LIMITS.maxSpooledOutputs, 'a batch of outputs fits into a message')
 relation(LIMITS.heartbeatTimeoutMs >= 4 * LIMITS.heartbeatIntervalMs, 'a few lost heartbeats are no silence')

@@ -7,8 +7,12 @@ import { count, epoch, errorReport, label, milliseconds, name, step, trackerKind
 import { LIMITS } from './limits.ts'
 
 export const MIGRATION_STATUSES = [
+  /** It waits until it may begin: as many moves as are allowed are under way. */
+  'queued',
   'setup',
   'active',
+  /** Ready to switch over, and rounds go on: it is held, or another switches over on the same link. */
+  'preSwitchover',
   'switchover',
   'completed',
   'cancelling',
@@ -18,7 +22,15 @@ export const MIGRATION_STATUSES = [
 export const migrationStatus = z.enum(MIGRATION_STATUSES)
 export type MigrationStatus = z.infer<typeof migrationStatus>
 
+export const PRIORITIES = ['high', 'normal', 'low'] as const
+export const priority = z.enum(PRIORITIES)
+export type Priority = z.infer<typeof priority>
+
 export const migrationOptions = z.strictObject({
+  /** Order in the queue and of switchovers, share of the host's bandwidth, and how gently rounds are sent. */
+  priority: priority.default('normal'),
+  /** It waits before its switchover until somebody lets it go (`switchover`). */
+  hold: z.boolean().default(false),
   /** Permission, not the goal: the switchover begins once the forecast is within it and no round would still help. */
   downtimeLimitMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultDowntimeLimitMs),
   /** From park to `final`; past it the thread resumes and the migration is active again. Twice the limit by default. */
@@ -37,7 +49,10 @@ export const migrationOptions = z.strictObject({
   maxSlowdown: z.number().min(0.01).max(100).optional(),
   /** What to do about rounds that no longer shrink and leave more than the downtime limit allows. */
   onStall: z.enum(['wait', 'raiseLimit', 'throttle', 'giveUp']).default('wait'),
-  /** A migration that hasn't reached its switchover by then is cancelled, or forced whatever the downtime. */
+  /**
+   * A migration that hasn't reached its switchover by then is cancelled, or forced whatever the downtime. Time in the queue
+   * doesn't count, nor does time in which it is ready and held, or waits for its turn.
+   */
   timeoutMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultMigrationTimeoutMs),
   onTimeout: z.enum(['cancel', 'force']).default('cancel'),
   /** Both sides hash all paged memory at the switchover, and the target compares before it claims. Inside the downtime. */

@@ -31,6 +31,8 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   migrate: 'operator',
   checkpoint: 'operator',
   cancel: 'operator',
+  hold: 'operator',
+  switchover: 'operator',
   enterMaintenance: 'operator',
   exitMaintenance: 'operator',
   stop: 'operator',

@@ -77,7 +77,11 @@ export const toWorker = z.discriminatedUnion('type', [
     options: migrationOptions,
     /** How long ago the migration was asked for. */
     elapsedMs: milliseconds,
+    /** Before each park it says that it is ready (`preSwitchover`) and waits for `switchover`; left out, it parks when it likes. */
+    asksForTurn: z.boolean().optional(),
   }),
+  /** To a source that is ready: park now. Said again for as long as it says that it is ready. */
+  z.strictObject({ type: z.literal('switchover'), migrationId: label }),
   /** To the target: dial the source and receive. */
   z.strictObject({ type: z.literal('dial'), migrationId: label, from: label, host: name, port, secret }),
   /** To the source: give up and go on training; after `final` this asks the coordinator first. */

@@ -82,6 +82,11 @@ export class Migrations {
     else this.#end(migrationId, 'cancelled', error)
   }
 
+  /** Said again until it is heard: of one that has ended, or stands parked, it means nothing. */
+  switchover({ migrationId }: Command<'switchover'>): void {
+    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'switchover' })
+  }
+
   claimResult({ migrationId, granted, epoch }: Command<'claimResult'>): void {
     if (this.#incoming?.migrationId === migrationId) this.#incoming.claimResult(granted, epoch)
   }

@@ -97,9 +97,9 @@ export class Outgoing {
     )
     this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec, job.spareBytes)
     this.#pacing = new Pacing(open.options.maxBandwidth)
-    this.#steps = new StepWatch(job.recentSteps, open.options.maxSlowdown)
+    this.#steps = new StepWatch(job.recentSteps, open.options)
     const { workloadId } = job.launch
-    const { from, to, options, elapsedMs, migrationId, estimated } = open
+    const { from, to, options, elapsedMs, migrationId, estimated, asksForTurn } = open
     const { identity } = job
     this.#state = startSource(
       {
@@ -112,6 +112,7 @@ export class Outgoing {
         options,
         elapsedMs,
         ...(estimated && { estimated }),
+        ...(asksForTurn === true && { asksForTurn }),
         pageCount: job.dirtyPages.pageCount,
         splits: job.maxDeltaBytes !== undefined,
       },
@@ -223,6 +224,9 @@ export class Outgoing {
         return
       case 'sendRound':
         this.#whileSending(() => this.#sendRound(effect.round))
+        return
+      case 'askTurn':
+        this.#tellProgress()
         return
       case 'park':
         this.#pacing.hurries = true
@@ -371,7 +375,8 @@ export class Outgoing {
   }
 
   #isPrecopying(): boolean {
-    return this.#state.name === 'active' || this.#state.name === 'parking'
+    const { name } = this.#state
+    return name === 'active' || name === 'holding' || name === 'parking'
   }
 
   #everyPage(): PageSet {

@@ -133,6 +133,9 @@ export class Pager {
       case 'cancelMigration':
         this.#migrations.cancel(message)
         return
+      case 'switchover':
+        this.#migrations.switchover(message)
+        return
       case 'claimResult':
         this.#migrations.claimResult(message)
         return

@@ -11,8 +11,8 @@ function stepsOf(stepMs: number, count = 20): RecentSteps {
 }
 
 test('slower steps are measured, and limit what is sent where that is wanted', async () => {
-  const limited = new StepWatch(stepsOf(10), 0.1)
-  const unlimited = new StepWatch(stepsOf(10), 1)
+  const limited = new StepWatch(stepsOf(10), { maxSlowdown: 0.1, priority: 'normal' })
+  const unlimited = new StepWatch(stepsOf(10), { maxSlowdown: 1, priority: 'normal' })
   for (let step = 0; step < 20; step++) {
     limited.stepped(15, 1000 * step)
     unlimited.stepped(15, 1000 * step)
@@ -25,7 +25,7 @@ test('slower steps are measured, and limit what is sent where that is wanted', a
 })
 
 test('of a job that has hardly stepped nothing is known', () => {
-  const watch = new StepWatch(stepsOf(10, 3), 0.1)
+  const watch = new StepWatch(stepsOf(10, 3), { maxSlowdown: 0.1, priority: 'normal' })
   for (let step = 0; step < 20; step++) expect(watch.stepped(15, 1000 * step)).toBeUndefined()
   expect(watch.measured).toBeUndefined()
 })

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { beginSlowdown, measuredSlowdown, RecentSteps, type Slowdown, stepTaken } from '@godwit/engine'
-import { LIMITS } from '@godwit/protocol'
+import { LIMITS, type Priority } from '@godwit/protocol'
 import { nowMs } from './clock.ts'
 
 export class StepWatch {
@@ -16,11 +16,15 @@ export class StepWatch {
   #slowdown: Slowdown | undefined
 
   /** `maxSlowdown`: as in the migration's options. */
-  constructor(before: RecentSteps, maxSlowdown: number = defaultMaxSlowdown()) {
+  constructor(
+    before: RecentSteps,
+    { maxSlowdown, priority }: { maxSlowdown?: number | undefined; priority: Priority },
+  ) {
+    const allowed = maxSlowdown ?? defaultMaxSlowdown(priority)
     const usualStepMs = before.medianMs
     this.#usualStepMs = usualStepMs
-    if (usualStepMs !== undefined && maxSlowdown < 1)
-      this.#slowdown = beginSlowdown({ usualStepMs, maxSlowdown })
+    if (usualStepMs !== undefined && allowed < 1)
+      this.#slowdown = beginSlowdown({ usualStepMs, maxSlowdown: allowed })
   }
 
   /** A step was applied while a round was sent; `sentBytes` since the migration began. Returns what may be sent a millisecond from now on, undefined without a limit. */
@@ -36,6 +40,10 @@ export class StepWatch {
   }
 }
 
-function defaultMaxSlowdown(): number {
-  return availableParallelism() < LIMITS.slowdownCores ? Number.POSITIVE_INFINITY : LIMITS.defaultMaxSlowdown
+/** Who is in a hurry may disturb training more, and who is not less. */
+const HURRY: Readonly<Record<Priority, number>> = { high: 2, normal: 1, low: 0.5 }
+
+function defaultMaxSlowdown(priority: Priority): number {
+  if (availableParallelism() < LIMITS.slowdownCores) return Number.POSITIVE_INFINITY
+  return LIMITS.defaultMaxSlowdown * HURRY[priority]
 }

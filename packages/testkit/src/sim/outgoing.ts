@@ -83,6 +83,7 @@ export class SimOutgoing {
       identity: job.identity,
       options: open.options,
       elapsedMs: open.elapsedMs,
+      ...(open.asksForTurn === true && { asksForTurn: true }),
     }
     this.#state = startSource(config, job.process.nowMs())
   }
@@ -155,6 +156,8 @@ export class SimOutgoing {
         return this.#say({ type: 'refused', error: effect.error })
       case 'sendRound':
         return this.#whileSending((next) => this.#sendRound(effect.round, next))
+      case 'askTurn':
+        return this.#tellProgress()
       case 'park':
         this.#job.process.point('before-park')
         this.#park = this.#job.parks.forSwitchover(effect.point)
@@ -340,7 +343,8 @@ export class SimOutgoing {
   }
 
   #isPrecopying(): boolean {
-    return this.#state.name === 'active' || this.#state.name === 'parking'
+    const { name } = this.#state
+    return name === 'active' || name === 'holding' || name === 'parking'
   }
 
   #whenPending(beganStep: number, then: (pages: PageSet | undefined) => void): void {

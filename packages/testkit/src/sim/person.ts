@@ -245,6 +245,8 @@ function requestOf(command: Command, world: World): JobRequest {
     case 'migrate':
       return { op: 'migrate', workload, to: command.to, options: command.options }
     case 'cancel':
+    case 'hold':
+    case 'switchover':
     case 'checkpoint':
     case 'stop':
       return { op: command.op, workload }

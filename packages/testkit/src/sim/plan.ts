@@ -21,6 +21,8 @@ export type JobCommand = { readonly atMs: number; readonly workload: string } & 
     }
   | { readonly op: 'migrate'; readonly to: string; readonly options: MigrationOptions }
   | { readonly op: 'cancel' }
+  | { readonly op: 'hold' }
+  | { readonly op: 'switchover' }
   | { readonly op: 'checkpoint' }
   | { readonly op: 'stop' }
 )
@@ -111,6 +113,7 @@ export function planOf(seed: number, { leaveOut }: PlanFlags): Plan {
     commands: [
       ...names.flatMap((name) => commandsOf(random, name, faultsUntilMs)),
       ...maintenanceOf(new Random(seed, 'maintenance'), faultsUntilMs),
+      ...names.flatMap((name) => holdsOf(new Random(seed, `holds of ${name}`), name, faultsUntilMs)),
     ],
     faults: faults.sort((a, b) => a.atMs - b.atMs),
   }
@@ -154,6 +157,17 @@ function commandsOf(random: Random, workload: string, untilMs: number): JobComma
   if (random.chance(0.3)) commands.push({ op: 'checkpoint', workload, atMs: random.between(2_000, untilMs) })
   if (random.chance(0.08)) commands.push({ op: 'stop', workload, atMs: random.between(3_000, untilMs) })
   return commands.sort((a, b) => a.atMs - b.atMs)
+}
+
+/** A move is held, or is to be, whatever it is at; mostly it is let go later, and now and then twice. */
+function holdsOf(random: Random, workload: string, untilMs: number): JobCommand[] {
+  if (random.chance(0.4)) return []
+  const atMs = random.between(1_800, untilMs)
+  const times = Array.from({ length: random.integer(3) }, () => atMs + random.between(10, 8_000))
+  return [
+    { op: 'hold', workload, atMs },
+    ...times.map((each): JobCommand => ({ op: 'switchover', workload, atMs: each })),
+  ]
 }
 
 /** In two seeds of five: now and then of two hosts, entered twice, or never ended. */

@@ -11,6 +11,7 @@ const SENT = {
     'kill',
     'toWorker.openOutgoing',
     'toWorker.dial',
+    'toWorker.switchover',
     'toWorker.cancelMigration',
     'toWorker.claimResult',
     'toWorker.recoverResult',
@@ -36,6 +37,7 @@ const SENT = {
     // Commands on their way to the worker.
     'openOutgoing',
     'dial',
+    'switchover',
     'cancelMigration',
     'claimResult',
     'recoverResult',

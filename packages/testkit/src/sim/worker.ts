@@ -166,6 +166,9 @@ export class SimWorker {
         return this.#dial(message)
       case 'cancelMigration':
         return this.#cancel(message)
+      case 'switchover':
+        if (this.#outgoing?.migrationId === message.migrationId) this.#outgoing.dispatch(message)
+        return
       case 'claimResult':
         if (this.#incoming?.migrationId === message.migrationId)
           this.#incoming.claimResult(message.granted, message.epoch)

@@ -1,0 +1,135 @@
+/**
+ * Goal: no two switchovers share a link, nobody who asks waits for ever, and no silence keeps a turn. Method: one by one; then random
+ * askers over random links against an account of who was let go, which is shown a violation too.
+ */
+import { LIMITS, PRIORITIES, type Priority } from '@godwit/protocol'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { linksOf, Turns } from './turns.ts'
+
+const asker = (id: string, links: string[], priority: Priority = 'normal') => ({ id, links, priority })
+
+function clocked(): { turns: Turns; pass(ms: number): void } {
+  let nowMs = 1000
+  return {
+    turns: new Turns(() => nowMs),
+    pass: (ms) => {
+      nowMs += ms
+    },
+  }
+}
+
+test('a link is what hosts have, and what two zones are joined by, in either direction', () => {
+  const [a, b] = [
+    { name: 'a', faultDomain: 'east/rack-1' },
+    { name: 'b', faultDomain: 'west' },
+  ]
+  expect(linksOf(a, b)).toEqual(['host a', 'host b', 'zones east and west'])
+  expect(linksOf(b, a).sort()).toEqual(linksOf(a, b).sort())
+  expect(linksOf(a, { name: 'c', faultDomain: 'east' })).toEqual(['host a', 'host c'])
+})
+
+test('who shares a link waits, who shares none does not, and asking again changes nothing', () => {
+  const { turns } = clocked()
+  expect(turns.ask(asker('one', ['a', 'b']))).toBe(true)
+  expect(turns.ask(asker('one', ['a', 'b']))).toBe(true)
+  expect(turns.ask(asker('two', ['a', 'c']))).toBe(false)
+  expect(turns.behind('two')).toBe('one')
+  expect(turns.ask(asker('three', ['d', 'e']))).toBe(true)
+  turns.switching(asker('one', ['a', 'b']))
+  expect(turns.ask(asker('two', ['a', 'c']))).toBe(false)
+  turns.over('one')
+  expect(turns.ask(asker('two', ['a', 'c']))).toBe(true)
+})
+
+test('high priority goes first, then who asked first', () => {
+  const { turns, pass } = clocked()
+  turns.ask(asker('now', ['a']))
+  for (const [id, priority] of [
+    ['low', 'low'],
+    ['first', 'normal'],
+    ['second', 'normal'],
+    ['high', 'high'],
+  ] as const) {
+    pass(1)
+    expect(turns.ask(asker(id, ['a'], priority))).toBe(false)
+  }
+  turns.over('now')
+  const order: string[] = []
+  while (order.length < 4) {
+    for (const [id, priority] of [
+      ['second', 'normal'],
+      ['low', 'low'],
+      ['first', 'normal'],
+      ['high', 'high'],
+    ] as const) {
+      if (order.includes(id) || !turns.ask(asker(id, ['a'], priority))) continue
+      order.push(id)
+      turns.over(id)
+    }
+  }
+  expect(order).toEqual(['high', 'first', 'second', 'low'])
+})
+
+test('who makes nothing of his turn loses it to others and asks anew behind them; so does who is silent', () => {
+  const { turns, pass } = clocked()
+  expect(turns.ask(asker('one', ['a']))).toBe(true)
+  pass(LIMITS.turnUnusedMs / 2)
+  expect(turns.ask(asker('two', ['a']))).toBe(false)
+  pass(LIMITS.turnUnusedMs / 2 + 1)
+  expect(turns.ask(asker('one', ['a']))).toBe(false)
+  expect(turns.ask(asker('two', ['a']))).toBe(true)
+  turns.switching(asker('two', ['a']))
+  for (let heard = 0; heard < 10; heard++) {
+    pass(LIMITS.turnUnusedMs)
+    turns.switching(asker('two', ['a']))
+    expect(turns.ask(asker('one', ['a']))).toBe(false)
+  }
+  pass(LIMITS.turnSilenceMs + 1)
+  expect(turns.ask(asker('one', ['a']))).toBe(true)
+})
+
+/** Who has a link while another does. */
+function clash(switching: ReadonlyMap<string, readonly string[]>): string | undefined {
+  const seen = new Set<string>()
+  for (const link of [...switching.values()].flat()) {
+    if (seen.has(link)) return link
+    seen.add(link)
+  }
+  return undefined
+}
+
+test('whoever asks and in whatever order: no link is used twice, and everybody gets his turn', () => {
+  const link = fc.constantFrom('a', 'b', 'c', 'd')
+  const links = fc.uniqueArray(link, { minLength: 1, maxLength: 3 })
+  const askers = fc.array(fc.record({ links, priority: fc.constantFrom(...PRIORITIES) }), { maxLength: 8 })
+  fc.assert(
+    fc.property(askers, fc.infiniteStream(fc.nat(7)), (asking, choices) => {
+      const { turns, pass } = clocked()
+      const left = new Map(asking.map((each, index) => [String(index), each]))
+      const switching = new Map<string, readonly string[]>()
+      for (let look = 0; left.size > 0; look++) {
+        expect(look).toBeLessThan(2000)
+        pass(10)
+        for (const [id, { links, priority }] of left) {
+          if (switching.has(id)) turns.switching(asker(id, links, priority))
+          else if (turns.ask(asker(id, links, priority))) switching.set(id, links)
+        }
+        expect(clash(switching)).toBeUndefined()
+        const [done] = [...switching.keys()].slice((choices.next().value as number) % 3)
+        if (done === undefined) continue
+        turns.over(done)
+        switching.delete(done)
+        left.delete(done)
+      }
+    }),
+  )
+  expect(
+    clash(
+      new Map([
+        ['one', ['a']],
+        ['two', ['b', 'a']],
+      ]),
+    ),
+  ).toBe('a')
+})

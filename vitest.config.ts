@@ -20,18 +20,26 @@ const FRESH = ['packages/trainer/src/**/*.test.ts', 'packages/trust/src/x509.tes
 const unit = { testTimeout: 30_000, hookTimeout: 30_000, sequence: { groupOrder: 0 } } as const
 const processes = { testTimeout: 180_000, hookTimeout: 60_000 } as const
 
-/** What takes longest begins first, so that two cores end together. */
-class LongestFirst extends BaseSequencer {
+/** What computes for more than half a minute. */
+const BUSY = /continuity|data-plane|cross-node|cluster\.test|checkpoint|maintenance/
+/** Others for each of them. */
+const BETWEEN = 4
+
+/** Two busy files begin, and one more after some that mostly wait: so that there is something for two cores to do from first to last. */
+class BusyBetweenWaiting extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification): boolean => /continuity|data-plane/.test(moduleId)
     const sorted = await super.sort(files)
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+    const busy = sorted.filter(({ moduleId }) => BUSY.test(moduleId))
+    const others = sorted.filter(({ moduleId }) => !BUSY.test(moduleId))
+    const order = busy.splice(0, 1)
+    while (busy.length > 0) order.push(...busy.splice(0, 1), ...others.splice(0, BETWEEN))
+    return [...order, ...others]
   }
 }
 
 export default defineConfig({
   test: {
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: BusyBetweenWaiting },
     pool: 'forks',
     maxWorkers: 2,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],

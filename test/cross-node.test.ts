@@ -27,9 +27,9 @@ function newRig(): Rig {
 }
 
 const jobs: JobSpec[] = [
-  { program: 'mnist-mlp', steps: 250 },
+  { program: 'mnist-mlp', steps: 150 },
   { program: 'char-transformer', steps: 40, parameters: { batchSize: 2 } },
-  { program: 'word-embeddings', steps: 2500 },
+  { program: 'word-embeddings', steps: 1200 },
 ]
 
 describe.skipIf(skipped !== false)(skipped || 'between two releases of Node', () => {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Follower, finished } from './support/cluster.ts'
 
 /** At their pace four minutes: none of them is the last before all has been done to the job, on a slow machine too. */
-const STEPS = 30_000
+const STEPS = 8000
 const JOB = ['--steps', String(STEPS), '--param', 'pages=2048', '--param', 'dirtyPages=1']
 /** Its memory alone takes four seconds: time enough to kill somebody. */
 const SLOWLY = ['--max-bandwidth', '2MiB', '--downtime-limit-ms', '1000']
@@ -23,7 +23,7 @@ let hurry: string
 beforeAll(async () => {
   cluster = await Cluster.start([{ name: 'a' }, { name: 'b' }], { isDurable: true })
   hurry = join(cluster.folder, 'hurry')
-  const pace = ['--param', 'stepMs=8', '--param', `hurryFile=${hurry}`]
+  const pace = ['--param', 'stepMs=30', '--param', `hurryFile=${hurry}`]
   job = await cluster.run('mixer', 'a', 'job', ...JOB, ...pace)
 })
 afterAll(() => cluster?.end())

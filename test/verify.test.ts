@@ -36,8 +36,8 @@ const combinations: readonly (Pick<MigrationOptions, 'parkPoint' | 'codec' | 'st
 test('memory that is compared is the same memory, however it travelled', async () => {
   const rig = newRig()
   const hurryFile = join(rig.folder, 'hurry')
-  const parameters = { pages: 800, dirtyPages: 60, flippedPages: 40, stepMs: 4, hurryFile }
-  const spec = { program: programAt('mixer'), parameters, steps: 10_000 }
+  const parameters = { pages: 800, dirtyPages: 60, flippedPages: 40, stepMs: 8, hurryFile }
+  const spec = { program: programAt('mixer'), parameters, steps: 2000 }
   let source = await rig.start({ ...spec, tracker: combinations[0]?.tracker ?? 'compare' })
   for (const [index, { tracker, ...options }] of combinations.entries()) {
     source.process.kill('SIGSTOP')

@@ -1,3 +1,3 @@
 import { moveManyTimesTest } from '../support/continuity.suite.ts'
 
-moveManyTimesTest({ program: 'word-embeddings', gap: 300, stepsPerMigration: 650 })
+moveManyTimesTest({ program: 'word-embeddings', gap: 100, stepsPerMigration: 400 })

@@ -73,7 +73,8 @@ export function moveManyTimesTest(journey: Journey): void {
     expect(stepsInRounds).toBeGreaterThan(0)
     const downtimes = moved.reports.map(({ downtimeMs }) => downtimeMs)
     console.log(
-      `${spec.program}: ${MIGRATIONS} migrations, downtime median ${median(downtimes).toFixed(1)} ms, longest ${Math.max(...downtimes).toFixed(1)} ms`,
+      `${spec.program}: ${MIGRATIONS} migrations, the last at step ${moved.reports.at(-1)?.step} of ${spec.steps}; ` +
+        `downtime median ${median(downtimes).toFixed(1)} ms, longest ${Math.max(...downtimes).toFixed(1)} ms`,
     )
   })
 }

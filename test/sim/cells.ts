@@ -169,6 +169,7 @@ const NEVER: readonly (readonly [
     'nobody is let in yet',
   ],
   ['source', ['connecting'], ['installed'], 'no frame was sent'],
+  ['source', ['listening', 'connecting'], ['switchover'], 'said to one that is ready'],
   [
     'source',
     BEFORE_FINAL.slice(1),
@@ -188,6 +189,13 @@ const NEVER: readonly (readonly [
     ['installed', 'clock', 'targetReady', 'targetRunning'],
     'the connections are closed with the hand-over',
   ],
+  [
+    'source',
+    ['frozen'],
+    ['release'],
+    'without its word the coordinator waits for longer than a source that hears nothing does before it asks',
+  ],
+  ['source', ['ended'], ['release'], 'a worker closes its door as it goes'],
   ['source', ['handedOver'], ['cancel'], 'a coordinator that cancels grants no claim, so no target runs'],
   [
     'source',
@@ -226,6 +234,7 @@ const NEVER: readonly (readonly [
     ['claimResult'],
     'a coordinator answers claims, and there was none',
   ],
+  ['target', ['ended'], ['claimResult'], 'whoever is told no has been killed, and asks no second time'],
   ['target', ['running'], ['claimResult'], 'the edge drops the answer to a claim that was granted before'],
   [
     'target',
@@ -238,6 +247,18 @@ const NEVER: readonly (readonly [
     ['claimed', 'accepted', 'completed'],
     ['targetPrepared'],
     'the target owns the workload by then, and is heard as its owner',
+  ],
+  [
+    'ownership',
+    ['claim'],
+    ['refused'],
+    'what changes the record under a migration ends it, and a target that was killed is heard no more',
+  ],
+  [
+    'migration',
+    ['claimed', 'accepted'],
+    ['targetFailed'],
+    'no simulated program fails, and a target that has claimed gives up only when it is told no',
   ],
   [
     'migration',
@@ -284,63 +305,3 @@ const NEVER: readonly (readonly [
 export const UNREACHABLE: Readonly<Record<string, string>> = Object.fromEntries(
   NEVER.flatMap(([table, states, events, why]) => cellsOf(table, states, events).map((cell) => [cell, why])),
 )
-
-/** Can be reached, and so seldom that a run of two thousand seeds may miss it. Each has a unit test beside its table. */
-export const RARE: Readonly<Record<string, string>> = {
-  'source: listening x switchover':
-    'an agent that was cut off says its latest orders again, in this one moment',
-  'source: connecting x switchover': 'the same',
-  'source: holding x roundStopped': 'the timeout forces a park that was given up while its last round stops',
-  'source: verifying x switchover':
-    'said a second time, and heard within the milliseconds in which memory is hashed',
-  'source: handedOver x switchover': 'the same, heard after the target runs',
-  'source: recovering x switchover': 'the same, heard after the target was lost',
-  'source: verifying x cancel': 'a cancel within the milliseconds in which memory is hashed',
-  'source: verifying x lost': 'the same of a lost connection',
-  'source: ended x memoryHashed': 'a migration that ended while memory was hashed',
-  'source: frozen x recoverResult': 'the target dies after its claim while nothing of it reaches the source',
-  'source: frozen x release': 'a step is accepted while nothing of the target reaches the source',
-  'source: ended x release': 'told twice to go, within the moment in which it goes',
-  'ownership: claim x refused':
-    'a target whose claim would be refused is mostly killed, and heard no more, before',
-  'target: verifying x lost': 'the source dies while the target hashes',
-  'target: ended x memoryHashed': 'the same, and the target is not gone yet',
-  'target: ended x claimResult': 'a second refusal within the millisecond in which the target ends',
-  'migration: claimed x targetFailed': 'no simulated program fails: a target that holds the workload goes on',
-  'migration: accepted x targetFailed': 'the same, within the moment until the report comes',
-  'migration: cancelling x targetFailed':
-    'said before the order to kill it came, and heard after it was given',
-  'migration: cancelling x claim': 'the same of a claim',
-  'migration: ended x claim': 'the same, in a migration that ends at once',
-  'migration: accepted x claim': 'a claim said again, within the moment until the report comes',
-  'migration: accepted x outgoingOpened': 'an answer to a question that was asked twice, as late as this',
-  'migration: claimed x outgoingOpened': 'the same, before the first step of the target',
-  'migration: completed x outgoingOpened': 'the same, after all',
-  'migration: completed x progress': 'told by a source before its release, heard after it',
-  'migration: ended x progress': 'the same of one that has given up',
-  'migration: accepted x recover': 'the source asks within the moment until it is told to go',
-  'migration: completed x recover': 'the same of one that misses its release',
-  'migration: ended x recover': 'a source that was given up for silent is frozen after all',
-  'migration: ended x recoverDecided': 'the answer to it',
-  'migration: moving x workloadEnded': 'the job is over before its source has said that the migration is',
-  'migration: claimed x cancel': 'a stop between a claim and the first step of the target',
-  'migration: accepted x cancel': 'a stop between that and the report',
-  'migration: completed x sourceExited': 'a stop that waited for a source that has gone',
-  'migration: cancelling x targetPrepared':
-    'said before the order to kill it came, and heard after it was given',
-  'migration: opening x sourceEnded': 'the source gives up before its port is heard of',
-  'source: ended x hello': 'a target that dials a source that has just given up',
-  'migration: accepted x sourceExited': 'the source goes within the moment until its report is heard',
-  'migration: opening x progress': 'a source that listens, and whose word of it is lost, is heard sending',
-  'migration: ended x targetHostBack':
-    'a host that comes back within the moment in which its worker is killed',
-  'migration: cancelling x targetHostBack': 'the same, before the source has given up',
-  'migration: ended x targetPrepared': 'said before the order to kill it came, of a migration that has ended',
-  'migration: ended x outgoingOpened': 'an answer that comes after the source has given up',
-  'migration: completed x claim': 'a claim said again, and heard after all is over',
-  'migration: claimed x tick': 'nothing is heard of a target for long after its claim',
-  'migration: accepted x tick': 'nothing is heard of a source for long after the first step of the target',
-  'source: draining x lost': 'a target that goes in the milliseconds in which its last bytes leave',
-  'source: connecting x trainingEnded': 'a job whose last step comes while its target dials',
-  'migration: completed x tick': 'a timer that runs out while what ends the migration is being written',
-}

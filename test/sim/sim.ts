@@ -7,7 +7,8 @@
  *     npm run sim -- --replay FILE                    a plan as it was printed
  *
  * Seeds are shared out over processes. A failure is made smaller and printed with what replays it. A large run must
- * also have reached every point, fault and cell that can be reached: one that did not has proved less than it seems.
+ * also have reached every point, fault and cell that can be reached: one that did not has proved less than it seems. It
+ * goes on for a while with seeds that aim at what is missing, and fails if that does not help.
  */
 import { fork } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -18,6 +19,7 @@ import {
   addCoverage,
   type Coverage,
   CoverageOf,
+  metBy,
   type Plan,
   planOf,
   type Result,
@@ -35,20 +37,22 @@ const PROGRESS_MS = 5_000
 const MIN_HAPPENED = 400
 const MAX_SHOWN = 5
 
-interface Chunk {
-  readonly from: number
-  readonly count: number
-}
+/** Beyond those that were asked for, to meet what they left out: at a time, and in all. */
+const EXTRA_SEEDS = 40
+const MAX_EXTRA_SEEDS = 400
+
+/** Seeds. */
+type Chunk = readonly number[]
 
 interface Done {
   readonly results: readonly Pick<Result, 'seed' | 'violation' | 'happened'>[]
   readonly coverage: Coverage
 }
 
-async function runChunk({ from, count }: Chunk): Promise<Done> {
+async function runChunk(chunk: Chunk): Promise<Done> {
   const results: Done['results'][number][] = []
   const { counts } = new CoverageOf()
-  for (let seed = from; seed < from + count; seed++) {
+  for (const seed of chunk) {
     const { violation, happened, coverage } = await runPlan(planOf(seed, FLAGS))
     const moves = Object.values(coverage.migrations).reduce((sum, each) => sum + each, 0)
     const poor =
@@ -79,42 +83,51 @@ async function runMany(
   const beganMs = performance.now()
   const { counts } = new CoverageOf()
   const failed: { seed: number; violation: string }[] = []
-  let [next, passed, happened] = [from, 0, 0]
+  let [total, passed, happened] = [seeds, 0, 0]
   const minutes = (): number => (performance.now() - beganMs) / 60_000
   const progress = setInterval(() => {
     const rate = Math.round(passed / minutes())
-    console.error(`${passed} of ${seeds} seeds, ${rate} a minute, ${failed.length} failed`)
+    console.error(`${passed} of ${total} seeds, ${rate} a minute, ${failed.length} failed`)
   }, PROGRESS_MS)
-  const work = async (): Promise<void> => {
-    const child = fork(new URL(import.meta.url), ['--serve'], { execArgv: ['--import', 'tsx'] })
-    while (next < from + seeds && !(endsEarly && failed.length > 0)) {
-      const chunk = { from: next, count: Math.min(CHUNK, from + seeds - next) }
-      next += chunk.count
-      const done = await new Promise<Done>((resolve, reject) => {
-        child.once('message', (message) => resolve(message as Done))
-        child.once('exit', () =>
-          reject(new Error(`the process that ran seeds from ${chunk.from} on is gone`)),
-        )
-        child.send(chunk)
-      })
-      child.removeAllListeners()
-      addCoverage(counts, done.coverage)
-      for (const { seed, violation, happened: events } of done.results) {
-        passed += 1
-        happened += events
-        if (violation !== undefined && !except.includes(seed)) failed.push({ seed, violation })
+  const runAll = async (all: readonly number[]): Promise<void> => {
+    const left = [...all]
+    const work = async (): Promise<void> => {
+      const child = fork(new URL(import.meta.url), ['--serve'], { execArgv: ['--import', 'tsx'] })
+      while (left.length > 0 && !(endsEarly && failed.length > 0)) {
+        const chunk = left.splice(0, CHUNK)
+        const done = await new Promise<Done>((resolve, reject) => {
+          child.once('message', (message) => resolve(message as Done))
+          child.once('exit', () => reject(new Error(`the process that ran the seeds ${chunk} is gone`)))
+          child.send(chunk)
+        })
+        child.removeAllListeners()
+        addCoverage(counts, done.coverage)
+        for (const { seed, violation, happened: events } of done.results) {
+          passed += 1
+          happened += events
+          if (violation !== undefined && !except.includes(seed)) failed.push({ seed, violation })
+        }
       }
+      child.disconnect()
     }
-    child.disconnect()
+    await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
   }
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+  await runAll(Array.from({ length: seeds }, (_, index) => from + index))
+  let gaps = seeds >= MIN_SEEDS_FOR_GAPS ? gapsIn(counts) : []
+  while (gaps.length > 0 && total < seeds + MAX_EXTRA_SEEDS && !endsEarly) {
+    console.error(`${EXTRA_SEEDS} seeds more, for ${gaps.join(', ')}`)
+    const extra = seedsFor(gaps, from + total)
+    if (extra.length === 0) break
+    total += EXTRA_SEEDS
+    await runAll(extra)
+    gaps = gapsIn(counts)
+  }
   clearInterval(progress)
   if (endsEarly) {
     for (const { seed, violation } of failed.slice(0, 1)) console.log(`seed ${seed}: ${violation}`)
     process.exitCode = failed.length > 0 ? 1 : 0
     return
   }
-  const gaps = seeds >= MIN_SEEDS_FOR_GAPS ? gapsIn(counts) : []
   const seedsPerMinute = Math.round(passed / minutes())
   const totals = { seeds: passed, from, happened, seedsPerMinute, failed: failed.length }
   if (isJson) console.log(JSON.stringify({ ...totals, failures: failed, gaps, coverage: counts }))
@@ -123,6 +136,16 @@ async function runMany(
   for (const { seed } of failed.slice(0, MAX_SHOWN)) await explain(planOf(seed, FLAGS))
   for (const gap of gaps) console.error(`not reached: ${gap}`)
   if (failed.length > 0 || gaps.length > 0) process.exitCode = 1
+}
+
+/** Seeds from `from` on, each of which is there to meet one of the gaps; none where no seed is. */
+function seedsFor(gaps: readonly string[], from: number): number[] {
+  const missing = new Set(gaps.map((gap) => gap.slice(gap.indexOf(': ') + 2)))
+  const seeds: number[] = []
+  for (let seed = from; seeds.length < EXTRA_SEEDS && seed < from + 100_000; seed++) {
+    if (metBy(seed, FLAGS).some((one) => missing.has(one))) seeds.push(seed)
+  }
+  return seeds
 }
 
 /** Says what is wrong with a plan, and with the smallest part of it that is wrong in the same way. */

@@ -55,7 +55,7 @@ export class Connection {
   arrive(to: End, action: () => void, bytes = 0): void {
     const from = this.peerOf(to)
     const { network } = this
-    if (from.held.length > 0 || network.isCut(from.process, to.process)) {
+    if (from.held.length > 0 || network.isBlocked(from)) {
       from.held.push({ action, bytes })
       if (from.held.length === 1) network.whenMended(() => this.#sendHeld(from))
       return
@@ -72,7 +72,7 @@ export class Connection {
 
   #sendHeld(from: End): void {
     const to = this.peerOf(from)
-    if (this.network.isCut(from.process, to.process)) {
+    if (this.network.isBlocked(from)) {
       this.network.whenMended(() => this.#sendHeld(from))
       return
     }
@@ -103,7 +103,7 @@ export class Connection {
 export class End {
   readonly process: Process
   readonly connection: Connection
-  /** What waits in front of a cut. */
+  /** What waits in front of a cut or a hold. */
   readonly held: { action: () => void; bytes: number }[] = []
   /** Of what comes to this end. */
   lastArrivalMs = 0
@@ -140,7 +140,7 @@ export class End {
     if (!this.#isOpen) return
     const { process, peer } = this
     const words = wordsOf(message)
-    process.point(`before-send:${words}`)
+    process.point(`before-send:${words}`, { end: this })
     process.leave(() => {
       this.connection.arrive(peer, () => peer.receive(message), bytes)
     })
@@ -187,8 +187,7 @@ export class End {
     this.#stopBeat = this.process.after(LIMITS.heartbeatIntervalMs, () => {
       if (!this.#isOpen || this.#endIfSilent(LIMITS.heartbeatTimeoutMs)) return
       const { peer, process, connection } = this
-      const couldHear =
-        !connection.isBroken && peer.process.runs && !connection.network.isCut(peer.process, process)
+      const couldHear = !connection.isBroken && peer.process.runs && !connection.network.isBlocked(peer)
       if (couldHear) this.#heardMs = process.nowMs()
       // A side that has closed while we could not hear it has nothing to answer with.
       if (couldHear && !peer.isOpen && this.held.length === 0 && peer.held.length === 0) {

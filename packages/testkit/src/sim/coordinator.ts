@@ -116,13 +116,15 @@ export class SimCoordinator {
   #hear(agents: Registry['agents'], host: string, message: FromAgent): void {
     switch (message.type) {
       case 'fromWorker': {
+        const again = (): void => {
+          this.#world.touched()
+          agents.fromWorker(host, message)
+        }
+        this.process.point(`hears:${message.message.type}`, { again })
         agents.fromWorker(host, message)
         const lateMs = this.#world.doubleAfterMs()
         if (lateMs === undefined || !REPEATED.has(message.message.type)) return
-        this.process.after(lateMs, () => {
-          this.#world.touched()
-          agents.fromWorker(host, message)
-        })
+        this.process.after(lateMs, again)
         return
       }
       case 'workerExited':

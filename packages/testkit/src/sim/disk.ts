@@ -6,7 +6,7 @@
  * synced or not, as those of a memory-mapped store do.
  */
 import type { Entry, KeyValueStore } from '@godwit/coordinator'
-import { GodwitError } from '@godwit/protocol'
+import { decodeValue, GodwitError } from '@godwit/protocol'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 
@@ -35,8 +35,8 @@ export class Disk {
   revision = ABSENT
   /** While so many faults fill it, nothing is written. */
   full = 0
-  /** While so many faults make it slow. */
-  slow = 0
+  /** So many faults make it slow. */
+  #slow = 0
   /** Told of each key once it is safe. */
   readonly #synchronised: (write: Write) => void
 
@@ -46,7 +46,15 @@ export class Disk {
   }
 
   syncMs(): number {
-    return this.#random.between(0.3, 3) * (this.slow > 0 ? SLOWNESS : 1)
+    return this.#random.between(0.3, 3) * (this.#slow > 0 ? SLOWNESS : 1)
+  }
+
+  /** Until what is returned is called. */
+  slowDown(): () => void {
+    this.#slow += 1
+    return () => {
+      this.#slow -= 1
+    }
   }
 
   get(key: string): Kept | undefined {
@@ -94,6 +102,12 @@ export class Disk {
   }
 }
 
+/** A state of a migration is acted upon once it is on the disk. */
+function statesIn({ key, value }: Write): string[] {
+  if (!key.startsWith('migration/') || value === undefined) return []
+  return [(decodeValue(value) as { state: { name: string } }).state.name]
+}
+
 /** The store as one life of the coordinator sees it. */
 export class SimStore implements KeyValueStore {
   readonly #disk: Disk
@@ -116,7 +130,9 @@ export class SimStore implements KeyValueStore {
   commit(writes: readonly Write[]): Promise<number | undefined> {
     const names = [...new Set(writes.map(({ key }) => key.split('/')[0]))].join('+')
     return new Promise((resolve, reject) => {
+      const states = writes.flatMap(statesIn)
       this.#process.point(`before-write:${names}`)
+      for (const state of states) this.#process.point(`entering:migration.${state}`)
       // A process that died in the middle is never answered.
       this.#process.leave(() => {
         if (this.#disk.full > 0) {
@@ -132,6 +148,7 @@ export class SimStore implements KeyValueStore {
         this.#after(() => {
           this.#disk.sync(revision)
           this.#process.point(`after-write:${names}`)
+          for (const state of states) this.#process.point(`entered:migration.${state}`)
           this.#process.leave(() => {
             resolve(revision)
             this.#tell(writes, revision)

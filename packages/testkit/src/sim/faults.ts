@@ -1,14 +1,17 @@
 /** Carries out what a plan says goes wrong, and takes all of it back in the end. */
 import type { Connection } from './connection.ts'
 import type { Kind } from './network.ts'
-import type { Fault } from './plan.ts'
+import type { Fault, PointAction } from './plan.ts'
 import { HOSTS } from './plan.ts'
-import type { Process } from './process.ts'
+import type { PointDetail, Process } from './process.ts'
 import type { World } from './world.ts'
 
 /** How often and how long a fault looks for a connection that it can break. */
 const LOOK_MS = 70
 const MOST_WAITED_MS = 20_000
+
+/** A point counts as met when somebody dies, stands still or is cut off there. */
+const ENDS_OR_STOPS: ReadonlySet<PointAction> = new Set(['crash', 'pause', 'part', 'powerCut'])
 
 interface Armed {
   readonly fault: Fault
@@ -18,6 +21,8 @@ interface Armed {
 export class Faults {
   readonly #world: World
   readonly #undo = new Set<() => void>()
+  /** By point: what is over when it is reached. */
+  readonly #until = new Map<string, (() => void)[]>()
   #armed: Armed[] = []
   /** So many faults make messages to the coordinator come twice. */
   doubles = 0
@@ -38,20 +43,53 @@ export class Faults {
     }
   }
 
-  reached(process: Process, point: string): void {
-    for (const armed of this.#armed) {
+  reached(process: Process, point: string, detail: PointDetail): void {
+    for (const undo of this.#until.get(point) ?? []) undo()
+    for (const armed of [...this.#armed]) {
       const { fault } = armed
-      if (fault.point !== point) continue
+      if (fault.point !== point || !process.runs) continue
       armed.passed += 1
       if (armed.passed !== fault.nth) continue
       this.#armed = this.#armed.filter((each) => each !== armed)
       this.#world.coverage.fault('point')
-      this.#world.coverage.point(point)
+      if (ENDS_OR_STOPS.has(fault.action ?? 'crash')) this.#world.coverage.point(point)
       this.#world.note(`fault: ${process.name} ${fault.action}s at ${point}`)
-      if (fault.action === 'pause') this.#for(fault.forMs, process.stop())
-      else if (fault.action === 'part') this.#part(process.node, fault.forMs)
-      else if (fault.action !== 'powerCut' || !this.#powerCut(process.node)) process.die()
-      return
+      this.#act(fault, process, detail)
+    }
+  }
+
+  #act(fault: Fault, process: Process, { end, again }: PointDetail): void {
+    const { network, person, timeline } = this.#world
+    switch (fault.action) {
+      case 'pause':
+        return this.#unless(fault, process.stop())
+      case 'hold':
+        if (end === undefined) throw new Error(`${fault.point} is no point at which something is sent`)
+        return this.#unless(fault, network.hold(end))
+      case 'double':
+        if (again === undefined) throw new Error(`${fault.point} is no point at which something is heard`)
+        return this.#unless(fault, () => timeline.after(0, () => process.hear(again)))
+      case 'lose':
+        return this.#lose()
+      case 'unplug':
+        for (const connection of this.#agentConnections(process.node)) connection.break([0.1, 0.1])
+        return
+      case 'part':
+        return this.#part(process.node, fault.forMs)
+      case 'slowDisk':
+        return this.#unless(fault, this.#world.disk.slowDown())
+      case 'cancel':
+      case 'stop': {
+        const { action: op, workload = '' } = fault
+        timeline.after(0, () => person.do({ op, workload, atMs: timeline.nowMs }))
+        return
+      }
+      case 'powerCut':
+        if (!this.#powerCut(process.node)) process.die()
+        return
+      case 'crash':
+      case undefined:
+        return process.die()
     }
   }
 
@@ -104,10 +142,7 @@ export class Faults {
         })
         return true
       case 'slow disk':
-        disk.slow += 1
-        this.#for(fault.forMs, () => {
-          disk.slow -= 1
-        })
+        this.#for(fault.forMs, disk.slowDown())
         return true
       case 'full disk':
         disk.full += 1
@@ -129,13 +164,28 @@ export class Faults {
     }
   }
 
-  /** Takes `undo` back after so long, or when everything heals. */
-  #for(forMs: number, undo: () => void): void {
+  /** Both sides notice at once. */
+  #lose(): void {
+    for (const connection of this.#world.network.connections) {
+      if (connection.kind === 'control') connection.break([0.1, 0.1])
+    }
+  }
+
+  /** Takes `undo` back after so long, or when everything heals. Returns what does so before. */
+  #for(forMs: number, undo: () => void): () => void {
     const once = (): void => {
       if (this.#undo.delete(once)) undo()
     }
     this.#undo.add(once)
     this.#world.timeline.after(forMs, once)
+    return once
+  }
+
+  /** As `#for`, or when the point is reached. */
+  #unless({ forMs, until }: Fault, undo: () => void): void {
+    const once = this.#for(forMs, undo)
+    if (until === undefined) return
+    this.#until.set(until, [...(this.#until.get(until) ?? []), once])
   }
 
   #processOf({ kind, at, which }: Fault): Process | undefined {
@@ -180,16 +230,19 @@ export class Faults {
   }
 
   #flap({ at, forMs }: Fault): boolean {
-    const connectionsOf = (): Connection[] =>
-      [...this.#world.network.connections].filter(
-        ({ kind, ends }) => kind === 'agent' && ends.some(({ process }) => process.node === at),
-      )
     for (let delayMs = 0; delayMs < Math.min(forMs, 6_000); delayMs += 700) {
       this.#world.timeline.after(delayMs, () => {
         if (this.#world.isHealing) return
-        for (const connection of connectionsOf()) connection.break([1, 20])
+        for (const connection of this.#agentConnections(at)) connection.break([1, 20])
       })
     }
-    return connectionsOf().length > 0
+    return this.#agentConnections(at).length > 0
+  }
+
+  /** Of an agent's host its own, of the coordinator's machine all. */
+  #agentConnections(node: string): Connection[] {
+    return [...this.#world.network.connections].filter(
+      ({ kind, ends }) => kind === 'agent' && ends.some(({ process }) => process.node === node),
+    )
   }
 }

@@ -99,9 +99,11 @@ export class SimIncoming {
   #dispatch(event: TargetEvent): void {
     this.#job.cell('target', this.#state.name, event.type)
     try {
+      const before = this.#state.name
       const { state, effects } = stepTarget(this.#state, event)
       this.#state = state
       for (const effect of effects) this.#carryOut(effect)
+      if (state.name !== before) this.#job.process.point(`entered:target.${state.name}`)
     } catch (error) {
       this.#job.bug(error)
     }

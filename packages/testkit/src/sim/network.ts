@@ -33,6 +33,8 @@ export class Network {
   readonly connections = new Set<Connection>()
   /** `from>to`, with how many faults cut it. */
   readonly #cuts = new Map<string, number>()
+  /** `process>process`, with how many faults hold back what is said. */
+  readonly #holds = new Map<string, number>()
   readonly #waiting: (() => void)[] = []
   /** While so many faults make it so, everything between machines takes longer. */
   slow = 0
@@ -75,6 +77,22 @@ export class Network {
       this.#cuts.set(key, (this.#cuts.get(key) ?? 1) - 1)
       for (const send of this.#waiting.splice(0)) send()
     }
+  }
+
+  /** Lets nothing that one process says to the other arrive until it is let go. Returns what lets go. */
+  hold({ process, peer }: End): () => void {
+    const key = `${process.name}>${peer.process.name}`
+    this.#holds.set(key, (this.#holds.get(key) ?? 0) + 1)
+    return () => {
+      this.#holds.set(key, (this.#holds.get(key) ?? 1) - 1)
+      for (const send of this.#waiting.splice(0)) send()
+    }
+  }
+
+  /** What this end sends has to wait. */
+  isBlocked(end: End): boolean {
+    const [from, to] = [end.process, end.peer.process]
+    return (this.#holds.get(`${from.name}>${to.name}`) ?? 0) > 0 || this.isCut(from, to)
   }
 
   /** Tried again whenever something was mended. */

@@ -118,9 +118,11 @@ export class SimOutgoing {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         this.#job.cell('source', this.#state.name, next.type)
+        const before = this.#state.name
         const { state, effects } = stepSource(this.#state, next, this.#job.process.nowMs())
         this.#state = state
         for (const effect of effects) this.#carryOut(effect)
+        if (state.name !== before) this.#job.process.point(`entered:source.${state.name}`)
       }
     } catch (error) {
       this.#job.bug(error)

@@ -3,6 +3,7 @@
  * seed, and all of it is a list, so that a failure can be made smaller by leaving parts of it out.
  */
 import { type MigrationOptions, migrationOptions, type RestartPolicy } from '@godwit/protocol'
+import { AIMS, type Aim } from './aims.ts'
 import { POINTS } from './points.ts'
 import type { ProgramShape } from './program.ts'
 import { Random } from './random.ts'
@@ -69,9 +70,31 @@ export interface Fault {
   /** `<role>/<point>`, the how manieth time it is reached after `atMs`, and what happens then. */
   readonly point?: string
   readonly nth?: number
-  /** `part`: its machine reaches the coordinator, and the other hosts no more; `powerCut`: all that runs there is gone at once. */
-  readonly action?: 'crash' | 'pause' | 'part' | 'powerCut'
+  readonly action?: PointAction
+  /** The point that ends a `hold`, a `pause` or the wait for a `double` before its time. */
+  readonly until?: string
+  /** Of which a person asks for something. */
+  readonly workload?: string
 }
+
+/**
+ * `part`: its machine reaches the coordinator, and the other hosts no more; `powerCut`: all that runs there is gone at once;
+ * `hold`: nothing that it says to that process arrives any more; `double`: the coordinator hears it a second time;
+ * `lose`: the two sides of each migration lose each other; `unplug`: agent and coordinator do; `slowDisk`: the
+ * coordinator's; `cancel`, `stop`: a person asks for that.
+ */
+export type PointAction =
+  | 'crash'
+  | 'pause'
+  | 'part'
+  | 'powerCut'
+  | 'hold'
+  | 'double'
+  | 'lose'
+  | 'unplug'
+  | 'slowDisk'
+  | 'cancel'
+  | 'stop'
 
 export interface Plan {
   readonly seed: number
@@ -89,34 +112,105 @@ export interface PlanFlags {
   readonly leaveOut: ReadonlySet<FaultKind>
 }
 
+/** What a seed is there to meet: a crash point, or cells. */
+export function metBy(seed: number, { leaveOut }: PlanFlags): readonly string[] {
+  const own = turnOf(
+    seed,
+    FAULT_KINDS.filter((kind) => !leaveOut.has(kind)),
+  )
+  return 'aim' in own ? own.aim.cells : [own.point]
+}
+
 export function planOf(seed: number, { leaveOut }: PlanFlags): Plan {
   const random = new Random(seed, 'plan')
+  const kinds = FAULT_KINDS.filter((kind) => !leaveOut.has(kind))
+  const own = turnOf(seed, kinds)
+  const plan = 'aim' in own ? aimedPlan(random, own.aim, kinds) : drawnPlan(random, own.point, kinds)
+  return { seed, ...plan, faults: plan.faults.toSorted((a, b) => a.atMs - b.atMs) }
+}
+
+type DrawnPlan = Omit<Plan, 'seed'>
+
+function drawnPlan(random: Random, own: string, kinds: readonly FaultKind[]): DrawnPlan {
   const faultsUntilMs = random.between(12_000, 35_000)
   const names = ['job', 'other', 'third'].slice(0, 1 + random.integer(3))
   const shapes = Object.fromEntries(
     names.map((name) => [name, shapeOf(random, faultsUntilMs / names.length)]),
   )
-  const lastShape = { ...shapeOf(random, 0), pages: 16, writes: 4, computeMs: 50, applyMs: 5, steps: 150 }
-  const kinds = FAULT_KINDS.filter((kind) => !leaveOut.has(kind))
   const level = random.pick([0, 2, 4, 8, 8, 16, 30])
   const faults = Array.from({ length: level }, () => faultOf(random, kinds, faultsUntilMs))
-  if (level > 0) faults.push(...ownPoint(random, seed, kinds, faultsUntilMs))
+  if (level > 0) faults.push(...ownPoint(random, own, faultsUntilMs))
   return {
-    seed,
-    shapes: { ...shapes, [LAST_JOB]: lastShape },
     network: {
       delayMs: random.pick([0.3, 1, 1, 5, 40]),
       bytesPerMs: random.pick([100, 400, 2_000, 20_000]),
     },
     drift: random.pick([0, 0.0001, 0.01, 0.1]),
+    shapes: { ...shapes, [LAST_JOB]: lastShape(random) },
     faultsUntilMs,
     commands: [
       ...names.flatMap((name) => commandsOf(random, name, faultsUntilMs)),
-      ...maintenanceOf(new Random(seed, 'maintenance'), faultsUntilMs),
-      ...names.flatMap((name) => holdsOf(new Random(seed, `holds of ${name}`), name, faultsUntilMs)),
+      ...maintenanceOf(random, faultsUntilMs),
+      ...names.flatMap((name) => holdsOf(random, name, faultsUntilMs)),
     ],
-    faults: faults.sort((a, b) => a.atMs - b.atMs),
+    faults,
   }
+}
+
+const AIMED_JOB = 'job'
+/** By then it has trained for a while, on whatever network. */
+const AIMED_MOVE_MS = 4_000
+/** About then it takes its first step. */
+const STARTED_MS = 550
+
+/** One job and its move, and little else that goes wrong but what is aimed with. */
+function aimedPlan(random: Random, aim: Aim, kinds: readonly FaultKind[]): DrawnPlan {
+  const workload = AIMED_JOB
+  const faultsUntilMs = AIMED_MOVE_MS + 30_000
+  const sizes = {
+    pages: 16,
+    writes: random.pick([2, 8]),
+    computeMs: aim.computeMs ?? random.pick([20, 60, 150]),
+    applyMs: 5,
+  }
+  const drawn = { ...shapeOf(random, faultsUntilMs), ...sizes }
+  const trainsMs =
+    aim.endsAfterMs === undefined
+      ? faultsUntilMs
+      : AIMED_MOVE_MS - STARTED_MS + random.between(...aim.endsAfterMs)
+  const shape = { ...drawn, steps: Math.ceil(trainsMs / (drawn.computeMs + drawn.applyMs)) }
+  const bytesPerMs = aim.bytesPerMs ?? random.pick([400, 2_000, 20_000])
+  const [host, to] = random.shuffled(HOSTS) as [string, string]
+  const options = migrationOptions.parse({ downtimeLimitMs: 300, ...aim.options })
+  const aimed = aim.faults.map(
+    ({ at, ...fault }): Fault => ({
+      ...anyFault(random, 'point', faultsUntilMs),
+      nth: 1,
+      forMs: 1_000,
+      ...fault,
+      atMs: AIMED_MOVE_MS - 1,
+      point: at,
+      workload,
+    }),
+  )
+  const { checkpointEveryMs } = aim
+  const checkpointed = checkpointEveryMs === undefined ? {} : { checkpointEveryMs }
+  const level = random.pick([0, 0, 0, 1, 2])
+  return {
+    network: { delayMs: random.pick([0.3, 1, 5]), bytesPerMs },
+    drift: random.pick([0, 0.0001, 0.01]),
+    shapes: { [workload]: shape, [LAST_JOB]: lastShape(random) },
+    faultsUntilMs,
+    commands: [
+      { op: 'run', workload, host, atMs: 300, restartPolicy: 'on-failure', ...checkpointed },
+      { op: 'migrate', workload, to, options, atMs: AIMED_MOVE_MS },
+    ],
+    faults: [...Array.from({ length: level }, () => faultOf(random, kinds, faultsUntilMs)), ...aimed],
+  }
+}
+
+function lastShape(random: Random): ProgramShape {
+  return { ...shapeOf(random, 0), pages: 16, writes: 4, computeMs: 50, applyMs: 5, steps: 150 }
 }
 
 function shapeOf(random: Random, forMs: number): ProgramShape {
@@ -214,13 +308,21 @@ const LED_TO: readonly { readonly points: RegExp; readonly by: string }[] = [
 /** Mostly passed by once, by a job that may have ended by then: they are armed three times as often. */
 const HARD_TO_MEET = /recover|running|toWorker.checkpoint/i
 
-/** Each seed's own point, from the first to the last and again: what is drawn may leave one out for thousands of seeds. */
-function ownPoint(random: Random, seed: number, kinds: readonly FaultKind[], untilMs: number): Fault[] {
+/**
+ * Each seed has a point or an aim of its own, from the first to the last and again: what is drawn may leave one out for
+ * thousands of seeds.
+ */
+function turnOf(seed: number, kinds: readonly FaultKind[]): { point: string } | { aim: Aim } {
   const points = pointsOf(kinds)
   const hard = points.filter((point) => HARD_TO_MEET.test(point))
-  const turns = [...points, ...hard, ...hard]
-  const point = turns[seed % turns.length]
-  if (point === undefined || !kinds.includes('point')) return []
+  const turns = [
+    ...[...points, ...hard, ...hard].map((point) => ({ point })),
+    ...[...AIMS, ...AIMS].map((aim) => ({ aim })),
+  ]
+  return turns[seed % turns.length] as (typeof turns)[number]
+}
+
+function ownPoint(random: Random, point: string, untilMs: number): Fault[] {
   const own: Fault = { ...pointFault(random, point, untilMs / 2), nth: 1 }
   const first = LED_TO.find(({ points }) => points.test(point))
   return first === undefined ? [own] : [own, { ...own, point: first.by, action: 'crash' }]

@@ -8,15 +8,24 @@
  * A *point* is a place between two things that a process does, named as in @godwit/channel's crash-point.ts; the world
  * is told of each, and may kill or stop the process there.
  */
+import type { End } from './connection.ts'
 import type { Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
 /** Workers are told apart by what they are in the migration at hand. */
 export type Role = 'coordinator' | 'agent' | 'worker'
 
+/** What is at hand at a point: a fault may use it. */
+export interface PointDetail {
+  /** Where the process is about to send, or has. */
+  readonly end?: End
+  /** Does once more what is about to be done. */
+  readonly again?: () => void
+}
+
 export interface ProcessWorld {
   readonly timeline: Timeline
-  reached(process: Process, point: string): void
+  reached(process: Process, point: string, detail: PointDetail): void
 }
 
 export interface ProcessOptions {
@@ -102,8 +111,8 @@ export class Process {
     else action()
   }
 
-  point(name: string): void {
-    if (this.runs) this.#world.reached(this, name)
+  point(name: string, detail: PointDetail = {}): void {
+    if (this.runs) this.#world.reached(this, name, detail)
   }
 
   onDeath(listener: (isSilent: boolean) => void): void {

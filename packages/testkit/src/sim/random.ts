@@ -37,6 +37,11 @@ export class Random {
     if (list.length === 0) throw new Error('nothing to pick from')
     return list[this.integer(list.length)] as T
   }
+
+  shuffled<T>(list: readonly T[]): T[] {
+    const rest = [...list]
+    return list.map(() => rest.splice(this.integer(rest.length), 1)[0] as T)
+  }
 }
 
 export function hashText(text: string): number {

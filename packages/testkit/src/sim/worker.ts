@@ -32,6 +32,7 @@ import { Training } from './training.ts'
 import type { World } from './world.ts'
 
 type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
+type Ending = Said<'migrationEnded'>
 type Command<Type extends ToWorker['type']> = Extract<ToWorker, { type: Type }>
 
 export class SimWorker {
@@ -54,7 +55,8 @@ export class SimWorker {
   #incoming: SimIncoming | undefined
   #hasDialled = false
   #isPrepared = false
-  #lastEnding: Said<'migrationEnded'> | undefined
+  /** As many of the latest as the real one keeps. */
+  readonly #endings = new Map<string, Ending>()
   #withheld: { step: number; loss: number; stepMs: number }[] | undefined
   readonly #own = new Set<number>()
   #exits: Gone | undefined
@@ -203,11 +205,12 @@ export class SimWorker {
   #openOutgoing(message: Command<'openOutgoing'>): void {
     const { migrationId } = message
     if (this.#outgoing?.migrationId === migrationId) return this.#outgoing.sayAgain()
-    if (this.#lastEnding?.migrationId === migrationId) return this.#tell(this.#lastEnding)
+    const ending = this.#endings.get(migrationId)
+    if (ending !== undefined) return this.#tell(ending)
     const why = this.#whyNot()
     if (why !== undefined) return this.#never(migrationId, 'failed', toErrorReport(why))
     const outgoing = new SimOutgoing(this.#job, message, () => {
-      this.#lastEnding = outgoing.ending
+      if (outgoing.ending !== undefined) this.#keep(outgoing.ending)
       this.#outgoing = undefined
     })
     this.#outgoing = outgoing
@@ -234,13 +237,25 @@ export class SimWorker {
 
   #cancel({ migrationId, error }: Command<'cancelMigration'>): void {
     if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'cancel', error })
-    else if (this.#lastEnding?.migrationId === migrationId) this.#tell(this.#lastEnding)
+    else if (this.#endings.has(migrationId)) this.#tell(this.#endings.get(migrationId) as Ending)
     else this.#never(migrationId, 'cancelled', error)
   }
 
   #never(migrationId: string, status: 'cancelled' | 'failed', error: Said<'failed'>['error']): void {
-    this.#lastEnding = { type: 'migrationEnded', migrationId, status, error: { phase: 'setup', ...error } }
-    this.#tell(this.#lastEnding)
+    const ending: Ending = {
+      type: 'migrationEnded',
+      migrationId,
+      status,
+      error: { phase: 'setup', ...error },
+    }
+    this.#keep(ending)
+    this.#tell(ending)
+  }
+
+  #keep(ending: Ending): void {
+    this.#endings.set(ending.migrationId, ending)
+    const [oldest] = this.#endings.keys()
+    if (oldest !== undefined && this.#endings.size > LIMITS.maxKeptEndings) this.#endings.delete(oldest)
   }
 
   // ---- the job
@@ -377,7 +392,7 @@ export class SimWorker {
       stagedDelta: (delta) => new Uint8Array(new Int32Array(shape.deltaBytes / 4).fill(delta).buffer),
       hashMemory: (done) => {
         const digest = pagesDigest(training.memory)
-        const verifyMs = process.random.between(1, 60)
+        const verifyMs = process.random.pick([0.3, 3, 60]) * process.random.between(0.3, 1)
         process.after(verifyMs, () => done(digest, verifyMs))
       },
       takeOver: (step, delta, spool) => this.#takeOver(step, delta, spool),

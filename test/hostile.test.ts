@@ -5,17 +5,8 @@
  * answered, and the coordinator has as many open files as before. (What a `Channel` makes of each kind of frame: hostile-channel.test.ts.
  * Certificates and tokens: secure-channel.test.ts, secure-cluster.test.ts.)
  */
-import { Channel, dial } from '@godwit/channel'
-import {
-  encodeValue,
-  type FromAgent,
-  type FromClient,
-  type GodwitError,
-  type ToAgent,
-  type ToClient,
-  toAgent,
-  toClient,
-} from '@godwit/protocol'
+import { Channel, dial, HttpPeer } from '@godwit/channel'
+import { encodeValue, type FromAgent, type GodwitError, type ToAgent, toAgent } from '@godwit/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Attacker, frame, heldBy, mostResident, upgrade } from './support/attacker.ts'
 import { Cluster, type Follower } from './support/cluster.ts'
@@ -39,18 +30,9 @@ afterAll(async () => {
 
 /** Somebody who keeps the rules is answered. */
 async function isAnswered(): Promise<void> {
-  const socket = await dial(cluster.url.concat('/client'))
-  let over: () => void
-  const answered = new Promise<void>((resolve) => {
-    over = resolve
-  })
-  const channel = new Channel<ToClient, FromClient>(socket, toClient, {
-    message: () => over(),
-    closed: () => {},
-  })
-  channel.send({ type: 'request', id: 1, request: { op: 'hosts' } })
-  await answered
-  channel.close()
+  const coordinator = new HttpPeer(cluster.url)
+  expect((await coordinator.ask({ method: 'GET', path: '/api/v1/hosts' })).status).toBe(200)
+  coordinator.close()
 }
 
 /** Attacks, and looks at everybody else meanwhile and afterwards. */
@@ -88,6 +70,18 @@ function deep(levels: number): Buffer {
 }
 
 const MESSAGES: Record<string, Buffer> = {
+  'brackets without end': Buffer.alloc(500_000, '['),
+  'a hundred thousand wrong fields': Buffer.from(
+    JSON.stringify({
+      type: 'request',
+      id: 1,
+      request: {
+        op: 'watch',
+        kinds: Array.from({ length: 60_000 }, () => null),
+        ...Object.fromEntries(Array.from({ length: 30_000 }, (_, index) => [`k${index}`, null])),
+      },
+    }),
+  ),
   'messages nested without end': deep(100_000),
   'lengths of gigabytes': Buffer.from('ddffffffff', 'hex'),
   'a map whose key is an integer of a megabyte': Buffer.concat([
@@ -111,11 +105,16 @@ const MESSAGES: Record<string, Buffer> = {
   'a number': encodeValue(7),
 }
 
-describe.each(['/agent', '/client'])('%s', (path) => {
+const EVENTS = '/api/v1/events'
+
+describe.each([
+  ['/agent', 'binary'],
+  [EVENTS, 'text'],
+] as const)('%s', (path, opcode) => {
   test(`messages that are none: ${Object.keys(MESSAGES).join(', ')}`, () =>
     survives(async () => {
       const crowds = Object.values(MESSAGES).map((message) =>
-        crowd((attacker) => attacker.send(frame(message)), { path, size: 10 }),
+        crowd((attacker) => attacker.send(frame(message, { opcode })), { path, size: 10 }),
       )
       const attackers = (await Promise.all(crowds)).flat()
       await Promise.all(attackers.map(({ closed }) => closed))
@@ -124,7 +123,14 @@ describe.each(['/agent', '/client'])('%s', (path) => {
   test('a million messages, pings and empty fragments', () =>
     survives(async () => {
       const floods = [
-        frame(encodeValue({ type: 'request', id: 1, request: { op: 'hosts' } })),
+        frame(
+          opcode === 'text'
+            ? Buffer.from(
+                JSON.stringify({ type: 'request', id: 1, request: { op: 'unfollow', workload: 'job' } }),
+              )
+            : encodeValue({ type: 'request', id: 1, request: { op: 'hosts' } }),
+          { opcode },
+        ),
         frame(Buffer.alloc(100), { opcode: 'ping' }),
         frame(Buffer.alloc(0), { opcode: 'continuation', fin: false }),
       ]
@@ -144,12 +150,14 @@ describe.each(['/agent', '/client'])('%s', (path) => {
 test('heads without end, garbage, TLS where none is spoken, and requests that are no WebSockets', () =>
   survives(async () => {
     const bytes = [
-      Buffer.from(`GET /client HTTP/1.1\r\n${`x: ${'y'.repeat(200)}\r\n`.repeat(100)}\r\n`),
+      Buffer.from(`GET ${EVENTS} HTTP/1.1\r\n${`x: ${'y'.repeat(200)}\r\n`.repeat(100)}\r\n`),
       Buffer.alloc(10_000, 0xa7),
       Buffer.from('16030100c8010000c403030000', 'hex'),
       Buffer.from('GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(50)),
-      Buffer.from('POST /client HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000000\r\n\r\n'),
-      upgrade('/client', ['Sec-WebSocket-Version: 99']),
+      Buffer.from(
+        'POST /api/v1/workloads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000000000\r\n\r\n',
+      ),
+      upgrade(EVENTS, ['Sec-WebSocket-Version: 99']),
       upgrade(`/${'p'.repeat(7000)}`).subarray(0, 5000),
     ]
     let times = 0
@@ -252,11 +260,16 @@ test('who takes the name of a host that is connected is refused', () =>
 
 test('a client that asks and never reads is given up', () =>
   survives(async () => {
-    const attacker = await Attacker.upgraded({ port }, '/client')
+    const attacker = await Attacker.upgraded({ port }, EVENTS)
     attacker.stopReading()
     let isEnough = false
     const under = attacker.flood(
-      frame(encodeValue({ type: 'request', id: 1, request: { op: 'follow', workload: 'job', fromStep: 0 } })),
+      frame(
+        Buffer.from(
+          JSON.stringify({ type: 'request', id: 1, request: { op: 'follow', workload: 'job', fromStep: 0 } }),
+        ),
+        { opcode: 'text' },
+      ),
       20_000,
       () => isEnough,
     )

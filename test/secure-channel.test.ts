@@ -165,7 +165,7 @@ test('a page in a browser is refused before anything of it is heard', async () =
   const { port } = await listening({ connected: (_, path) => opened.push(path) })
   const page = request({
     port,
-    path: '/client',
+    path: '/api/v1/events',
     headers: {
       ...{ connection: 'Upgrade', upgrade: 'websocket', origin: 'https://a.page' },
       ...{ 'sec-websocket-version': '13', 'sec-websocket-key': randomBytes(16).toString('base64') },

@@ -7,7 +7,8 @@
  */
 import { once } from 'node:events'
 import { basename } from 'node:path'
-import { accessTo, CoordinatorClient } from '@godwit/cli'
+import { accessTo } from '@godwit/cli'
+import { CoordinatorClient } from '@godwit/client'
 import {
   type ClientEvent,
   GodwitError,

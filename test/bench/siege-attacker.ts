@@ -22,6 +22,12 @@ export interface Counts {
 const FLOODS: readonly Buffer[] = [
   frame(Buffer.alloc(100), { opcode: 'ping' }),
   frame(encodeValue({ type: 'request', id: 1, request: { op: 'hosts' } })),
+  frame(
+    Buffer.from(JSON.stringify({ type: 'request', id: 1, request: { op: 'unfollow', workload: 'job' } })),
+    {
+      opcode: 'text',
+    },
+  ),
   Buffer.concat([
     frame(Buffer.alloc(0), { fin: false }),
     frame(Buffer.alloc(0), { opcode: 'continuation', fin: false }),

@@ -178,7 +178,7 @@ try {
     )
   }
   const port = Number(new URL(cluster.url).port)
-  await besiege('coordinator /client', { port }, '/client')
+  await besiege('coordinator /api/v1/events', { port }, '/api/v1/events')
   await besiege('coordinator /agent', { port }, '/agent')
   await besiege('agent.sock', { path: join(cluster.dataDir('a'), 'agent.sock') }, '/')
 

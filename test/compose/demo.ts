@@ -4,7 +4,7 @@
  *
  * Exit code 0 when every bit agrees; 1 with one sentence where there is no docker engine.
  */
-import { CoordinatorClient } from '@godwit/cli'
+
 import {
   accessTo,
   defaultSteps,
@@ -17,6 +17,7 @@ import {
   Terminal,
   untilInterrupted,
 } from '@godwit/cli/demo'
+import { CoordinatorClient } from '@godwit/client'
 import type { MigrationReport } from '@godwit/protocol'
 import { Stack, whyNoDocker } from './stack.ts'
 

@@ -6,7 +6,17 @@
 import { fromAgent, fromSource, fromTarget, fromWorker, toAgent, toClient, toWorker } from '@godwit/protocol'
 
 /** Keys of the coordinator's store, up to the first slash. */
-const STORED = ['cluster', 'watched', 'host', 'workload', 'ownership', 'outputs', 'migration', 'maintenance']
+const STORED = [
+  'cluster',
+  'watched',
+  'host',
+  'workload',
+  'ownership',
+  'outputs',
+  'migration',
+  'maintenance',
+  'idempotency',
+]
 /** What agents and workers do besides sending. */
 const DONE = {
   agent: ['write:launch', 'write:pid', 'write:cluster'],
@@ -30,6 +40,7 @@ const AFTER: Readonly<Record<string, string>> = {
 
 /** Part of no story, with the reason. */
 export const EXEMPT: Readonly<Record<string, string>> = {
+  'coordinator/send:changes': 'said to those who look on, who are told all anew by the next coordinator',
   'coordinator/send:refused': 'said to an agent that never had a part in any job',
   'worker/send:refused': 'said to a target that holds nothing yet: the story would end where it began',
   'coordinator/send:toWorker.bandwidth': 'said by agents, to their own workers',

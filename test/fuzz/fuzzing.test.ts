@@ -4,11 +4,11 @@
  */
 import {
   checkMessage,
+  clientRequest,
   decodeFrame,
   decodeValue,
   encodeRoundEnd,
   encodeValue,
-  fromClient,
   GodwitError,
 } from '@godwit/protocol'
 import fc from 'fast-check'
@@ -70,13 +70,13 @@ test('what is not plain, or more than was sent, is found', () => {
 })
 
 test('inputs get past the first check often enough, and are wrong often enough', () => {
-  const valid = examplesOf(fromClient, 3, 5)
+  const valid = examplesOf(clientRequest, 3, 5)
   const inputs = fc
     .tuple(fc.nat(valid.length - 1), VALUE_CHANGES)
     .map(([which, changes]) => changes.reduce(changeValue, valid[which]))
   let believed = 0
   const all = fc.sample(inputs, { numRuns: 2000, seed: 3 })
-  for (const value of all) if (fromClient.safeParse(value).success) believed += 1
+  for (const value of all) if (clientRequest.safeParse(value).success) believed += 1
   expect(believed).toBeGreaterThan(50)
   expect(believed).toBeLessThan(1500)
   const frames = fc.sample(almost([frame], { hot: 32, seal: (bytes) => bytes }), { numRuns: 2000, seed: 3 })
@@ -101,8 +101,8 @@ test('a changed value leaves the one that it was made of alone', () => {
 })
 
 test('examples are of every alternative, and the same for the same seed', () => {
-  const [once, again] = [examplesOf(fromClient, 2, 9), examplesOf(fromClient, 2, 9)]
+  const [once, again] = [examplesOf(clientRequest, 2, 9), examplesOf(clientRequest, 2, 9)]
   expect(once).toEqual(again)
-  for (const value of once) expect(checkMessage(fromClient, decodeValue(encodeValue(value)))).toBeDefined()
+  for (const value of once) expect(checkMessage(clientRequest, decodeValue(encodeValue(value)))).toBeDefined()
   expect(fc.sample(almostText(['abc']), { numRuns: 50, seed: 1 })).toContain('abc'.slice(0, 0))
 })

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { CoordinatorClient } from '@godwit/cli'
+import { CoordinatorClient } from '@godwit/client'
 import { type Entry, entryFile, nodeArguments } from '@godwit/launch'
 import {
   type ClientEvent,

@@ -8,7 +8,7 @@
  *
  * Invariants: `closed` is called exactly once, last; no message is delivered after it; `send` after it does nothing.
  */
-import { checkMessage, decodeValue, encodeValue, GodwitError, LIMITS } from '@godwit/protocol'
+import { checkMessage, decodeValue, encodeValue, GodwitError, LIMITS, toJson } from '@godwit/protocol'
 import type { RawData, WebSocket } from 'ws'
 import { Budget } from './budget.ts'
 import { crashPoint } from './crash-point.ts'
@@ -25,6 +25,8 @@ export interface ChannelHandlers<In> {
 export interface ChannelOptions {
   heartbeatIntervalMs?: number
   heartbeatTimeoutMs?: number
+  /** As JSON in text messages, for those who speak nothing else: numbers that JSON does not have are no numbers there. */
+  text?: boolean
   /** Messages and pings that are read in a second; the peer's further ones wait in its own buffers. */
   messagesPerSecond?: number
 }
@@ -42,6 +44,7 @@ export class Channel<In, Out> {
   readonly #timeoutMs: number
   readonly #intervalMs: number
   #lastHeardMs = performance.now()
+  readonly #isText: boolean
   readonly #budget: Budget
   #closed = false
 
@@ -55,6 +58,7 @@ export class Channel<In, Out> {
     this.#socket = socket
     this.#incoming = incoming
     this.#handlers = handlers
+    this.#isText = options.text === true
     this.#timeoutMs = options.heartbeatTimeoutMs ?? LIMITS.heartbeatTimeoutMs
     this.#intervalMs = options.heartbeatIntervalMs ?? LIMITS.heartbeatIntervalMs
     this.#heartbeat = setInterval(() => this.#beat(), this.#intervalMs)
@@ -77,7 +81,7 @@ export class Channel<In, Out> {
     if (this.#closed) return
     const words = wordsOf(message)
     crashPoint(`before-send:${words}`)
-    this.#socket.send(encodeValue(message))
+    this.#socket.send(this.#isText ? toJson(message) : encodeValue(message))
     crashPoint(`after-send:${words}`)
     this.#endIfPiledUp()
   }
@@ -116,13 +120,25 @@ export class Channel<In, Out> {
     if (this.#closed || !this.#heard()) return
     let message: In
     try {
-      if (!isBinary) throw new GodwitError('bad-message', 'a text message where binary ones are spoken')
-      message = checkMessage(this.#incoming, decodeValue(data as Buffer)) as In
+      message = checkMessage(this.#incoming, this.#decoded(data as Buffer, isBinary)) as In
     } catch (error) {
       this.end(error as GodwitError)
       return
     }
     this.#handlers.message(message)
+  }
+
+  #decoded(data: Buffer, isBinary: boolean): unknown {
+    if (isBinary === this.#isText) {
+      const [came, spoken] = isBinary ? ['binary', 'text'] : ['text', 'binary']
+      throw new GodwitError('bad-message', `a ${came} message where ${spoken} ones are spoken`)
+    }
+    if (!this.#isText) return decodeValue(data)
+    try {
+      return JSON.parse(data.toString('utf8'))
+    } catch {
+      throw new GodwitError('bad-message', 'a text message that is no JSON')
+    }
   }
 
   /**

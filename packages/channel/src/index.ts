@@ -4,6 +4,7 @@ export { Channel, type ChannelHandlers, type ChannelOptions } from './channel.ts
 export { armCrashPoints, type CrashRole, crashPoint } from './crash-point.ts'
 export { FrameReader } from './frame-reader.ts'
 export { FrameWriter, HEADER_ROOM } from './frame-writer.ts'
+export { type HttpAccess, type HttpAnswer, HttpPeer, type HttpQuestion } from './http.ts'
 export { type Credentials, type DialSecurity, isLoopback, type Peer } from './secure.ts'
 export {
   type BulkAddress,
@@ -16,4 +17,5 @@ export {
   type Listener,
   type ListenOptions,
   listen,
+  type Visitor,
 } from './sockets.ts'

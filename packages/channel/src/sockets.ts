@@ -100,7 +100,7 @@ export async function dial(url: string, options: DialOptions = {}): Promise<WebS
   })
 }
 
-function dialError(url: string, error: Error & { code?: string }): GodwitError {
+export function dialError(url: string, error: Error & { code?: string }): GodwitError {
   if (error instanceof GodwitError) return error
   const { code = '' } = error
   if (url.startsWith('wss:') && code !== '') {
@@ -267,8 +267,17 @@ export interface ListenOptions {
   admit?(peer: Peer, path: string): GodwitError | undefined
   /** What is answered to a plain GET of a path. */
   resource?(path: string): string | undefined
+  /** Answers all other requests that are no WebSockets; without it they are told that nothing else is spoken here. */
+  http?(request: IncomingMessage, response: ServerResponse, visitor: Visitor): void
   /** A socket has connected; `path` is the request's path. */
   connected(socket: WebSocket, path: string, peer: Peer): void
+}
+
+/** Whoever asks by plain HTTP. */
+export interface Visitor {
+  readonly peer: Peer
+  /** Has shown who it is: its connection counts among strangers no more. */
+  letIn(): void
 }
 
 export interface Listener {
@@ -283,7 +292,8 @@ export interface Listener {
 /** Listens for WebSockets. Errors: `port-in-use` when every port is taken, `bad-arguments` for an address that isn't ours. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { at } = options
-  const server = newServer(options)
+  const strangers = new Strangers(options.maxStrangers ?? Number.POSITIVE_INFINITY)
+  const server = newServer(options, strangers)
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
   if ('unixPath' in at) await bind(server, { path: at.unixPath })
   else await bindToOneOf(server, at.host, at.ports)
@@ -293,7 +303,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
     ...FRAMES,
   })
-  const strangers = new Strangers(options.maxStrangers ?? Number.POSITIVE_INFINITY)
   server.on('connection', (socket: Socket) => strangers.came(socket))
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     // What a stranger sends may be no WebSocket frames at all, even after we let go of the socket.
@@ -336,12 +345,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-function newServer({ credentials, resource }: ListenOptions): Server | SecureServer {
+function newServer(
+  { credentials, resource, http }: ListenOptions,
+  strangers: Strangers,
+): Server | SecureServer {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const found = request.method === 'GET' ? resource?.(request.url ?? '/') : undefined
     // Whoever wants more connects again, and is counted again.
-    if (found === undefined) response.writeHead(426, { connection: 'close' }).end()
-    else response.writeHead(200, { 'content-type': 'text/plain', connection: 'close' }).end(found)
+    if (found !== undefined)
+      response.writeHead(200, { 'content-type': 'text/plain', connection: 'close' }).end(found)
+    else if (http === undefined) response.writeHead(426, { connection: 'close' }).end()
+    else http(request, response, { peer: peerOf(request), letIn: () => strangers.letIn(request.socket) })
   }
   const limits = {
     headersTimeout: LIMITS.handshakeTimeoutMs,

@@ -6,6 +6,14 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  estimateView,
+  FakeCoordinator,
+  migrationReport,
+  migrationView,
+  type Script,
+  workloadView,
+} from '@godwit/client/testing'
+import {
   type ClientEvent,
   GodwitError,
   type MigrationOptions,
@@ -15,14 +23,6 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli } from './cli.ts'
 import { CapturedIo } from './support/captured-io.ts'
-import {
-  estimateView,
-  FakeCoordinator,
-  migrationReport,
-  migrationView,
-  type Script,
-  workloadView,
-} from './support/fake-coordinator.ts'
 
 let coordinator: FakeCoordinator
 beforeEach(async () => {
@@ -86,21 +86,21 @@ test('ps', async () => {
 
 test('ps and hosts ask for further pages until there is none', async () => {
   const pages: Record<string, object> = {
-    first: { workloads: [workloadView({ id: 'j1' }), workloadView({ id: 'j2' })], more: true },
+    first: { workloads: [workloadView({ id: 'j1' }), workloadView({ id: 'j2' })], next: 'j2' },
     j2: { workloads: [workloadView({ id: 'j3' })] },
   }
   const script: Script = (request) => pages[(request.op === 'workloads' && request.after) || 'first']
   const { json } = await godwit('ps --json', script)
   expect(json().workloads.map(({ id }: { id: string }) => id)).toEqual(['j1', 'j2', 'j3'])
-  expect(json().more).toBeUndefined()
+  expect(json().next).toBeUndefined()
   const names = await godwit('hosts --json', (request) =>
     request.op === 'hosts' && request.after === 'a'
       ? { hosts: [{ ...host, name: 'b' }] }
-      : { hosts: [host], more: true },
+      : { hosts: [host], next: 'a' },
   )
   expect(names.json().hosts.map(({ name }: { name: string }) => name)).toEqual(['a', 'b'])
   // One that never comes to an end is not followed for ever.
-  const round = await godwit('hosts', () => ({ hosts: [host], more: true }))
+  const round = await godwit('hosts', () => ({ hosts: [host], next: 'a' }))
   expect(round).toMatchObject({ exitCode: 1, stdout: [] })
 })
 
@@ -151,14 +151,14 @@ test('history lists moves, page by page', async () => {
       ? {
           moves: [{ ...move, id: 'm1', status: 'failed', error: { kind: 'out-of-memory', message: 'full' } }],
         }
-      : { moves: [{ ...move, ...figures }], more: true }
+      : { moves: [{ ...move, ...figures }], next: move.id }
   const { stdout } = await godwit('history job', script)
   expect(stdout[1]).toMatch(
     /^1970-01-01T00:00:00 +m2 +a +b +completed +12 +12\.5 ms +900 ms +1\.0 MiB +maintenance$/,
   )
   expect(stdout[2]).toMatch(/ m1 .* failed .* full$/)
   expect((await godwit('history job', () => ({ moves: [] }))).stdout).toEqual(['job has not moved'])
-  expect((await godwit('history job', () => ({ moves: [move], more: true }))).exitCode).toBe(1)
+  expect((await godwit('history job', () => ({ moves: [move], next: 'm1' }))).exitCode).toBe(1)
 })
 
 test('what is watched is shown again until Ctrl-C', async () => {

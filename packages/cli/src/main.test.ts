@@ -5,9 +5,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { FakeCoordinator, workloadView } from '@godwit/client/testing'
 import { LIMITS, type Output } from '@godwit/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { FakeCoordinator, workloadView } from './support/fake-coordinator.ts'
 
 const GODWIT = fileURLToPath(new URL('../bin/godwit.mjs', import.meta.url))
 /** Many times what a pipe takes at once. */

@@ -2,12 +2,13 @@
  * Goal: whoever empties a host sees how far it is, and the exit code says whether it is empty. Method: a scripted coordinator whose
  * maintenance goes on a little each time it is asked about.
  */
+
+import { FakeCoordinator } from '@godwit/client/testing'
 import type { MaintenanceJob, MaintenanceView } from '@godwit/protocol'
 import { GodwitError } from '@godwit/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli } from './cli.ts'
 import { CapturedIo } from './support/captured-io.ts'
-import { FakeCoordinator } from './support/fake-coordinator.ts'
 
 let coordinator: FakeCoordinator
 beforeEach(async () => {

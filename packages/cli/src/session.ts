@@ -3,8 +3,9 @@
  * stop waiting when the person does not want to. A request that waits when the connection goes has failed; what watches
  * goes on with the next one (lasting.ts).
  */
+
+import { CoordinatorClient } from '@godwit/client'
 import { type Access, type AccessOptions, accessTo } from './access.ts'
-import { CoordinatorClient } from './client.ts'
 import { type Io, untilInterrupted } from './io.ts'
 
 export interface GlobalOptions extends AccessOptions {

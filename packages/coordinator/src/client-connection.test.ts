@@ -6,19 +6,24 @@ import { type Listener, listen } from '@godwit/channel'
 import { type AuditEntry, type ClientOp, GodwitError, LIMITS } from '@godwit/protocol'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { HttpApi } from './api/http-api.ts'
+import { Metrics } from './api/metrics.ts'
 import { acceptClient, type Handlers } from './client-connection.ts'
+import { MemoryStore } from './memory-store.ts'
 import type { Follower } from './output-feed.ts'
 import { NO_AUDIT } from './security/audit-log.ts'
-import type { Session } from './security/door.ts'
+import { openDoor, type Session } from './security/door.ts'
 import { FakeClient } from './support/fakes.ts'
 
 let listener: Listener
+let api: HttpApi
 let client: FakeClient
 let handlers: { -readonly [Op in ClientOp]?: Handlers[Op] }
 let append: (entry: AuditEntry) => Promise<void>
 let noted: AuditEntry[]
 let refusal: GodwitError | undefined
 let asked: string[]
+let nowMs: number
 
 beforeEach(async () => {
   handlers = {}
@@ -26,6 +31,7 @@ beforeEach(async () => {
   append = async () => {}
   noted = []
   asked = []
+  nowMs = 0
   const session: Session = { who: 't1', role: 'operator', address: '::1', refusal: () => refusal }
   const audit = {
     ...NO_AUDIT,
@@ -34,20 +40,36 @@ beforeEach(async () => {
       noted.push(entry)
     },
   }
+  const log = pino({ level: 'silent' })
+  const asking = { handlers: handlers as Handlers, audit, log, now: () => 5 }
+  const door = { ...openDoor(audit), session: () => session }
+  const metrics = new Metrics(() => ({
+    hosts: new Map(),
+    workloads: new Map(),
+    migrations: new Map(),
+    streams: 0,
+  }))
+  const store = new MemoryStore()
+  api = await HttpApi.open({
+    ...asking,
+    door,
+    store,
+    metrics,
+    host: '127.0.0.1',
+    nowMs: () => nowMs,
+    ready: async () => {},
+  })
   listener = await listen({
     at: { host: '127.0.0.1', ports: [0] },
-    connected: (socket) =>
-      acceptClient(
-        socket,
-        { handlers: handlers as Handlers, session, audit, now: () => 5 },
-        pino({ level: 'silent' }),
-      ),
+    http: (request, response, visitor) => api.handle(request, response, visitor),
+    connected: (socket) => acceptClient(socket, session, asking),
   })
   client = await FakeClient.connect(listener.port)
 })
 afterEach(async () => {
   client.close()
   await listener.close()
+  await api.close()
 })
 
 const cancel = { op: 'cancel', workload: 'job' } as const
@@ -68,6 +90,21 @@ test('so many requests wait for their answers, and the next one is told so', asy
   release()
   for (const each of waiting) await expect(each).rejects.toMatchObject({ kind: 'unknown-migration' })
   await expect(client.ask(cancel)).rejects.toMatchObject({ kind: 'unknown-migration' })
+})
+
+test('so much is asked a second, and who asks more is told when to come back', async () => {
+  handlers.tasks = () => ({ tasks: [] })
+  const tasks = { op: 'tasks' } as const
+  for (let count = 0; count < LIMITS.maxRequestsPerSecond; count++) await client.ask(tasks)
+  await expect(client.ask(tasks)).rejects.toMatchObject({ kind: 'too-busy' })
+  nowMs += 1000 / LIMITS.maxRequestsPerSecond
+  await client.ask(tasks)
+  // Who shows nothing has a quota of its own, whoever else asks from there.
+  const health = (): Promise<Response> => fetch(`http://127.0.0.1:${listener.port}/healthz`)
+  for (let count = 0; count < LIMITS.maxStrangersRequestsPerSecond; count++)
+    expect((await health()).status).toBe(200)
+  const refused = await health()
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
 })
 
 test('so many workloads are followed, one of them as often as it likes', async () => {
@@ -211,7 +248,10 @@ test('a token that is revoked while its request is carried out gets no answer', 
     refusal = new GodwitError('token-revoked', 'gone')
     return { hosts: [] }
   }
-  const answer = client.ask({ op: 'hosts' }).then(() => 'answered')
-  const closed = client.closed.then((error) => error?.message)
-  expect(await Promise.race([answer, closed])).toContain('token-revoked')
+  await expect(client.ask({ op: 'hosts' })).rejects.toMatchObject({ kind: 'token-revoked' })
+  // And over the WebSocket nothing more is said.
+  await expect(
+    Promise.race([client.closed, client.ask({ op: 'follow', workload: 'job' })]),
+  ).rejects.toMatchObject({ kind: 'token-revoked' })
+  expect((await client.closed)?.message).toContain('token-revoked')
 })

@@ -1,15 +1,19 @@
 /**
- * The coordinator's door: agents dial `/agent`, clients `/client`, hosts that want to join `/join`, and all that they say goes to the
- * registry. Whether a cluster is secured is seen by the authority in its folder.
+ * The coordinator's door: agents dial `/agent`, hosts that want to join `/join`, clients ask by HTTP and hear events over a WebSocket (api/); all
+ * that they say goes to the registry. Whether a cluster is secured is seen by the authority in its folder.
  */
 import { type Credentials, type Listener, listen } from '@godwit/channel'
-import { GodwitError, LIMITS } from '@godwit/protocol'
+import { changeKind, GodwitError, LIMITS } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
 import { acceptAgent } from './agent-connection.ts'
-import { acceptClient } from './client-connection.ts'
+import { HttpApi } from './api/http-api.ts'
+import { Metrics } from './api/metrics.ts'
+import { type Changed, Changes } from './changes.ts'
+import { acceptClient, type Handlers, type WatchHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { MemoryStore } from './memory-store.ts'
+import { KEYS } from './records.ts'
 import { clusterIdOf } from './recovery.ts'
 import { Registry } from './registry.ts'
 import { type Audit, AuditLog, NO_AUDIT } from './security/audit-log.ts'
@@ -60,7 +64,9 @@ async function startAudited(
   options: CoordinatorOptions & { log: Logger },
 ): Promise<Coordinator> {
   const { folder, log, fatal, host = DEFAULT_HOST, port = DEFAULT_PORT, insecure = false } = options
-  const { store = new MemoryStore(), clock = systemClock } = options
+  const { clock = systemClock } = options
+  const metrics = new Metrics(() => changes.census())
+  const store = metrics.measured(options.store ?? new MemoryStore())
   const now = (): number => clock.calendarMs()
   const authority = folder === undefined ? undefined : readAuthority(folder)
   if (authority === undefined) checkReach(host, insecure)
@@ -69,8 +75,31 @@ async function startAudited(
     authority === undefined
       ? openDoor(audit)
       : await SecuredDoor.open({ authority, clusterId, store, audit, log, now })
-  const registry = await Registry.open({ store, log, clock, ...(fatal === undefined ? {} : { fatal }) })
-  const handlers = { ...registry.requests, ...door.requests }
+  let tell = (_: Changed): void => {}
+  const changed = (what: Changed): void => tell(what)
+  const registry = await Registry.open({
+    store,
+    log,
+    clock,
+    changed,
+    ...(fatal === undefined ? {} : { fatal }),
+  })
+  const changes = new Changes(() => registry.look(), clock, metrics)
+  changes.begin()
+  tell = (what) => changes.changed(what)
+  const handlers: Handlers = { ...registry.requests, ...door.requests, ...watchHandlers(changes) }
+  const asked = { handlers, audit, now, log }
+  const api = await HttpApi.open({
+    ...asked,
+    door,
+    store,
+    metrics,
+    host,
+    nowMs: () => clock.nowMs(),
+    ready: async () => {
+      await store.get(KEYS.cluster)
+    },
+  })
   const { credentials } = door
   const listener: Listener = await listen({
     at: { host, ports: [port] },
@@ -79,6 +108,7 @@ async function startAudited(
     ...(credentials !== undefined && { credentials }),
     admit: (peer, url) => door.admit(peer, pathOf(url)),
     resource: (url) => door.resource(pathOf(url)),
+    http: (request, response, visitor) => api.handle(request, response, visitor),
     connected: (socket, url, peer) => {
       try {
         const path = pathOf(url)
@@ -89,7 +119,7 @@ async function startAudited(
             { handlers: registry.agents, clusterId, pass: door.pass(peer), audit, now },
             log,
           )
-        else acceptClient(socket, { handlers, session: door.session(peer), audit, now }, log)
+        else acceptClient(socket, door.session(peer), asked)
       } catch (error) {
         // What it showed counted until a moment ago.
         if (!(error instanceof GodwitError)) log.error({ err: error }, 'a bug in the coordinator')
@@ -104,8 +134,23 @@ async function startAudited(
     close: async () => {
       stopRenewing()
       registry.close()
+      changes.close()
       await listener.close()
+      await api.close()
       await audit.close()
+    },
+  }
+}
+
+function watchHandlers(changes: Changes): WatchHandlers {
+  return {
+    session: (_, { session: { who, role } }) => ({ who, role }),
+    tasks: () => changes.tasks(),
+    events: (request) => changes.events(request),
+    watch: ({ kinds = changeKind.options, after }, client) => {
+      const { watcher, isReset } = changes.watch(client.changes, kinds, after)
+      client.watch(watcher)
+      return { isReset }
     },
   }
 }

@@ -20,19 +20,31 @@ export function factsOfHost(host: Host, inventory: Inventory): HostFacts {
 /** A job that is not over, with its speed. */
 export type HostedJob = JobFacts & { readonly host: string; readonly stepsPerSecond: number }
 
+/** Those that count on each host: they are there, or on their way there. */
+export function jobsByHost<Job extends HostedJob>(jobs: readonly Job[]): Map<string, Job[]> {
+  const byHost = new Map<string, Job[]>()
+  for (const job of jobs) {
+    for (const host of placesOf(job)) {
+      const there = byHost.get(host)
+      if (there === undefined) byHost.set(host, [job])
+      else there.push(job)
+    }
+  }
+  return byHost
+}
+
 export interface HostViewFacts {
   readonly host: Host
   readonly inventory: Inventory
-  /** All of them. */
+  /** Those of `jobsByHost`. */
   readonly jobs: readonly HostedJob[]
   /** Unless it is over. */
   readonly maintenance: MaintenanceView | undefined
 }
 
 export function viewOfHost({ host, inventory, jobs, maintenance }: HostViewFacts): HostView {
-  const { name, address, faultDomain, labels, memoryBytes, cores, maxJobs, agent } = host
+  const { name, address, faultDomain, labels, memoryBytes, cores, maxJobs } = host
   const here = jobs.filter((job) => job.host === name)
-  const taking = jobs.filter((job) => placesOf(job).has(name))
   const utilisation = inventory.utilisation(name)
   const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0)
   return {
@@ -40,10 +52,10 @@ export function viewOfHost({ host, inventory, jobs, maintenance }: HostViewFacts
     address,
     faultDomain,
     ...(labels !== undefined && { labels }),
-    state: agent === undefined ? 'disconnected' : inventory.isClosed(name) ? 'maintenance' : 'connected',
+    state: inventory.state(name) ?? 'disconnected',
     ...(maintenance !== undefined && { maintenance: withoutJobs(maintenance) }),
     memoryBytes,
-    usedMemoryBytes: sum(taking.map((job) => job.memoryBytes)),
+    usedMemoryBytes: sum(jobs.map((job) => job.memoryBytes)),
     cores,
     ...(maxJobs !== undefined && { maxJobs }),
     ...(utilisation !== undefined && { utilisation }),

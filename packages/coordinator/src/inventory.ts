@@ -10,6 +10,7 @@
 import {
   type FromAgent,
   GodwitError,
+  type HostView,
   type Labels,
   LIMITS,
   type ToAgent,
@@ -52,6 +53,12 @@ export class Inventory {
   readonly #closed = new Set<string>()
   /** Of connected hosts, what they said last. */
   readonly #utilisation = new Map<string, Utilisation>()
+  readonly #changed: (host: string) => void
+
+  /** `changed` is told of each host about which something else is known since. */
+  constructor(changed: (host: string) => void = () => {}) {
+    this.#changed = changed
+  }
 
   /** Errors: `host-name-taken`, `too-large` (more hosts than the limit). */
   connect(registration: Registration, agent: AgentLink): Host {
@@ -68,6 +75,7 @@ export class Inventory {
     }
     const host = { name, address, faultDomain, labels, memoryBytes, cores, maxJobs, agent }
     this.#hosts.set(name, host)
+    this.#changed(name)
     return host
   }
 
@@ -83,25 +91,37 @@ export class Inventory {
     const away = { ...host, agent: undefined, awaySinceMs }
     this.#hosts.set(name, away)
     this.#utilisation.delete(name)
+    this.#changed(name)
     return away
   }
 
   forgetHost(name: string): void {
     this.#hosts.delete(name)
     this.#closed.delete(name)
+    this.#changed(name)
   }
 
   close(name: string, isClosed: boolean): void {
     if (isClosed) this.#closed.add(name)
     else this.#closed.delete(name)
+    this.#changed(name)
   }
 
   isClosed(name: string): boolean {
     return this.#closed.has(name)
   }
 
+  /** Of a host in maintenance whose agent is away: `disconnected`. Undefined of one that is not known. */
+  state(name: string): HostView['state'] | undefined {
+    const host = this.#hosts.get(name)
+    if (host === undefined) return undefined
+    if (host.agent === undefined) return 'disconnected'
+    return this.#closed.has(name) ? 'maintenance' : 'connected'
+  }
+
   said(name: string, utilisation: Utilisation): void {
     this.#utilisation.set(name, utilisation)
+    this.#changed(name)
   }
 
   utilisation(name: string): Utilisation | undefined {

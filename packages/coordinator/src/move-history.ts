@@ -5,13 +5,15 @@ import { listedError } from './workload-view.ts'
 /** Errors: `unknown-migration` for an `after` that is no move of it, or no more. */
 export function movesPage(
   moves: readonly MigrationView[],
-  after: string | undefined,
-): { moves: MoveEntry[]; more?: true } {
+  { after, limit = LIMITS.maxListed }: { after: string | undefined; limit: number | undefined },
+): { moves: MoveEntry[]; next?: string } {
   const from = after === undefined ? 0 : moves.findIndex(({ id }) => id === after) + 1
   if (after !== undefined && from === 0)
     throw new GodwitError('unknown-migration', `${after} is not kept any more: ask from the beginning`)
-  const page = moves.slice(from, from + LIMITS.maxListed).map(entryOf)
-  return { moves: page, ...(from + page.length < moves.length ? { more: true } : {}) }
+  const page = moves.slice(from, from + limit).map(entryOf)
+  const last = page.at(-1)?.id
+  const isLast = last === undefined || from + page.length >= moves.length
+  return { moves: page, ...(isLast ? {} : { next: last }) }
 }
 
 function entryOf(view: MigrationView): MoveEntry {

@@ -90,12 +90,19 @@ export class OutputFeed {
   readonly view: () => WorkloadView
   readonly #followers = new Set<Follower>()
   readonly clock: Clock
+  readonly #changed: () => void
   #cancelModest: (() => void) | undefined
   #lastToldMs = Number.NEGATIVE_INFINITY
 
-  /** `view` gives the workload as it is when it is asked. */
-  constructor(history: OutputHistory, view: () => WorkloadView, clock: Clock) {
+  /** `view` gives the workload as it is when it is asked; `changed` is told as often as followers are. */
+  constructor(
+    history: OutputHistory,
+    view: () => WorkloadView,
+    clock: Clock,
+    changed: () => void = () => {},
+  ) {
     this.clock = clock
+    this.#changed = changed
     this.history = history
     this.view = view
   }
@@ -125,6 +132,7 @@ export class OutputFeed {
     this.#cancelModest?.()
     this.#cancelModest = undefined
     this.#lastToldMs = this.clock.nowMs()
+    this.#changed()
     for (const follower of this.#followers) {
       follower.workloadChanged()
       follower.pump()

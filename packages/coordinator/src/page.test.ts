@@ -44,7 +44,7 @@ async function failedJobs(count: number, parameters: Record<string, string> = {}
 /** Every page that is asked for, one after the other. */
 async function pagesOf(
   store: MemoryStore,
-): Promise<{ workloads: WorkloadView[]; more?: true | undefined }[]> {
+): Promise<{ workloads: WorkloadView[]; next?: string | undefined }[]> {
   const registry = await Registry.open({ store, log: pino({ level: 'silent' }) })
   const pages = []
   let after: string | undefined
@@ -52,8 +52,8 @@ async function pagesOf(
     const request = { op: 'workloads' as const, ...(after === undefined ? {} : { after }) }
     const page = REPLIES.workloads.parse(await registry.requests.workloads(request, nobody))
     pages.push(page)
-    after = page.workloads.at(-1)?.id
-    if (page.more !== true) break
+    after = page.next
+    if (after === undefined) break
   }
   registry.close()
   return pages
@@ -87,15 +87,17 @@ test('jobs with the longest of parameters come a few at a time', async () => {
 test('pages one after the other hold everything once, by name', () => {
   const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 1200 })
   fc.assert(
-    fc.property(names, (all) => {
+    fc.property(names, fc.option(fc.integer({ min: 1, max: 600 }), { nil: undefined }), (all, limit) => {
       const seen: string[] = []
+      let after: string | undefined
       for (;;) {
-        const after = seen.at(-1)
-        const { views, rest } = pageOf(all, { nameOf: (name) => name, viewOf: (name) => name, after })
+        const { views, rest } = pageOf(all, { nameOf: (name) => name, viewOf: (name) => name, after, limit })
         seen.push(...views)
-        expect(views.length).toBeLessThanOrEqual(LIMITS.maxListed)
-        if (rest.more !== true) break
+        expect(views.length).toBeLessThanOrEqual(limit ?? LIMITS.maxListed)
+        if (rest.next === undefined) break
+        expect(rest.next).toBe(seen.at(-1))
         expect(views.length).toBeGreaterThan(0)
+        after = rest.next
       }
       expect(seen).toEqual([...all].sort((a, b) => (a < b ? -1 : 1)))
     }),

@@ -11,29 +11,33 @@ export interface Paged<Item, View> {
   readonly viewOf: (item: Item) => View
   /** The last name of the page before; undefined for the first. */
   readonly after: string | undefined
+  /** Entries that are wanted; `maxListed` unless given. */
+  readonly limit?: number | undefined
 }
 
 export interface Page<View> {
   readonly views: View[]
-  /** Empty, or `more`: as it stands in a reply. */
-  readonly rest: { more?: true }
+  /** Empty, or `after` of the next page: as it stands in a reply. */
+  readonly rest: { next?: string }
 }
 
 export function pageOf<Item, View>(
   items: Iterable<Item>,
-  { nameOf, viewOf, after }: Paged<Item, View>,
+  { nameOf, viewOf, after, limit = LIMITS.maxListed }: Paged<Item, View>,
 ): Page<View> {
   const left = [...items]
     .filter((item) => after === undefined || nameOf(item) > after)
     .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   const views: View[] = []
   let bytes = 0
+  let last: string | undefined
   for (const item of left) {
     const view = viewOf(item)
     bytes += encodeValue(view).length
-    const isFull = views.length >= LIMITS.maxListed || bytes > LIMITS.maxListedBytes
-    if (isFull && views.length > 0) return { views, rest: { more: true } }
+    const isFull = views.length >= limit || bytes > LIMITS.maxListedBytes
+    if (isFull && last !== undefined) return { views, rest: { next: last } }
     views.push(view)
+    last = nameOf(item)
   }
   return { views, rest: {} }
 }

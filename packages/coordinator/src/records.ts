@@ -9,6 +9,7 @@
  *     workload/<workload>         what was asked for, and how far it is
  *     migration/<migration>       its state, and once it is over its report
  *     maintenance/<host>          that it is to be empty, or gets its jobs back (maintenances.ts)
+ *     idempotency/<digest>        what a request that may come again was answered with (api/idempotency.ts)
  *
  * Progress is in none of them: it is told again many times a second. The ownership record is the truth wherever two records
  * disagree: it is written first, and what follows from it is found from it (Move.resume).
@@ -83,6 +84,7 @@ export const KEYS = {
   workload: (id: string) => `workload/${id}`,
   migration: (id: string) => `migration/${id}`,
   maintenance: (host: string) => `maintenance/${host}`,
+  idempotency: (digest: string) => `idempotency/${digest}`,
 } as const
 
 export function writeOf(key: string, record: object): Write {

@@ -10,6 +10,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
   GodwitError,
+  type HostView,
   LIMITS,
   type MigrationView,
   migrationOptions,
@@ -18,10 +19,11 @@ import {
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentHandlers } from './agent-connection.ts'
+import type { Changed, Look } from './changes.ts'
 import type { JobHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
-import { factsOfHost, viewOfHost } from './host-view.ts'
+import { factsOfHost, jobsByHost, viewOfHost } from './host-view.ts'
 import { Inventory, type KnownWorker } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { Maintenances } from './maintenances.ts'
@@ -56,6 +58,8 @@ export interface RegistryOptions {
   clock?: Clock
   /** The store can't be used any more, or is another's now: this coordinator must end. */
   fatal?: (error: GodwitError) => void
+  /** Told of whatever may be watched, each time it has changed. */
+  changed?: ((changed: Changed) => void) | undefined
   /** Told of each transition of a migration: for a simulation that counts them. */
   entered?: MoveEdge['entered']
 }
@@ -63,10 +67,11 @@ export interface RegistryOptions {
 export class Registry {
   /** Which agents belong to it. */
   readonly clusterId: string
-  readonly #inventory = new Inventory()
+  readonly #inventory: Inventory
   readonly #workloads = new Map<string, Workload>()
   readonly #migrations = new Map<string, MigrationView>()
   readonly #estimates: Estimates
+  readonly #changed: (changed: Changed) => void
   readonly #services: Services
   readonly #maintenances: Maintenances
   readonly #log: Logger
@@ -81,8 +86,10 @@ export class Registry {
   private constructor(
     known: Known,
     watched: WatchedTime,
-    { store, log, clock = systemClock, fatal, entered }: RegistryOptions,
+    { store, log, clock = systemClock, fatal, entered, changed = () => {} }: RegistryOptions,
   ) {
+    this.#changed = changed
+    this.#inventory = new Inventory((id) => changed({ kind: 'host', id }))
     this.clusterId = known.clusterId
     this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
@@ -101,6 +108,7 @@ export class Registry {
         return this.#order
       },
       migrationChanged: (view) => this.#keepMigration(view),
+      workloadChanged: (id) => changed({ kind: 'workload', id }),
       entered,
       storeFailed: (error) => this.#storeFailed(error, fatal),
     }
@@ -133,6 +141,31 @@ export class Registry {
     const { store, clock = systemClock } = options
     const known = await knownFrom(store)
     return new Registry(known, await WatchedTime.open(store, clock), options)
+  }
+
+  /** What there is now. Views are made as they are asked for; those of hosts look at all jobs, once. */
+  look(): Look {
+    let byHost: Map<string, PlacedJob[]> | undefined
+    return {
+      hosts: () => this.#inventory.hosts().map(({ name }) => name),
+      workloads: () => [...this.#workloads.keys()],
+      migrations: () => [...this.#migrations.keys()],
+      hostState: (name) => this.#inventory.state(name),
+      workloadState: (id) => this.#workloads.get(id)?.state,
+      isInMaintenance: (name) => this.#maintenances.openView(name) !== undefined,
+      host: (name) => {
+        byHost ??= jobsByHost(this.#placedJobs())
+        return this.#inventory.isKnown(name) ? this.#hostView(name, byHost.get(name) ?? []) : undefined
+      },
+      workload: (id) => this.#workloads.get(id)?.view(),
+      migration: (id) => this.#migrations.get(id),
+    }
+  }
+
+  #hostView(name: string, jobs: readonly PlacedJob[]): HostView {
+    const host = this.#inventory.knownHost(name)
+    const maintenance = this.#maintenances.openView(name)
+    return viewOfHost({ host, inventory: this.#inventory, jobs, maintenance })
   }
 
   close(): void {
@@ -195,23 +228,22 @@ export class Registry {
   }
 
   readonly requests: JobHandlers = {
-    hosts: ({ after }) => {
-      const jobs = this.#placedJobs()
+    hosts: ({ after, limit }) => {
+      const byHost = jobsByHost(this.#placedJobs())
       const { views, rest } = pageOf(this.#inventory.hosts(), {
         nameOf: ({ name }) => name,
-        viewOf: (host) => {
-          const maintenance = this.#maintenances.openView(host.name)
-          return viewOfHost({ host, inventory: this.#inventory, jobs, maintenance })
-        },
+        viewOf: ({ name }) => this.#hostView(name, byHost.get(name) ?? []),
         after,
+        limit,
       })
       return { hosts: views, ...rest }
     },
-    workloads: ({ after }) => {
+    workloads: ({ after, limit }) => {
       const { views, rest } = pageOf(this.#workloads.values(), {
         nameOf: ({ id }) => id,
         viewOf: (workload) => listedView(workload.view()),
         after,
+        limit,
       })
       return { workloads: views, ...rest }
     },
@@ -261,10 +293,10 @@ export class Registry {
       if (migration === undefined) throw new GodwitError('unknown-migration', `there is no migration ${id}`)
       return { migration }
     },
-    history: ({ workload, after }) => {
+    history: ({ workload, after, limit }) => {
       const { id } = this.#workload(workload)
       const moves = [...this.#migrations.values()].filter((view) => view.workload === id)
-      return movesPage(moves, after)
+      return movesPage(moves, { after, limit })
     },
     enterMaintenance: ({ host, force }) => this.#maintenances.enter(host, force),
     exitMaintenance: ({ host, return: returns }) => this.#maintenances.exit(host, returns),
@@ -318,9 +350,13 @@ export class Registry {
     this.#going.add(id)
     try {
       if (!(await workload.forget(migrations.map((view) => view.id)))) return false
-      for (const view of migrations) this.#migrations.delete(view.id)
+      for (const view of migrations) {
+        this.#migrations.delete(view.id)
+        this.#changed({ kind: 'migration', id: view.id })
+      }
       this.#replaced(id)
       this.#workloads.delete(id)
+      this.#changed({ kind: 'workload', id })
       this.#log.info({ workload: id }, 'forgotten')
       return true
     } finally {
@@ -430,6 +466,7 @@ export class Registry {
   #keepMigration(view: MigrationView): void {
     const isNew = this.#migrations.get(view.id)?.status !== view.status
     this.#migrations.set(view.id, view)
+    this.#changed({ kind: 'migration', id: view.id })
     if (isNew) this.#maintenances.poke()
     if (this.#migrations.size <= LIMITS.maxMigrations) return
     const id = migrationToForget(this.#migrations.values(), (maintenance) =>
@@ -437,6 +474,7 @@ export class Registry {
     )
     if (id === undefined) return
     this.#migrations.delete(id)
+    this.#changed({ kind: 'migration', id })
     this.#written(this.#services.store.delete(KEYS.migration(id)))
   }
 

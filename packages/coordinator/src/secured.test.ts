@@ -43,6 +43,10 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   workloads: { op: 'workloads' },
   workload: { op: 'workload', workload: 'job' },
   run: { op: 'run', program: '/p', parameters: {}, steps: 1, tracker: 'compare' },
+  session: { op: 'session' },
+  tasks: { op: 'tasks' },
+  events: { op: 'events' },
+  watch: { op: 'watch' },
   follow: { op: 'follow', workload: 'job' },
   unfollow: { op: 'unfollow', workload: 'job' },
   migrate: { op: 'migrate', workload: 'job', to: 'b', options },
@@ -222,6 +226,7 @@ test('a token that expires or is revoked gets no further answer, and no event', 
 
   await admin.ask({ op: 'revokeToken', token: view.id })
   expect(await kindOf(asking.ask({ op: 'hosts' }))).toBe('token-revoked')
+  expect(await kindOf(asking.ask({ op: 'unfollow', workload: 'job' }))).toBe('token-revoked')
   expect(await asking.closed).toMatchObject({ message: expect.stringContaining('token-revoked') })
   const before = following.events.all.length
   worker.steps(1, 2, 4)
@@ -230,6 +235,7 @@ test('a token that expires or is revoked gets no further answer, and no event', 
 
   cluster.turnCalendar(LIMITS.defaultApiTokenMs)
   expect(await kindOf(operator.ask({ op: 'hosts' }))).toBe('token-expired')
+  expect(await kindOf(operator.ask({ op: 'watch' }))).toBe('token-expired')
   expect(await operator.closed).toMatchObject({ message: expect.stringContaining('token-expired') })
   expect(await kindOf(cluster.as('operator'))).toBe('token-expired')
 })
@@ -363,8 +369,8 @@ test('any number of tokens is listed, a page at a time, each once', async () => 
     const page = await admin.ask({ op: 'tokens', ...(after === undefined ? {} : { after }) })
     expect(encodeValue(page).length).toBeLessThan(LIMITS.maxControlMessageBytes)
     listed.push(...page.tokens.map(({ id }) => id))
-    if (page.more !== true) break
-    after = listed.at(-1)
+    after = page.next
+    if (after === undefined) break
   }
   const known = tokens.views().map(({ id }) => id)
   expect(listed).toEqual(known.sort())

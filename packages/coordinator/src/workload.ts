@@ -23,6 +23,7 @@ import {
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
+import type { WorkloadState } from './changes.ts'
 import { CheckpointKeeping } from './checkpoint-keeping.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { Clock } from './clock.ts'
@@ -58,6 +59,7 @@ export interface Services {
   /** A number that none had before. */
   nextOrder(): number
   migrationChanged(view: MigrationView): void
+  workloadChanged(id: string): void
   readonly entered?: MoveEdge['entered']
   /** Something that was heard could not be written down: it must be said again. */
   storeFailed(error: GodwitError): void
@@ -164,7 +166,12 @@ export class Workload {
       save: () => this.#save(),
       changed: () => this.feed.workloadChanged(),
     })
-    this.feed = new OutputFeed(ledger.history, () => this.view(), clock)
+    this.feed = new OutputFeed(
+      ledger.history,
+      () => this.view(),
+      clock,
+      () => services.workloadChanged(spec.id),
+    )
     this.#moves = new WorkloadMoves({
       workload: spec.id,
       ledger,
@@ -232,6 +239,17 @@ export class Workload {
 
   get host(): string {
     return this.#host
+  }
+
+  get state(): WorkloadState {
+    const { feed } = this
+    const error = this.#error
+    return {
+      status: this.#status,
+      host: this.#host,
+      acceptedSteps: feed.history.nextStep,
+      ...(error !== undefined && { error }),
+    }
   }
 
   get isActive(): boolean {

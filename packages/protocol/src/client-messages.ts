@@ -1,6 +1,6 @@
 /**
- * Between a client (the command line, a test) and the coordinator: requests with one reply each, and events of
- * the workloads that the client follows.
+ * What a client (the command line, a test) may ask of the coordinator, and what it is answered with: over HTTP (api.ts), or over the WebSocket
+ * of events (event-messages.ts) where it is about what comes over that.
  */
 import { z } from 'zod'
 import { checkpointReport } from './checkpoint.ts'
@@ -11,7 +11,6 @@ import {
   errorReport,
   label,
   name,
-  output,
   parameters,
   path,
   recordOf,
@@ -19,6 +18,7 @@ import {
   trackerKind,
 } from './common.ts'
 import { estimateView } from './estimate.ts'
+import { changeKind, cursor, happening, taskView } from './happenings.ts'
 import { LIMITS } from './limits.ts'
 import { maintenanceView } from './maintenance.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
@@ -127,11 +127,41 @@ export const moveEntry = migrationView
   )
 export type MoveEntry = z.infer<typeof moveEntry>
 
+/** A page of a list: those after the one that `next` of the page before names, no more than so many. */
+const page = { after: label.optional(), limit: z.int().min(1).max(LIMITS.maxListed).optional() }
+
+/** Events from `fromStep` on, or from now. */
+const follow = z.strictObject({ op: z.literal('follow'), workload: label, fromStep: step.optional() })
+const unfollow = z.strictObject({ op: z.literal('unfollow'), workload: label })
+/**
+ * What there is of these kinds (all unless said), and then whatever changes; with a cursor what has changed since. Replaces what was watched
+ * before over the same connection.
+ */
+const watch = z.strictObject({
+  op: z.literal('watch'),
+  kinds: z.array(changeKind).min(1).max(changeKind.options.length).optional(),
+  after: cursor.optional(),
+})
+
+/** Asked over the WebSocket of events. */
+export const eventRequest = z.discriminatedUnion('op', [follow, unfollow, watch])
+
 export const clientRequest = z.discriminatedUnion('op', [
-  /** By name, a page at a time: those after the name that the page before ended with. */
-  z.strictObject({ op: z.literal('hosts'), after: label.optional() }),
-  /** As `hosts`. Of an error the beginning of its sentence is said; all of it by `workload`. */
-  z.strictObject({ op: z.literal('workloads'), after: label.optional() }),
+  ...eventRequest.options,
+  /** By name. */
+  z.strictObject({ op: z.literal('hosts'), ...page }),
+  /** By id. Of an error the beginning of its sentence is said; all of it by `workload`. */
+  z.strictObject({ op: z.literal('workloads'), ...page }),
+  /** Who asks, by the token that is shown. */
+  z.strictObject({ op: z.literal('session') }),
+  /** What is under way, the oldest first. */
+  z.strictObject({ op: z.literal('tasks') }),
+  /** What has happened, the oldest first, as far as it is kept; without a cursor the latest. */
+  z.strictObject({
+    op: z.literal('events'),
+    after: cursor.optional(),
+    limit: z.int().min(1).max(LIMITS.maxListed).default(100),
+  }),
   z.strictObject({ op: z.literal('workload'), workload: label }),
   /** Without a host one is chosen. `explain`: the reply says why. Replied to when the workload trains or could not start. */
   z.strictObject({
@@ -148,9 +178,6 @@ export const clientRequest = z.discriminatedUnion('op', [
     /** A checkpoint each so many milliseconds; left out, only those that are asked for. */
     checkpointEveryMs: z.number().min(LIMITS.minCheckpointEveryMs).max(LIMITS.maxMigrationMs).optional(),
   }),
-  /** Events from `fromStep` on, or from now. */
-  z.strictObject({ op: z.literal('follow'), workload: label, fromStep: step.optional() }),
-  z.strictObject({ op: z.literal('unfollow'), workload: label }),
   /** Without `to` a host is chosen. Replied to when the migration is written down; its progress comes as events. */
   z.strictObject({
     op: z.literal('migrate'),
@@ -162,8 +189,8 @@ export const clientRequest = z.discriminatedUnion('op', [
   /** What `migrate` would cost; nothing moves. Replied to within seconds, in which job and link are watched. */
   z.strictObject({ op: z.literal('estimate'), workload: label, to: label, options: migrationOptions }),
   z.strictObject({ op: z.literal('migration'), migration: label }),
-  /** The moves of a job, oldest first, a page at a time: those after the id that the page before ended with. */
-  z.strictObject({ op: z.literal('history'), workload: label, after: label.optional() }),
+  /** The moves of a job, oldest first. */
+  z.strictObject({ op: z.literal('history'), workload: label, ...page }),
   /** Replied to when it is written down; what becomes of it is asked for by `maintenance`. Without `force` nothing is done while a job can go nowhere. */
   z.strictObject({ op: z.literal('enterMaintenance'), host: label, force: z.boolean().default(false) }),
   /** Moves that are under way go on to their end. `return`: those that left because of it come back. */
@@ -186,8 +213,8 @@ export const clientRequest = z.discriminatedUnion('op', [
     name: label.optional(),
     expiresInMs: z.int().min(1000).max(LIMITS.maxTokenMs).optional(),
   }),
-  /** As `hosts`, by id. */
-  z.strictObject({ op: z.literal('tokens'), after: label.optional() }),
+  /** By id. */
+  z.strictObject({ op: z.literal('tokens'), ...page }),
   z.strictObject({ op: z.literal('revokeToken'), token: label }),
   /** The host is no member any more: its certificates are refused, and its connection is closed. It may join again. */
   z.strictObject({ op: z.literal('removeHost'), host: label }),
@@ -202,23 +229,34 @@ export type ClientRequest = z.infer<typeof clientRequest>
 /** As it is written by a client: what has a default may be left out. */
 export type ClientRequestInput = z.input<typeof clientRequest>
 
-/** There are further pages. */
-const more = z.literal(true).optional()
+/** There are further ones: `after` of the next page. */
+const next = label.optional()
 /** Each host, for the one that was asked to be explained: the best first. */
 const placement = z.array(verdict).max(LIMITS.maxHosts).optional()
 
 /** What each request is answered with. */
 export const REPLIES = {
-  hosts: z.strictObject({ hosts: z.array(hostView).max(LIMITS.maxListed), more }),
-  workloads: z.strictObject({ workloads: z.array(workloadView).max(LIMITS.maxListed), more }),
+  hosts: z.strictObject({ hosts: z.array(hostView).max(LIMITS.maxListed), next }),
+  workloads: z.strictObject({ workloads: z.array(workloadView).max(LIMITS.maxListed), next }),
   workload: z.strictObject({ workload: workloadView }),
   run: z.strictObject({ workload: workloadView, placement }),
   follow: z.strictObject({ workload: workloadView, migration: migrationView.optional() }),
   unfollow: z.strictObject({}),
+  /** `isReset`: the cursor is too old, or another coordinator's. What is gone meanwhile is not told: forget all, all that there is comes anew. */
+  watch: z.strictObject({ isReset: z.boolean() }),
+  /** `who`: a token's id, or `local` where the cluster is not secured. */
+  session: z.strictObject({ who: name, role }),
+  tasks: z.strictObject({ tasks: z.array(taskView).max(LIMITS.maxListed) }),
+  /** `isGap`: some after the cursor are kept no more. */
+  events: z.strictObject({
+    events: z.array(happening).max(LIMITS.maxListed),
+    isGap: z.boolean(),
+    next: cursor.optional(),
+  }),
   migrate: z.strictObject({ migration: migrationView, placement }),
   estimate: z.strictObject({ estimate: estimateView }),
   migration: z.strictObject({ migration: migrationView }),
-  history: z.strictObject({ moves: z.array(moveEntry).max(LIMITS.maxListed), more }),
+  history: z.strictObject({ moves: z.array(moveEntry).max(LIMITS.maxListed), next }),
   /** `already`: it was entered before, and nothing has changed. */
   enterMaintenance: z.strictObject({ maintenance: maintenanceView, already: z.boolean() }),
   exitMaintenance: z.strictObject({ maintenance: maintenanceView }),
@@ -232,27 +270,10 @@ export const REPLIES = {
   forget: z.strictObject({}),
   /** The only time that its secret is seen. */
   createToken: z.strictObject({ token: z.string().max(LIMITS.maxTokenLength), view: tokenView }),
-  tokens: z.strictObject({ tokens: z.array(tokenView).max(LIMITS.maxListed), more }),
+  tokens: z.strictObject({ tokens: z.array(tokenView).max(LIMITS.maxListed), next }),
   revokeToken: z.strictObject({ token: tokenView }),
   removeHost: z.strictObject({}),
   audit: z.strictObject({ entries: z.array(auditEntry).max(LIMITS.maxAuditEntries) }),
 } as const
 export type ClientOp = keyof typeof REPLIES
 export type Reply<Op extends ClientOp> = z.infer<(typeof REPLIES)[Op]>
-
-export const clientEvent = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('steps'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
-  z.strictObject({ kind: z.literal('workload'), workload: workloadView }),
-  z.strictObject({ kind: z.literal('migration'), migration: migrationView }),
-])
-export type ClientEvent = z.infer<typeof clientEvent>
-
-export const fromClient = z.strictObject({ type: z.literal('request'), id: count, request: clientRequest })
-export type FromClient = z.infer<typeof fromClient>
-
-export const toClient = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('reply'), id: count, result: z.unknown() }),
-  z.strictObject({ type: z.literal('failed'), id: count, error: errorReport }),
-  z.strictObject({ type: z.literal('event'), workload: label, event: clientEvent }),
-])
-export type ToClient = z.infer<typeof toClient>

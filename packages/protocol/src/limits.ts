@@ -215,6 +215,24 @@ export const LIMITS = {
   maxPendingRequests: 256,
   /** Workloads that one client follows. */
   maxFollowed: 256,
+  /** Bytes of a request's body. */
+  maxApiBodyBytes: 256 * KiB,
+  /** Characters of an answer. */
+  maxAnswerLength: 8 * MiB,
+  /** Of one address that shows no token: health, the description of the API, refusals. */
+  maxStrangersRequestsPerSecond: 50,
+  /** Those whose requests are counted, unless they all ask at once. */
+  maxQuotas: 10_000,
+  /** For how long, how many and with how many bytes of answers requests with an `Idempotency-Key` are remembered. */
+  keepIdempotencyMs: DAY_MS,
+  maxIdempotencyKeys: 10_000,
+  maxIdempotencyBytes: 16 * MiB,
+  /** What happened, and what is gone: those who come back after more of it are told so. */
+  maxHappenings: 10_000,
+  /** Changes in one message, how often they are told, and how many bytes of them wait for one who reads slowly. */
+  maxChangesPerMessage: 100,
+  changesEveryMs: 200,
+  maxWaitingChangeBytes: 256 * KiB,
 
   /** What a migration is given when nobody says otherwise. */
   defaultDowntimeLimitMs: 300,

@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { fromClient } from './client-messages.ts'
+import { clientRequest } from './client-messages.ts'
 import { recordOf } from './common.ts'
 import { LIMITS } from './limits.ts'
 import { checkMessage } from './message.ts'
@@ -13,16 +13,13 @@ const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`
 const run = { op: 'run', program: 'p', steps: 1, tracker: 'auto' }
 
 test.each([
-  ['unknown fields', { type: 'request', id: 1, request: { op: 'hosts' }, ...many }],
-  [
-    'a key of a megabyte',
-    { type: 'request', id: 1, request: { ...run, parameters: { ['x'.repeat(2 ** 20)]: 1 } } },
-  ],
-  ['a value of a megabyte', { type: 'x'.repeat(2 ** 20) }],
+  ['unknown fields', { op: 'hosts', ...many }],
+  ['a key of a megabyte', { ...run, parameters: { ['x'.repeat(2 ** 20)]: 1 } }],
+  ['a value of a megabyte', { op: 'x'.repeat(2 ** 20) }],
 ])('%s: said in few words', (_, value) => {
   let said = ''
   try {
-    checkMessage(fromClient, value)
+    checkMessage(clientRequest, value)
   } catch (error) {
     said = (error as Error).message
   }
@@ -43,7 +40,7 @@ test('a record of too many entries is refused before one of them is looked at', 
   const parameters = Object.fromEntries(
     Array.from({ length: LIMITS.maxParameters + 1 }, (_, at) => [`p${at}`, 1]),
   )
-  expect(() => checkMessage(fromClient, { type: 'request', id: 1, request: { ...run, parameters } })).toThrow(
+  expect(() => checkMessage(clientRequest, { ...run, parameters })).toThrow(
     `more than ${LIMITS.maxParameters} entries`,
   )
 })

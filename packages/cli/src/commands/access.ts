@@ -1,7 +1,7 @@
 /** `token`, `host remove` and `audit`: who may come in, and who did what. */
 import { isLoopback } from '@godwit/channel'
+import { allTokens } from '@godwit/client'
 import type { Role } from '@godwit/protocol'
-import { allTokens } from '../lists.ts'
 import { joinLine, renderAudit, renderTime, renderTokens } from '../render/access.ts'
 import { printJson, type Session } from '../session.ts'
 

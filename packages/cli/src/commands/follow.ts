@@ -2,8 +2,9 @@
  * `follow`: a workload's steps as they are accepted. At a terminal the newest stands in one line, with the loss
  * curve; elsewhere, and with --json, each has a line of its own.
  */
+
+import { throughLosses } from '@godwit/client'
 import type { ClientEvent, MigrationStatus, MigrationView, Output, WorkloadView } from '@godwit/protocol'
-import { throughLosses } from '../lasting.ts'
 import { sparkline } from '../render/sparkline.ts'
 import { ENDED_WORKLOAD, renderDivergence, renderStep, renderWorkload } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'

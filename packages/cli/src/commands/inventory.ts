@@ -1,8 +1,7 @@
 /** `hosts`, `ps` and `history`: what there is, once or again and again, and what has moved. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CoordinatorClient } from '../client.ts'
-import { throughLosses } from '../lasting.ts'
-import { allHosts, allMoves, allWorkloads } from '../lists.ts'
+import type { CoordinatorClient } from '@godwit/client'
+import { allHosts, allMoves, allWorkloads, throughLosses } from '@godwit/client'
 import { renderHistory } from '../render/history.ts'
 import { renderDetails, renderHosts, renderWorkloads } from '../render/views.ts'
 import { printJson, type Session } from '../session.ts'

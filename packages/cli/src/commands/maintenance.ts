@@ -4,9 +4,9 @@
  * Whoever waits asks again and again: what becomes of it is the coordinator's, and goes on without us.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { CoordinatorClient } from '@godwit/client'
+import { throughLosses } from '@godwit/client'
 import type { MaintenanceView } from '@godwit/protocol'
-import type { CoordinatorClient } from '../client.ts'
-import { throughLosses } from '../lasting.ts'
 import { renderMaintenance, renderMaintenanceLine, renderStuck } from '../render/maintenance.ts'
 import { plural } from '../render/units.ts'
 import { printJson, type Session } from '../session.ts'

@@ -2,9 +2,10 @@
  * `migrate`: ask for it, watch it, and show what it cost. Leaving early (Ctrl-C) stops the watching and not the
  * migration.
  */
+
+import type { CoordinatorClient } from '@godwit/client'
+import { throughLosses } from '@godwit/client'
 import type { ClientEvent, MigrationOptions, MigrationView, Reply, Verdict } from '@godwit/protocol'
-import type { CoordinatorClient } from '../client.ts'
-import { throughLosses } from '../lasting.ts'
 import { migrationOptionsOf } from '../migration-options.ts'
 import { renderPlacement } from '../render/placement.ts'
 import { ENDED, renderProgress } from '../render/progress.ts'

@@ -5,8 +5,8 @@
  * Whatever happens, nothing of it is left afterwards: no process, no folder.
  */
 import { dirname, isAbsolute } from 'node:path'
+import { CoordinatorClient } from '@godwit/client'
 import type { MigrationReport } from '@godwit/protocol'
-import { CoordinatorClient } from '../client.ts'
 import { Interrupted, type Io, untilInterrupted } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
 import { formatMs } from '../render/units.ts'

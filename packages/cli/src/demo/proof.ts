@@ -3,8 +3,9 @@
  *
  * The runs follow each other, since together they would compete for the same cores and the pauses would be longer than they are.
  */
+
+import type { CoordinatorClient } from '@godwit/client'
 import type { MigrationReport } from '@godwit/protocol'
-import type { CoordinatorClient } from '../client.ts'
 import { renderReport } from '../render/report.ts'
 import { renderVerdict } from '../render/verdict.ts'
 import type { Narrator } from './narrator.ts'

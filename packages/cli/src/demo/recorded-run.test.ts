@@ -2,16 +2,17 @@
  * Goal: a run is recorded whole, moved when and where it was planned, and whatever goes wrong with it is thrown.
  * Method: a scripted coordinator that trains one step after the other as long as somebody follows.
  */
-import type { MigrationView, WorkloadView } from '@godwit/protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CoordinatorClient } from '../client.ts'
+
+import { CoordinatorClient } from '@godwit/client'
 import {
   type Connection,
   FakeCoordinator,
   migrationReport,
   migrationView,
   workloadView,
-} from '../support/fake-coordinator.ts'
+} from '@godwit/client/testing'
+import type { MigrationView, WorkloadView } from '@godwit/protocol'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RecordedRun, type RunPlan } from './recorded-run.ts'
 
 const STEPS = 100

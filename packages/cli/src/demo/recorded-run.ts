@@ -1,6 +1,8 @@
 /**
  * One run of the demo: started, recorded from its first step to its last, and moved meanwhile as often as asked.
  */
+
+import type { CoordinatorClient } from '@godwit/client'
 import {
   type ClientEvent,
   type ClientRequestInput,
@@ -10,7 +12,6 @@ import {
   type MigrationView,
   type WorkloadView,
 } from '@godwit/protocol'
-import type { CoordinatorClient } from '../client.ts'
 import { ENDED } from '../render/progress.ts'
 import { nextStart } from './plan.ts'
 import { Recorder } from './recording.ts'

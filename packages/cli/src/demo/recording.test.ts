@@ -1,7 +1,8 @@
 /** Goal: the demo's judge notices every way in which two runs can differ. Method: each violation is fed to it once. */
+
+import { workloadView } from '@godwit/client/testing'
 import type { WorkloadView } from '@godwit/protocol'
 import { expect, test } from 'vitest'
-import { workloadView } from '../support/fake-coordinator.ts'
 import { defaultSteps, migrationSteps, nextStart } from './plan.ts'
 import { bitsOf, compareRuns, isContinuous, Recorder } from './recording.ts'
 

@@ -1,6 +1,7 @@
 /** Goal: lines read as meant, whatever the numbers. Method: the pure functions, on plain and on odd values. */
+
+import { estimateView, migrationReport, migrationView } from '@godwit/client/testing'
 import { expect, test } from 'vitest'
-import { estimateView, migrationReport, migrationView } from '../support/fake-coordinator.ts'
 import { renderEstimate } from './estimate.ts'
 import { renderBar, renderProgress } from './progress.ts'
 import { renderReport } from './report.ts'

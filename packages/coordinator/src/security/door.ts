@@ -4,7 +4,7 @@
  * `--insecure`.
  */
 import { type Credentials, isLoopback, type Peer, type WebSocket } from '@godwit/channel'
-import { GodwitError, LIMITS, type Role } from '@godwit/protocol'
+import { API_PREFIX, EVENTS_PATH, GodwitError, LIMITS, type Role } from '@godwit/protocol'
 import type { SecurityHandlers } from '../client-connection.ts'
 import type { Audit } from './audit-log.ts'
 
@@ -53,7 +53,7 @@ export function pathOf(url: string): string {
 export function noSuchPath(path: string): GodwitError {
   return new GodwitError(
     'bad-arguments',
-    `there is nothing at ${path.slice(0, 100)}: agents connect at /agent, clients at /client`,
+    `there is nothing at ${path.slice(0, 100)}: agents connect at /agent, events come at ${EVENTS_PATH}`,
   )
 }
 
@@ -81,7 +81,7 @@ export function openDoor(audit: Audit): Door {
   return {
     credentials: undefined,
     admit: (_, path) => {
-      if (path === '/agent' || path === '/client') return undefined
+      if (path === '/agent' || path === API_PREFIX || path === EVENTS_PATH) return undefined
       return path === '/join' ? unsecuredError() : noSuchPath(path)
     },
     resource: () => undefined,

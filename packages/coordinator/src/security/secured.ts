@@ -2,13 +2,15 @@
  * The door of a secured cluster. Agents show a certificate of the cluster's authority that still counts, clients an API token, and who
  * wants to join a join token. Here what was shown is looked at; what it means stands in tokens.ts and members.ts.
  *
- * Invariants: nobody is heard on `/agent` or `/client` before it has shown who it is; a host that was removed has no connection, and
+ * Invariants: nobody is heard on `/agent`, or by what the API has for tokens, before it has shown who it is; a host that was removed has no connection, and
  * a token that was revoked or has expired gets no answer and no event.
  */
 import type { Credentials, Peer, WebSocket } from '@godwit/channel'
 import {
+  API_PREFIX,
   type AuditEntry,
   coordinatorUri,
+  EVENTS_PATH,
   type FromJoiner,
   GodwitError,
   hostUri,
@@ -127,7 +129,8 @@ export class SecuredDoor implements Door {
         case '/agent':
           this.#hostOf(peer)
           return undefined
-        case '/client':
+        case API_PREFIX:
+        case EVENTS_PATH:
           this.#tokenOf(peer)
           return undefined
         case '/join':
@@ -265,11 +268,12 @@ export class SecuredDoor implements Door {
   readonly requests: SecurityHandlers = {
     createToken: async ({ kind, role, name, expiresInMs }) =>
       this.#tokens.make({ kind, role, name, expiresInMs }),
-    tokens: ({ after }) => {
+    tokens: ({ after, limit }) => {
       const { views, rest } = pageOf(this.#tokens.views(), {
         nameOf: ({ id }) => id,
         viewOf: (view) => view,
         after,
+        limit,
       })
       return { tokens: views, ...rest }
     },

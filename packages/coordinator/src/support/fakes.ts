@@ -2,25 +2,28 @@
  * Agents, workers and clients for tests: each plays its part over a real loopback socket, message by message, and
  * does only what the test tells it to. Nothing here decides anything, so that what a test sees is the coordinator.
  */
-import { Channel, type DialOptions, dial } from '@godwit/channel'
+import { Channel, type DialOptions, dial, HttpPeer } from '@godwit/channel'
 import {
   type CheckpointReport,
   type ClientEvent,
   type ClientOp,
   type ClientRequestInput,
   checkMessage,
+  EVENTS_PATH,
   type FromAgent,
   type FromClient,
   type FromWorker,
   fromErrorReport,
   type GodwitError,
   type Identity,
+  isRestOp,
   type Launch,
   type MigrationReport,
   type MigrationStatus,
   type MigrationView,
   OUR_VERSIONS,
   type Output,
+  type Problem,
   REPLIES,
   type Reply,
   type ToAgent,
@@ -28,6 +31,7 @@ import {
   type ToWorker,
   toAgent,
   toClient,
+  toHttp,
   type WorkloadView,
 } from '@godwit/protocol'
 
@@ -62,9 +66,12 @@ class Inbox<T> {
   }
 }
 
+function urlOf(port: number, { security }: DialOptions): string {
+  return `${security === undefined ? 'ws' : 'wss'}://127.0.0.1:${port}`
+}
+
 function dialAt(port: number, path: string, options: DialOptions): ReturnType<typeof dial> {
-  const scheme = options.security === undefined ? 'ws' : 'wss'
-  return dial(`${scheme}://127.0.0.1:${port}${path}`, options)
+  return dial(`${urlOf(port, options)}${path}`, options)
 }
 
 type OfType<Message extends { type: string }, Type extends Message['type']> = Extract<Message, { type: Type }>
@@ -210,36 +217,59 @@ export class FakeWorker {
   }
 }
 
+type Changes = Extract<ToClient, { type: 'changes' }>
+
 export class FakeClient {
+  readonly changes = new Inbox<Changes>()
   readonly events = new Inbox<{ workload: string; event: ClientEvent }>()
   readonly closed: Promise<GodwitError | undefined>
   readonly #channel: Channel<ToClient, FromClient>
   readonly #pending = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>()
+  readonly #http: HttpPeer
   #id = 0
 
-  private constructor(socket: Awaited<ReturnType<typeof dial>>) {
+  private constructor(socket: Awaited<ReturnType<typeof dial>>, http: HttpPeer) {
+    this.#http = http
     let over: (error: GodwitError | undefined) => void = () => {}
     this.closed = new Promise((resolve) => {
       over = resolve
     })
-    this.#channel = new Channel<ToClient, FromClient>(socket, toClient, {
-      message: (message) => this.#receive(message),
-      closed: (error) => over(error),
-    })
+    this.#channel = new Channel<ToClient, FromClient>(
+      socket,
+      toClient,
+      {
+        message: (message) => this.#receive(message),
+        closed: (error) => over(error),
+      },
+      { text: true },
+    )
   }
 
   static async connect(port: number, options: DialOptions = {}): Promise<FakeClient> {
-    return new FakeClient(await dialAt(port, '/client', options))
+    const { security, token } = options
+    const http = new HttpPeer(urlOf(port, options), { security, token, maxConnections: 1000 })
+    return new FakeClient(await dialAt(port, EVENTS_PATH, options), http)
   }
 
   async ask<Op extends ClientOp>(request: Extract<ClientRequestInput, { op: Op }>): Promise<Reply<Op>> {
+    const result = await (isRestOp(request.op) ? this.#askHttp(request) : this.#askEvents(request))
+    return checkMessage(REPLIES[request.op as Op], result) as Reply<Op>
+  }
+
+  async #askHttp(request: ClientRequestInput): Promise<unknown> {
+    const { status, text } = await this.#http.ask(toHttp(request as Parameters<typeof toHttp>[0]))
+    if (status < 300) return text === '' ? {} : JSON.parse(text)
+    const { kind, detail } = JSON.parse(text) as Problem
+    throw fromErrorReport({ kind, message: detail })
+  }
+
+  #askEvents(request: ClientRequestInput): Promise<unknown> {
     this.#id += 1
     const id = this.#id
-    const result = await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject })
       this.#channel.send({ type: 'request', id, request: request as FromClient['request'] })
     })
-    return checkMessage(REPLIES[request.op as Op], result) as Reply<Op>
   }
 
   /** Settles when the coordinator has noticed that the agent of `host` is gone. */
@@ -281,9 +311,14 @@ export class FakeClient {
 
   close(): void {
     this.#channel.close()
+    this.#http.close()
   }
 
   #receive(message: ToClient): void {
+    if (message.type === 'changes') {
+      this.changes.add(message)
+      return
+    }
     if (message.type === 'event') {
       this.events.add({ workload: message.workload, event: message.event })
       return

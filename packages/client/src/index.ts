@@ -1,0 +1,10 @@
+/** The coordinator's API as typed calls and events: what the command line is built on, and other programs may be. */
+export {
+  type ChangeListener,
+  type ClientAccess,
+  CoordinatorClient,
+  type EventListener,
+  lost,
+} from './client.ts'
+export { throughLosses, type Watching } from './lasting.ts'
+export { allHosts, allMoves, allTokens, allWorkloads } from './lists.ts'

@@ -1,0 +1,49 @@
+/** What is under way, as a person sees it: moves that are not over, and hosts that are being emptied or filled again. */
+import { LIMITS, type MaintenanceView, type MigrationView, type TaskView } from '@godwit/protocol'
+import type { Look } from './changes.ts'
+
+const OVER: readonly string[] = ['completed', 'cancelled', 'failed']
+
+/** The oldest first. `statuses`: of all migrations. */
+export function tasksOf(look: Look, statuses: ReadonlyMap<string, string>): TaskView[] {
+  const open = [...statuses].filter(([, status]) => !OVER.includes(status))
+  const moves = open.flatMap(([id]) => taskOfMove(look.migration(id)) ?? [])
+  const hosts = look
+    .hosts()
+    .filter((name) => look.hostState(name) !== undefined && look.isInMaintenance(name))
+  const maintenances = hosts.flatMap((name) => taskOfMaintenance(name, look.host(name)?.maintenance) ?? [])
+  const all = [...maintenances, ...moves].sort((a, b) => (a.startedAtMs ?? 0) - (b.startedAtMs ?? 0))
+  return all.slice(0, LIMITS.maxListed)
+}
+
+function taskOfMove(view: MigrationView | undefined): TaskView | undefined {
+  if (view === undefined) return undefined
+  const { id, status, workload, from, to, startedAtMs, progress, waitingFor } = view
+  const share =
+    progress === undefined || progress.roundPages === 0
+      ? undefined
+      : Math.min(1, progress.roundPagesSent / progress.roundPages)
+  const detail = waitingFor ?? (progress === undefined ? undefined : `round ${progress.round}`)
+  return {
+    ...{ id, kind: 'migration', status, workload, from, to },
+    ...(startedAtMs !== undefined && { startedAtMs }),
+    ...(share !== undefined && { share }),
+    ...(detail !== undefined && { detail }),
+  }
+}
+
+function taskOfMaintenance(
+  host: string,
+  maintenance: Omit<MaintenanceView, 'jobs'> | undefined,
+): TaskView | undefined {
+  if (maintenance === undefined) return undefined
+  const { phase, moved, moving, waiting, stuck } = maintenance
+  const all = moved + moving + waiting + stuck
+  return {
+    ...{ id: host, kind: 'maintenance', status: phase, host },
+    ...(all > 0 && {
+      share: moved / all,
+      detail: `${moved} of ${all} moved${stuck > 0 ? `, ${stuck} stuck` : ''}`,
+    }),
+  }
+}

@@ -9,7 +9,7 @@ import type { MigrationOptions } from '@godwit/protocol'
 
 const MIB = 2 ** 20
 const PAGE_BYTES = 4096
-const SYNTHETIC = fileURLToPath(new URL('./programs/synthetic.ts', import.meta.url))
+const programFile = (name: string): string => fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url))
 
 export interface BenchCase {
   readonly name: string
@@ -123,7 +123,7 @@ function synthetic(spec: SyntheticSpec): BenchCase {
   return {
     name,
     text,
-    program: SYNTHETIC,
+    program: programFile('synthetic'),
     parameters: { seed: 1, pattern, arenaMib, writtenKib, stepMs },
     dirtyBytesPerStep: pattern === 'adam' ? arenaBytes : Math.min(arenaBytes, writtenKib * 1024),
     stepsBefore,
@@ -132,7 +132,7 @@ function synthetic(spec: SyntheticSpec): BenchCase {
   }
 }
 
-/** Validation is put off for ever: one long step would be taken for a pause. */
+/** Timed, and with validation put off for ever: one long step would be taken for a pause. */
 function real(
   name: string,
   { dirtyPagesPerStep, ...rest }: { dirtyPagesPerStep: number; stepsBefore: number; downtimeLimitMs: number },
@@ -141,7 +141,7 @@ function real(
   return {
     name,
     text: `the real program, ${(dirtyBytesPerStep / MIB).toFixed(1)} MiB written a step`,
-    program: name,
+    program: programFile(name),
     parameters: { validateEvery: 1e9 },
     dirtyBytesPerStep,
     options: {},

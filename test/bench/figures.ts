@@ -40,7 +40,10 @@ export interface RunLine {
   readonly switchoverGapMs: number
   readonly agrees: boolean
   readonly stepMs: number
+  /** The first that ran there whole, and those after it. */
   readonly firstStepsMs: readonly number[]
+  /** Their processor time, where the program tells it. */
+  readonly firstStepsCpuMs?: readonly number[]
   /** Null where no two processes of ours could be put on the link's ends. */
   readonly rawTcpBytesPerSecond: number | null
   readonly throughputBytesPerSecond: number
@@ -85,7 +88,10 @@ export interface SummaryLine {
   readonly observedGapMs: number
   readonly switchoverGapMs: number
   readonly stepMs: number
+  /** The first that ran there whole, and those after it. */
   readonly firstStepsMs: readonly number[]
+  /** Their processor time, where the program tells it. */
+  readonly firstStepsCpuMs?: readonly number[]
   readonly rawTcpBytesPerSecond: number | null
   readonly throughputBytesPerSecond: number
   readonly floorMs: number | null
@@ -214,6 +220,11 @@ export function summarize(runs: readonly RunLine[]): SummaryLine {
     firstStepsMs: first.firstStepsMs.map((_, nth) =>
       median(runs.flatMap(({ firstStepsMs }) => firstStepsMs[nth] ?? [])),
     ),
+    ...(first.firstStepsCpuMs !== undefined && {
+      firstStepsCpuMs: first.firstStepsCpuMs.map((_, nth) =>
+        median(runs.flatMap(({ firstStepsCpuMs }) => firstStepsCpuMs?.[nth] ?? [])),
+      ),
+    }),
     rawTcpBytesPerSecond: known(({ rawTcpBytesPerSecond }) => rawTcpBytesPerSecond),
     throughputBytesPerSecond: middle(({ throughputBytesPerSecond }) => throughputBytesPerSecond),
     floorMs: known(({ floorMs }) => floorMs),

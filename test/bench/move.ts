@@ -77,7 +77,11 @@ async function move(plan: MovePlan, { rig, run, source, target, from, to }: Move
   const cpuAfter = source.next('migrationEnded').then(() => cpuMsOf(workers))
   const report: MigrationReport = await rig.migrate(source, target, { ...options, method })
   const cpuAfterMs = await cpuAfter
-  await rig.reached(target, report.step + FIRST_STEPS)
+  // Of the first one, what was computed before the park was computed at the source.
+  const firstWhole = report.step + (report.parkPoint === 'preApply' ? 1 : 0)
+  await rig.reached(target, firstWhole + FIRST_STEPS)
+  const firstSteps = ledger.outputs.slice(firstWhole, firstWhole + FIRST_STEPS)
+  const firstStepsCpuMs = firstSteps.flatMap(({ metrics }) => metrics?.cpuMs ?? [])
   const arrived = (fromStep: number, toStep: number): number[] => ledger.arrivalsMs.slice(fromStep, toStep)
   const seen = observe({
     before: arrived(firstBefore, firstDuring),
@@ -100,7 +104,8 @@ async function move(plan: MovePlan, { rig, run, source, target, from, to }: Move
     downtimeMs,
     ...seen,
     agrees: agree({ downtimeMs, ...seen }),
-    firstStepsMs: ledger.outputs.slice(report.step, report.step + FIRST_STEPS).map(({ stepMs }) => stepMs),
+    firstStepsMs: firstSteps.map(({ stepMs }) => stepMs),
+    ...(firstStepsCpuMs.length > 0 && { firstStepsCpuMs }),
     rawTcpBytesPerSecond,
     throughputBytesPerSecond: throughputOf(report),
     floorMs,

@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/arm64/*.test.ts'],
     pool: 'forks',
+    // Runs of other configurations go on beside this one, and would write the same file.
+    cache: false,
     disableConsoleIntercept: true,
     hookTimeout: 180_000,
     testTimeout: 600_000,

@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/compose/*.test.ts'],
     pool: 'forks',
+    // Runs of other configurations go on beside this one, and would write the same file.
+    cache: false,
     fileParallelism: false,
     testTimeout: 240_000,
     hookTimeout: 400_000,

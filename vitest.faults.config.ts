@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/faults/*.test.ts'],
     pool: 'forks',
+    // Runs of other configurations go on beside this one, and would write the same file.
+    cache: false,
     fileParallelism: false,
     reporters: report === undefined ? ['verbose'] : ['verbose', ['json', { outputFile: report }]],
   },

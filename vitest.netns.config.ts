@@ -9,6 +9,8 @@ const report = process.env.GODWIT_TEST_REPORT
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Runs of other configurations go on beside this one, and would write the same file.
+    cache: false,
     disableConsoleIntercept: true,
     hookTimeout: 120_000,
     testTimeout: 240_000,

@@ -11,7 +11,6 @@ import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -22,6 +21,7 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ARM64_NODE_VERSION, arm64Folder, arm64NodePath } from './arm64.mjs'
+import { inStaging } from './staging.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const TIMEOUT_MS = 240_000
@@ -44,9 +44,7 @@ function fetchArm64() {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     throw new Error(`it is for Linux on x64, and this is ${process.platform} on ${process.arch}`)
   const folder = arm64Folder()
-  mkdirSync(dirname(folder), { recursive: true })
-  const staging = mkdtempSync(join(dirname(folder), 'staging-'))
-  try {
+  inStaging(dirname(folder), (staging) => {
     unpackDebian(staging)
     installNode(staging)
     writeLauncher(staging, staging)
@@ -54,9 +52,7 @@ function fetchArm64() {
     if (told.trim() !== `arm64v${ARM64_NODE_VERSION}`) throw new Error(`it says it is ${told.trim()}`)
     writeLauncher(staging, folder)
     renameSync(staging, folder)
-  } finally {
-    rmSync(staging, { recursive: true, force: true })
-  }
+  })
 }
 
 function unpackDebian(staging) {

@@ -7,9 +7,10 @@
  * Invariant: the folder appears whole, by a rename, and only after its `node` has told the version asked for.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { LTS_NODE_VERSION, ltsNodeFolder, ltsNodePackage, ltsNodePath } from './lts-node.mjs'
+import { inStaging } from './staging.mjs'
 
 const INSTALL_TIMEOUT_MS = 180_000
 
@@ -17,9 +18,7 @@ function fetchLtsNode() {
   const name = ltsNodePackage()
   if (name === undefined) throw new Error(`there is no package of it for ${process.platform} ${process.arch}`)
   const folder = ltsNodeFolder()
-  mkdirSync(dirname(folder), { recursive: true })
-  const staging = mkdtempSync(join(dirname(folder), 'staging-'))
-  try {
+  inStaging(dirname(folder), (staging) => {
     install(`${name}@${LTS_NODE_VERSION}`, staging)
     const unpacked = join(staging, 'node_modules', name)
     const { stdout, error } = spawnSync(join(unpacked, 'bin', 'node'), ['--version'], { encoding: 'utf8' })
@@ -27,9 +26,7 @@ function fetchLtsNode() {
       throw new Error(`what ${name} brought does not run here${error ? `: ${error.message}` : ''}`)
     }
     moveTo(folder, unpacked)
-  } finally {
-    rmSync(staging, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Into `prefix`, leaving the project's own node_modules and lock file alone. */

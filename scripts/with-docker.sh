@@ -46,17 +46,6 @@ why_not() {
   fi
 }
 
-packages() {
-  local missing=() each
-  for each in dockerd:docker.io iptables:iptables ip:iproute2 busybox:busybox-static nsenter:util-linux; do
-    command -v "${each%%:*}" >/dev/null || missing+=("${each##*:}")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1
-}
-
 # Compose 2 and buildx, as plugins of this engine's own configuration. Debian has them from release 13 on; its packages hold one
 # static binary each, so they are only unpacked.
 plugins() {
@@ -127,7 +116,7 @@ start_engine() {
   mkdir -p "$folder"
   owned=$folder
   export DOCKER_HOST=unix://$folder/docker.sock DOCKER_CONFIG=$folder/config BASE_IMAGE=godwit-base
-  timed 'packages are there' packages && timed 'compose is there' plugins &&
+  timed 'packages are there' node "$here/install-packages.mjs" docker >&2 && timed 'compose is there' plugins &&
     timed 'an engine answers' engine && timed 'a base image is there' base_image
 }
 
@@ -142,7 +131,12 @@ remove_rules() {
   done
 }
 
-processes_below() { grep -lsaF "$1/" /proc/[0-9]*/cmdline | cut -d/ -f3; }
+# Those of the engine, and those in its containers, whose root is an overlay of folders of the engine: what a build runs is nobody's child once
+# the engine is told to end.
+processes_below() {
+  grep -lsaF "$1/" /proc/[0-9]*/cmdline | cut -d/ -f3
+  grep -lsE "^[^ ]+ [^ ]+ [^ ]+ [^ ]+ / .*$1/" /proc/[0-9]*/mountinfo 2>/dev/null | cut -d/ -f3
+}
 
 # stop_engine FOLDER
 stop_engine() {
@@ -155,7 +149,11 @@ stop_engine() {
   # containerd and its shims, where the engine did not end in order.
   for each in $(processes_below "$at"); do [ "$each" = $$ ] || kill -KILL "$each" 2>/dev/null; done
   awk -v below="$at/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r | while read -r each; do umount -l "$each"; done
-  for each in $(ip -o link show type bridge | grep -oE '(docker0|br-[0-9a-f]{12})'); do ip link del "$each"; done
+  for each in $(ip -o link show type bridge | grep -oE '(docker0|br-[0-9a-f]{12})'); do
+    # A cable goes with the network at its other end, but not at once.
+    ip -o link show master "$each" | grep -oE 'veth[0-9a-f]+' | while read -r cable; do ip link del "$cable" 2>/dev/null; done
+    ip link del "$each"
+  done
   remove_rules iptables
   remove_rules ip6tables
   if [ -s "$at/forward.was" ]; then iptables $(cat "$at/forward.was"); fi

@@ -1,5 +1,6 @@
 /**
- * Gets what `npm run test:netns` needs of the machine, before it runs: `ip` and `tc`, `iptables`, and a C compiler for the delay of links.
+ * `install-packages.mjs WHAT...`: gets what tests and engine need of the machine. `netns`: `ip` and `tc`, `iptables`, and a C compiler for
+ * the delay of links. `docker`: an engine and what scripts/with-docker.sh does with it.
  *
  * Installs Debian's packages, as root; anybody else is told what is missing. Without them the tests skip themselves and say so, so that
  * is no failure here; in CI it is one there.
@@ -10,26 +11,40 @@ import { delimiter, join } from 'node:path'
 
 const INSTALL_TIMEOUT_MS = 240_000
 /** Which package brings which command, on Debian and what comes of it. */
-const PACKAGES = [
-  { command: 'ip', packages: ['iproute2'] },
-  { command: 'tc', packages: ['iproute2'] },
-  { command: 'iptables-restore', packages: ['iptables'] },
-  { command: 'cc', packages: ['gcc', 'libc6-dev'] },
-]
+const PACKAGES = {
+  netns: { ip: ['iproute2'], tc: ['iproute2'], 'iptables-restore': ['iptables'], cc: ['gcc', 'libc6-dev'] },
+  docker: {
+    dockerd: ['docker.io'],
+    ip: ['iproute2'],
+    iptables: ['iptables'],
+    busybox: ['busybox-static'],
+    nsenter: ['util-linux'],
+  },
+}
 
+const asked = process.argv.slice(2)
+const unknown = asked.find((what) => !Object.hasOwn(PACKAGES, what))
+if (asked.length === 0 || unknown !== undefined) {
+  console.error(`usage: install-packages.mjs WHAT...: ${Object.keys(PACKAGES).join(', ')}`)
+  process.exit(2)
+}
 const missing = [
-  ...new Set(PACKAGES.filter(({ command }) => !isHere(command)).flatMap(({ packages }) => packages)),
+  ...new Set(
+    asked
+      .flatMap((what) => Object.entries(PACKAGES[what]))
+      .filter(([command]) => !isHere(command))
+      .flatMap(([, packages]) => packages),
+  ),
 ]
 if (missing.length > 0) {
   const why =
     process.geteuid?.() !== 0 ? 'only root may' : isHere('apt-get') ? install(missing) : 'no apt-get'
   console.log(
     why === undefined
-      ? `installed for the tests: ${missing.join(' ')}`
+      ? `installed: ${missing.join(' ')}`
       : `not here: ${missing.join(' ')} (to install: ${why})`,
   )
 }
-
 function isHere(command) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {

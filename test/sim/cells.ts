@@ -65,6 +65,7 @@ const TARGET_EVENTS = all<TargetEvent['type']>({
 })
 
 const MIGRATION_STATES = all<MigrationStateName>({
+  queued: true,
   preparing: true,
   opening: true,
   moving: true,
@@ -76,6 +77,8 @@ const MIGRATION_STATES = all<MigrationStateName>({
 })
 
 const MIGRATION_EVENTS = all<MigrationEventType>({
+  admitted: true,
+  refused: true,
   targetPrepared: true,
   targetFailed: true,
   targetExited: true,
@@ -241,6 +244,29 @@ const NEVER: readonly (readonly [
     ['dialling', 'receiving', 'claiming', 'running'],
     ['memoryHashed'],
     'asked for in verifying alone, which is left for claiming by it, or for ended',
+  ],
+  [
+    'migration',
+    ['preparing', 'opening', 'moving', 'claimed', 'accepted', 'cancelling', 'completed', 'ended'],
+    ['admitted', 'refused'],
+    'asked of one that is queued alone, and in the queue of its job',
+  ],
+  [
+    'migration',
+    ['queued'],
+    [
+      ...[
+        'targetPrepared',
+        'targetFailed',
+        'targetExited',
+        'targetHostBack',
+        'outgoingOpened',
+        'progress',
+        'claim',
+      ],
+      ...['claimDecided', 'recover', 'recoverDecided', 'sourceEnded', 'stepAccepted', 'tick'],
+    ],
+    'it has no workers, and no time to keep',
   ],
   [
     'migration',

@@ -86,6 +86,10 @@ export const COORDINATOR_FLAGS: readonly (readonly [string, string])[] = [
   ['--host <host>', 'where to listen (default: 127.0.0.1)'],
   ['--port <port>', '0 takes any free one (default: 7070)'],
   ['--data-dir <dir>', 'folder in which it remembers everything (default: forgets all when it ends)'],
+  ['--max-moves <n>', 'moves that are under way at once; the others are queued (default: 16)'],
+  ['--max-moves-out <n>', 'of those, such as leave one host (default: 2)'],
+  ['--max-moves-in <n>', 'such as come to one host (default: 2)'],
+  ['--max-moves-link <n>', 'such as are between the same two zones (default: 4)'],
   ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
 ]
 

@@ -13,6 +13,7 @@ import { acceptClient, type Handlers, type WatchHandlers } from './client-connec
 import { type Clock, systemClock } from './clock.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { MemoryStore } from './memory-store.ts'
+import type { MoveLimits } from './move-queue.ts'
 import { KEYS } from './records.ts'
 import { clusterIdOf } from './recovery.ts'
 import { Registry } from './registry.ts'
@@ -33,6 +34,8 @@ export interface CoordinatorOptions {
   /** Others than this machine may reach a cluster that is not secured. */
   insecure?: boolean
   clock?: Clock
+  /** How many moves may be under way at once. */
+  moveLimits?: Partial<MoveLimits>
   /** The store can't be used any more: this coordinator must end. */
   fatal?: (error: GodwitError) => void
 }
@@ -64,7 +67,7 @@ async function startAudited(
   options: CoordinatorOptions & { log: Logger },
 ): Promise<Coordinator> {
   const { folder, log, fatal, host = DEFAULT_HOST, port = DEFAULT_PORT, insecure = false } = options
-  const { clock = systemClock } = options
+  const { clock = systemClock, moveLimits = {} } = options
   const metrics = new Metrics(() => changes.census())
   const store = metrics.measured(options.store ?? new MemoryStore())
   const now = (): number => clock.calendarMs()
@@ -82,6 +85,7 @@ async function startAudited(
     log,
     clock,
     changed,
+    moveLimits,
     ...(fatal === undefined ? {} : { fatal }),
   })
   const changes = new Changes(() => registry.look(), clock, metrics)

@@ -15,9 +15,10 @@ import { administer, COMMANDS } from './administration.ts'
 import { type Coordinator, DEFAULT_HOST, DEFAULT_PORT, startCoordinator } from './coordinator.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { LmdbStore } from './lmdb-store.ts'
+import type { MoveLimits } from './move-queue.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
-const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--insecure] [--log-level info], or coordinator ${COMMANDS.join('|')}`
+const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--insecure] [--max-moves N] [--max-moves-out N] [--max-moves-in N] [--max-moves-link N] [--log-level info], or coordinator ${COMMANDS.join('|')}`
 
 interface Flags {
   host: string
@@ -25,7 +26,16 @@ interface Flags {
   dataDir: string | undefined
   insecure: boolean
   logLevel: string
+  moveLimits: Partial<MoveLimits>
 }
+
+/** Of moves that are under way at once, by the flag that sets it. */
+const MOVE_FLAGS = {
+  'max-moves': 'cluster',
+  'max-moves-out': 'out',
+  'max-moves-in': 'in',
+  'max-moves-link': 'link',
+} as const satisfies Record<string, keyof MoveLimits>
 
 /** Undefined when help was asked for. Errors: `bad-arguments`. */
 function parseFlags(args: string[]): Flags | undefined {
@@ -40,7 +50,18 @@ function parseFlags(args: string[]): Flags | undefined {
     throw new GodwitError('bad-arguments', `--log-level ${logLevel} is none of ${LOG_LEVELS.join(', ')}`)
   }
   const { host = DEFAULT_HOST, 'data-dir': dataDir, insecure = false } = values
-  return { host, port, dataDir, insecure, logLevel }
+  return { host, port, dataDir, insecure, logLevel, moveLimits: moveLimitsIn(values) }
+}
+
+function moveLimitsIn(values: Values): Partial<MoveLimits> {
+  const given = Object.entries(MOVE_FLAGS).flatMap(([flag, name]) => {
+    const text = values[flag as keyof typeof MOVE_FLAGS]
+    if (text === undefined) return []
+    const most = Number(text)
+    if (Number.isInteger(most) && most >= 1) return [[name, most] as const]
+    throw new GodwitError('bad-arguments', `--${flag} ${text} is no number of moves: give 1 or more`)
+  })
+  return Object.fromEntries(given)
 }
 
 interface Values {
@@ -49,6 +70,10 @@ interface Values {
   'data-dir'?: string
   insecure?: boolean
   'log-level'?: string
+  'max-moves'?: string
+  'max-moves-out'?: string
+  'max-moves-in'?: string
+  'max-moves-link'?: string
   help?: boolean
 }
 
@@ -63,6 +88,10 @@ function parsed(args: string[]): Values {
         'data-dir': string,
         insecure: { type: 'boolean' },
         'log-level': string,
+        'max-moves': string,
+        'max-moves-out': string,
+        'max-moves-in': string,
+        'max-moves-link': string,
         help: { type: 'boolean' },
       },
     }).values
@@ -113,6 +142,7 @@ async function main(): Promise<void> {
     log,
     fatal: fail,
     insecure,
+    moveLimits: flags.moveLimits,
     ...(store !== undefined && { store }),
     ...(dataDir !== undefined && { folder: dataDir }),
   })

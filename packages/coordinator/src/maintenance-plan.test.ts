@@ -11,6 +11,7 @@ import {
   type MovableJob,
   planMaintenance,
   settled,
+  toWithdraw,
 } from './maintenance-plan.ts'
 import type { HostFacts } from './placement.ts'
 
@@ -42,7 +43,6 @@ class World {
   readonly moves: MaintenanceMove[] = []
   jobs: MovableJob[]
   readonly hosts: HostFacts[]
-  mostAtOnce = 0
 
   constructor(hosts: HostFacts[], jobs: MovableJob[]) {
     this.hosts = hosts
@@ -66,7 +66,6 @@ class World {
       this.#set({ ...this.#job(workload), move: { ...move, maintenance: 'mt' } })
     }
     const open = this.moves.filter(({ status }) => status === 'active')
-    this.mostAtOnce = Math.max(this.mostAtOnce, open.length)
     const next = settled(this.record, plan)
     if (next !== undefined) this.record = next
     const [first] = open
@@ -138,7 +137,6 @@ test('whatever fails, it comes to rest: who left is elsewhere, who stays is said
         const failed = world.moves.filter(({ workload, status }) => workload === id && status === 'failed')
         expect(failed.length).toBeLessThanOrEqual(LIMITS.maintenanceTries)
       }
-      expect(world.mostAtOnce).toBeLessThanOrEqual(LIMITS.maintenanceMoves)
       const left = IDS.filter((id) => !world.on('a').includes(id))
       world.record = { ...world.record, phase: 'returning' }
       untilAtRest(() => world.turn(false))
@@ -205,4 +203,34 @@ test('jobs come back to a host that is there again, and not while it is away', (
   world.hosts[0] = host('a')
   untilAtRest(() => world.turn(false))
   expect([world.on('a'), world.record.phase]).toEqual([['j1'], 'over'])
+})
+
+test('a job whose move is queued waits and says why; one that was withdrawn from the queue was never tried', () => {
+  const queued = { id: 'm0', workload: 'j1', from: 'a', to: 'b', status: 'queued' } as const
+  const waiting = job('j1', 'a', {
+    move: { ...queued, maintenance: 'mt' },
+    queued: '2 moves leave a, its limit',
+  })
+  const world = new World([host('a'), host('b')], [waiting])
+  world.moves.push(queued)
+  expect(world.plan).toMatchObject({
+    begin: [],
+    view: {
+      phase: 'evacuating',
+      jobs: [
+        { workload: 'j1', state: 'waiting', to: 'b', migration: 'm0', reason: '2 moves leave a, its limit' },
+      ],
+    },
+  })
+  expect(toWithdraw(world)).toEqual([])
+  for (const phase of ['over', 'returning'] as const)
+    expect(toWithdraw({ ...world, record: { ...world.record, phase } })).toEqual([queued])
+  const error = { message: 'the maintenance that asked for it is over', phase: 'queued' }
+  world.moves.splice(0, 1, { ...queued, status: 'cancelled', error })
+  world.moves.push(
+    { ...queued, id: 'm1', status: 'cancelled', error },
+    { ...queued, id: 'm2', status: 'cancelled', error },
+  )
+  world.jobs = [job('j1', 'a')]
+  expect(world.plan.begin).toEqual([{ workload: 'j1', to: 'b' }])
 })

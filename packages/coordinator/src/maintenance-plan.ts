@@ -10,7 +10,9 @@
  *
  * Entered again while jobs return it is evacuating again, under the same id.
  *
- * Invariants: pure; at most `maintenanceMoves` of its migrations are under way at once; a job whose migrations ended early
+ * How many go at once is not decided here: what begins is queued with all other moves (move-queue.ts).
+ *
+ * Invariants: pure; a job whose migrations ended early
  * `maintenanceTries` times is not moved again; a job follows those that it must be with only once they have arrived; nothing begins of
  * a maintenance that is over.
  */
@@ -31,6 +33,8 @@ export interface MovableJob extends JobFacts {
   readonly host: string
   /** Why it can't be moved just now. */
   readonly busy: string | undefined
+  /** Of one whose move is queued: why. */
+  readonly queued?: string | undefined
 }
 
 /** A migration that this maintenance asked for. */
@@ -40,7 +44,7 @@ export interface MaintenanceMove {
   readonly from: string
   readonly to: string
   readonly status: MigrationStatus
-  readonly error?: { readonly message: string } | undefined
+  readonly error?: { readonly message: string; readonly phase?: string | undefined } | undefined
 }
 
 export interface MaintenanceFacts {
@@ -66,15 +70,11 @@ export function planMaintenance(facts: MaintenanceFacts): MaintenancePlan {
   const others = facts.jobs.filter(
     ({ id, move }) => !ids.has(id) && moves.some((each) => each.id === move?.id),
   )
-  let turns =
-    LIMITS.maintenanceMoves - facts.jobs.filter(({ move }) => move?.maintenance === record.id).length
   const begin: { workload: string; to: string }[] = []
   const world = new Tentative(facts.jobs, due)
   const listed = due.map((job): MaintenanceJob => {
     const said = stateOf(job, facts, world)
     if (said.state !== 'waiting' || said.to === undefined || said.reason !== undefined) return said
-    if (turns <= 0) return { ...said, reason: `${LIMITS.maintenanceMoves} others go first` }
-    turns -= 1
     begin.push({ workload: job.id, to: said.to })
     return said
   })
@@ -96,6 +96,20 @@ export function planMaintenance(facts: MaintenanceFacts): MaintenancePlan {
       jobs: jobs.slice(0, LIMITS.maxListedJobs),
     },
   }
+}
+
+/** Of its migrations those that are still queued, and nobody wants any more. */
+export function toWithdraw({
+  record: { phase, host },
+  moves,
+}: Pick<MaintenanceFacts, 'record' | 'moves'>): readonly MaintenanceMove[] {
+  return moves.filter(
+    ({ status, from, to }) =>
+      status === 'queued' &&
+      (phase === 'over' ||
+        (phase === 'returning' && from === host) ||
+        (phase === 'evacuating' && to === host)),
+  )
 }
 
 /** The record as it is to be once nothing is left to do; undefined while something is. */
@@ -144,7 +158,8 @@ function stateOf(job: MovableJob, facts: MaintenanceFacts, world: Tentative): Ma
   if (job.move !== undefined) {
     if (record.phase === 'evacuating' && job.move.to === record.host)
       return waiting(`it was on its way here before, and leaves again`)
-    return moving(job)
+    if (job.queued === undefined) return moving(job)
+    return { ...waiting(job.queued), to: job.move.to, migration: job.move.id }
   }
   const tries = facts.moves.filter((move) => move.workload === workload && endedEarly(move, record))
   const last = tries.at(-1)
@@ -166,7 +181,10 @@ function stateOf(job: MovableJob, facts: MaintenanceFacts, world: Tentative): Ma
 }
 
 const endedEarly = (move: MaintenanceMove, { phase, host }: MaintenanceRecord): boolean =>
-  !isOpen(move) && move.status !== 'completed' && (phase === 'returning' ? move.to : move.from) === host
+  !isOpen(move) &&
+  move.status !== 'completed' &&
+  move.error?.phase !== 'queued' &&
+  (phase === 'returning' ? move.to : move.from) === host
 
 /** Elsewhere than where it was tried, if it may go anywhere else. */
 function placed(

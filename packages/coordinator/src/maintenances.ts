@@ -25,6 +25,7 @@ import {
   type MovableJob,
   planMaintenance,
   settled,
+  toWithdraw,
 } from './maintenance-plan.ts'
 import { makeMaintenanceId } from './names.ts'
 import type { HostFacts } from './placement.ts'
@@ -40,7 +41,10 @@ export interface MaintenancesEdge {
   jobs(): readonly MovableJob[]
   /** Those that it asked for, in the order in which they began. */
   movesOf(maintenance: string): readonly MigrationView[]
-  migrate(workload: string, to: string, maintenance: string): Promise<unknown>
+  /** `isChosen`: another host would do as well. */
+  migrate(workload: string, to: string, asked: { maintenance: string; isChosen: boolean }): Promise<unknown>
+  /** Takes a migration out of the queue, if it is still in it. */
+  withdraw(workload: string, migration: string): void
 }
 
 export class Maintenances {
@@ -158,7 +162,7 @@ export class Maintenances {
     const plan = planMaintenance(this.#facts(record))
     for (const { workload, to } of plan.begin) {
       try {
-        await this.#edge.migrate(workload, to, id)
+        await this.#edge.migrate(workload, to, { maintenance: id, isChosen: record.phase === 'evacuating' })
       } catch (error) {
         if (!(error instanceof GodwitError)) throw error
         this.#edge.log.info({ host, workload, to, error: error.message }, 'not moved: tried again')
@@ -195,6 +199,8 @@ export class Maintenances {
       )
     this.#records.set(record.host, record)
     inventory.close(record.host, record.phase === 'evacuating')
+    const moves = this.#edge.movesOf(record.id)
+    for (const { workload, id } of toWithdraw({ record, moves })) this.#edge.withdraw(workload, id)
   }
 
   #viewOf(record: MaintenanceRecord): MaintenanceView {

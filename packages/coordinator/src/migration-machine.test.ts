@@ -46,6 +46,7 @@ const PROGRESS = {
 const REPORT = reportOf(PLAN, 5, 2)
 
 const STATES: { readonly [Name in StateName]: Extract<MigrationState, { name: Name }> } = {
+  queued: { name: 'queued', plan: PLAN },
   preparing: { name: 'preparing', plan: PLAN },
   opening: { name: 'opening', plan: PLAN },
   moving: { name: 'moving', status: 'active', port: 4711, plan: PLAN },
@@ -57,6 +58,8 @@ const STATES: { readonly [Name in StateName]: Extract<MigrationState, { name: Na
 }
 
 const EVENTS: { readonly [Type in EventType]: Extract<MigrationEvent, { type: Type }> } = {
+  admitted: { type: 'admitted', plan: PLAN },
+  refused: { type: 'refused', error: ERROR },
   targetPrepared: { type: 'targetPrepared' },
   targetFailed: { type: 'targetFailed', error: ERROR },
   targetExited: { type: 'targetExited', error: ERROR },
@@ -82,45 +85,49 @@ const EVENTS: { readonly [Type in EventType]: Extract<MigrationEvent, { type: Ty
 /** `-`: stays. `!`: an answer that was not asked for, a bug. Otherwise the next state; all times are over for `tick`. */
 const NEXT: { readonly [Type in EventType]: { readonly [Name in StateName]: StateName | '-' | '!' } } = {
   // biome-ignore format: a table
-  targetPrepared: { preparing: 'opening', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  admitted: { queued: 'preparing', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  targetFailed: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  refused: { queued: 'ended', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  targetExited: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  targetPrepared: { queued: '-', preparing: 'opening', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  targetHostLost: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  targetFailed: { queued: '-', preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  targetHostBack: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  targetExited: { queued: '-', preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  sourceHostBack: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  targetHostLost: { queued: '-', preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  outgoingOpened: { preparing: '-', opening: 'moving', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  targetHostBack: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  progress: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  sourceHostBack: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  claim: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  outgoingOpened: { queued: '-', preparing: '-', opening: 'moving', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  claimDecided: { preparing: '!', opening: '!', moving: 'claimed', claimed: '-', accepted: '!', cancelling: '!', completed: '!', ended: '!' },
+  progress: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  stepAccepted: { preparing: '-', opening: '-', moving: '-', claimed: 'accepted', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  claim: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  recover: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: 'completed', cancelling: '-', completed: '-', ended: '-' },
+  claimDecided: { queued: '!', preparing: '!', opening: '!', moving: 'claimed', claimed: '-', accepted: '!', cancelling: '!', completed: '!', ended: '!' },
   // biome-ignore format: a table
-  recoverDecided: { preparing: '!', opening: '!', moving: 'cancelling', claimed: 'cancelling', accepted: '!', cancelling: '-', completed: '!', ended: '-' },
+  stepAccepted: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: 'accepted', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  sourceEnded: { preparing: '-', opening: 'ended', moving: 'ended', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+  recover: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: 'completed', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  sourceExited: { preparing: 'ended', opening: 'ended', moving: '-', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+  recoverDecided: { queued: '!', preparing: '!', opening: '!', moving: 'cancelling', claimed: 'cancelling', accepted: '!', cancelling: '-', completed: '!', ended: '-' },
   // biome-ignore format: a table
-  workloadEnded: { preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: '-', cancelling: 'ended', completed: '-', ended: '-' },
+  sourceEnded: { queued: '-', preparing: '-', opening: 'ended', moving: 'ended', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  cancel: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  sourceExited: { queued: '-', preparing: 'ended', opening: 'ended', moving: '-', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  hold: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  workloadEnded: { queued: 'ended', preparing: 'ended', opening: 'ended', moving: 'ended', claimed: '-', accepted: '-', cancelling: 'ended', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  letGo: { preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  cancel: { queued: 'ended', preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
-  tick: { preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
+  hold: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  letGo: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  tick: { queued: '-', preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
 }
 
 test('the table is the one that is written down here', () => {

@@ -69,13 +69,11 @@ type Cell<Name extends StateName, Type extends EventType> = (
 type Row<Name extends StateName> = { readonly [Type in EventType]: Cell<Name, Type> }
 type Table = { readonly [Name in StateName]: Row<Name> }
 
-/** Writes the migration down and starts the target's worker. */
-export function beginMigration(plan: MigrationPlan): MigrationStep {
-  const { hold } = plan.options
-  return {
-    state: { name: 'preparing', plan, ...(hold ? { isHeld: true } : {}) },
-    effects: [{ type: 'launchTarget' }],
-  }
+/** Writes the migration down and starts the target's worker, unless it has to wait. */
+export function beginMigration(plan: MigrationPlan, isQueued = false): MigrationStep {
+  const held = plan.options.hold ? { isHeld: true } : {}
+  if (isQueued) return { state: { name: 'queued', plan, ...held }, effects: [] }
+  return { state: { name: 'preparing', plan, ...held }, effects: [{ type: 'launchTarget' }] }
 }
 
 /** Throws only when `claimDecided` or `recoverDecided` answers what was not asked. */
@@ -88,7 +86,38 @@ function isOfSource(status: MigrationStatus): status is StateOf<'moving'>['statu
   return ['setup', 'active', 'preSwitchover', 'switchover'].includes(status)
 }
 
+/** It has no workers of its own: what those of its job say and do is about the job alone. */
+const queued: Row<'queued'> = {
+  admitted: (state, { plan }) => ({
+    state: { ...state, name: 'preparing', plan },
+    effects: [{ type: 'launchTarget' }],
+  }),
+  refused: (state, { error }) => end(state, failure(state, error)),
+  targetPrepared: ignore,
+  targetFailed: ignore,
+  targetExited: ignore,
+  targetHostLost: ignore,
+  targetHostBack: ignore,
+  sourceHostBack: ignore,
+  outgoingOpened: ignore,
+  progress: ignore,
+  claim: ignore,
+  claimDecided: notAsked,
+  stepAccepted: ignore,
+  recover: ignore,
+  recoverDecided: notAsked,
+  sourceEnded: ignore,
+  sourceExited: ignore,
+  workloadEnded,
+  cancel: (state, { error }) => end(state, { status: 'cancelled', error: during(state, error) }),
+  hold: (state) => withHold(state, true),
+  letGo: (state) => withHold(state, false),
+  tick: ignore,
+}
+
 const preparing: Row<'preparing'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared(state, { difference }, nowMs) {
     if (difference !== undefined) return end(state, failure(state, difference))
     return { state: { ...state, name: 'opening' }, effects: [openOutgoing(state, nowMs)] }
@@ -115,6 +144,8 @@ const preparing: Row<'preparing'> = {
 }
 
 const opening: Row<'opening'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
   targetExited: (state, { error }, nowMs) => winDown(state, failure(state, error), nowMs),
@@ -149,6 +180,8 @@ const opening: Row<'opening'> = {
 }
 
 const moving: Row<'moving'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: targetEnded,
   targetExited: targetEnded,
@@ -216,6 +249,8 @@ const moving: Row<'moving'> = {
 }
 
 const claimed: Row<'claimed'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: (state, { error }) => backToSource(state, error),
   targetExited: (state, { error }) => backToSource(state, error),
@@ -261,6 +296,8 @@ const claimed: Row<'claimed'> = {
 }
 
 const accepted: Row<'accepted'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: (state, { error }) => ({ state, effects: [{ type: 'workloadLost', error }] }),
   targetExited: (state, { error }) => ({ state, effects: [{ type: 'workloadLost', error }] }),
@@ -285,6 +322,8 @@ const accepted: Row<'accepted'> = {
 }
 
 const cancelling: Row<'cancelling'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: ignore,
   targetExited: ignore,
@@ -310,6 +349,8 @@ const cancelling: Row<'cancelling'> = {
 }
 
 const completed: Row<'completed'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: ignore,
   targetExited: ignore,
@@ -340,6 +381,8 @@ const completed: Row<'completed'> = {
 }
 
 const ended: Row<'ended'> = {
+  admitted: ignore,
+  refused: ignore,
   targetPrepared: ignore,
   targetFailed: ignore,
   targetExited: ignore,
@@ -363,4 +406,4 @@ const ended: Row<'ended'> = {
   tick: ignore,
 }
 
-const TABLE: Table = { preparing, opening, moving, claimed, accepted, cancelling, completed, ended }
+const TABLE: Table = { queued, preparing, opening, moving, claimed, accepted, cancelling, completed, ended }

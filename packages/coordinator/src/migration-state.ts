@@ -10,6 +10,8 @@
  *         ▼                 ▼
  *       ended ◀──────── cancelling
  *
+ * - `queued` comes before all of them: as many moves as are allowed are under way. Nobody knows of it but we; where the job
+ *   is, and where it can go, is found out anew when its turn has come (`admitted`).
  * - `preparing`: the target's worker starts; the source knows nothing yet.
  * - `opening`: the source was asked to listen. From here on it is *engaged*: it must be told of the end, or tell us.
  * - `moving`: the two talk to each other; the source says how far they are. It owns the workload. Should its worker end
@@ -52,6 +54,8 @@ export interface MigrationPlan {
   readonly askedAtMs?: number
   /** The maintenance that asked for it. */
   readonly maintenance?: string
+  /** Nobody named the target: should it not do any more when its turn has come, another one will. */
+  readonly isChosen?: boolean
   /** The longest of the job's latest steps; undefined where none was seen. */
   readonly longestStepMs?: number
 }
@@ -79,6 +83,7 @@ interface Decided {
 
 export type MigrationState = Known &
   (
+    | { readonly name: 'queued' }
     | { readonly name: 'preparing' }
     | { readonly name: 'opening' }
     | {
@@ -115,6 +120,10 @@ export type StateOf<Name extends StateName> = Extract<MigrationState, { name: Na
 type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
 
 export type MigrationEvent =
+  /** Its turn has come: the plan as it is now. */
+  | { readonly type: 'admitted'; readonly plan: MigrationPlan }
+  /** Its turn has come, and it can't be moved any more. */
+  | { readonly type: 'refused'; readonly error: ErrorReport }
   /** The target's worker is ready; `difference` says why it must not take over, if so. */
   | { readonly type: 'targetPrepared'; readonly difference?: ErrorReport | undefined }
   | { readonly type: 'targetFailed'; readonly error: ErrorReport }
@@ -179,6 +188,8 @@ export interface MigrationStep {
 
 export function migrationStatus(state: MigrationState): MigrationStatus {
   switch (state.name) {
+    case 'queued':
+      return 'queued'
     case 'preparing':
     case 'opening':
       return 'setup'
@@ -203,7 +214,7 @@ export function isOver(state: MigrationState): boolean {
 /** The source owns the workload and can go on with it: a cancel still means something. */
 export function isCancellable(state: MigrationState): boolean {
   if (state.name === 'moving') return state.sourceGone === undefined
-  return state.name === 'preparing' || state.name === 'opening'
+  return state.name === 'queued' || state.name === 'preparing' || state.name === 'opening'
 }
 
 /** The record names the source, and no claim has been granted that still counts. */
@@ -244,6 +255,7 @@ export function deadlineMs(state: MigrationState): number | undefined {
     case 'accepted':
     case 'cancelling':
       return state.sinceMs + LIMITS.handoverTimeoutMs
+    case 'queued':
     case 'completed':
     case 'ended':
       return undefined

@@ -71,7 +71,7 @@ export function openOutgoing({ plan }: MigrationState, nowMs: number): Migration
 }
 
 /** Whether it is let go once it is ready. */
-export function withHold<State extends StateOf<'preparing' | 'opening' | 'moving'>>(
+export function withHold<State extends StateOf<'queued' | 'preparing' | 'opening' | 'moving'>>(
   state: State,
   isHeld: boolean,
 ): MigrationStep {

@@ -74,7 +74,6 @@ export interface MoveTurns {
 }
 
 export class Move {
-  readonly plan: MigrationPlan
   readonly #edge: MoveEdge
   #state: MigrationState
   #lostTime: LostTime
@@ -82,8 +81,11 @@ export class Move {
   #fromStep: number | undefined
   readonly #over = new Deferred()
   readonly #order: number
+  readonly #history: OutputHistory
   /** Accepted steps as it began. */
-  readonly #startStep: number
+  #startStep: number
+  /** While it is queued. */
+  #place: { readonly place: number; readonly reason: string } | undefined
   #acceptedSteps: number
   #workloadEnded = false
   #toldLostTime = false
@@ -91,15 +93,14 @@ export class Move {
 
   private constructor(record: Omit<MigrationRecord, 'savedAtMs'>, history: OutputHistory, edge: MoveEdge) {
     const { state, order, startStep, fromStep } = record
-    this.plan = state.plan
     this.#edge = edge
     this.#state = state
     this.#order = order
+    this.#history = history
     this.#startStep = startStep
     this.#acceptedSteps = history.nextStep
     this.#fromStep = fromStep
-    const before = history.read(Math.max(0, startStep - USUAL_STEPS), Math.min(startStep, USUAL_STEPS))
-    this.#lostTime = beginLostTime(before.filter(({ step }) => step < startStep).map(({ stepMs }) => stepMs))
+    this.#lostTime = lostTimeFrom(history, startStep)
     const last = fromStep === undefined ? history.nextStep : fromStep + SETTLING_STEPS
     for (const output of history.read(startStep, Math.max(0, last - startStep)))
       this.#lostTime = countStep(this.#lostTime, output, fromStep)
@@ -107,8 +108,12 @@ export class Move {
   }
 
   /** Nothing happens before `begin`. */
-  static create(plan: MigrationPlan, order: number, history: OutputHistory, edge: MoveEdge): Move {
-    const { state } = beginMigration(plan)
+  static create(
+    { plan, order, isQueued }: { plan: MigrationPlan; order: number; isQueued: boolean },
+    history: OutputHistory,
+    edge: MoveEdge,
+  ): Move {
+    const { state } = beginMigration(plan, isQueued)
     return new Move({ state, order, startStep: history.nextStep, lostTimeMs: null }, history, edge)
   }
 
@@ -116,6 +121,27 @@ export class Move {
   static restore(record: MigrationRecord, history: OutputHistory, edge: MoveEdge): Move {
     const state = shifted(record.state, edge.clock.nowMs() - record.savedAtMs)
     return new Move({ ...record, state }, history, edge)
+  }
+
+  /** Of one that was queued: as it was asked for, until its turn has come. */
+  get plan(): MigrationPlan {
+    return this.#state.plan
+  }
+
+  /** Of all moves, in the order in which they were asked for. */
+  get order(): number {
+    return this.#order
+  }
+
+  get isQueued(): boolean {
+    return this.#state.name === 'queued'
+  }
+
+  /** Where it is in the queue, and why. */
+  waits(at: { readonly place: number; readonly reason: string }): void {
+    if (!this.isQueued || (this.#place?.place === at.place && this.#place.reason === at.reason)) return
+    this.#place = at
+    this.#edge.changed(this.view())
   }
 
   /** Settles when it is over. */
@@ -148,11 +174,17 @@ export class Move {
   view(): MigrationView {
     const view = viewOf(this.#state, this.#lostTimeMs())
     const waitingFor = this.#waitingFor(view)
-    return waitingFor === undefined ? view : { ...view, waitingFor }
+    const place = view.status === 'queued' ? this.#place?.place : undefined
+    return {
+      ...view,
+      ...(place === undefined ? {} : { place }),
+      ...(waitingFor === undefined ? {} : { waitingFor }),
+    }
   }
 
   #waitingFor({ status }: MigrationView): string | undefined {
     const { from, workload } = this.plan
+    if (status === 'queued') return this.#place?.reason
     if (status === 'preSwitchover') {
       if (this.#state.isHeld === true) return `somebody to let it go: godwit switchover ${workload}`
       const other = this.#edge.turns.behind(this.plan)
@@ -166,7 +198,7 @@ export class Move {
 
   async begin(): Promise<void> {
     await this.#edge.save(this.#record(this.#state))
-    await this.#enter(beginMigration(this.plan))
+    await this.#enter(beginMigration(this.plan, this.isQueued))
   }
 
   /**
@@ -184,7 +216,11 @@ export class Move {
       const known = 'recoveredEpoch' in this.#state ? this.#state.recoveredEpoch : undefined
       const error = { kind: 'cancelled', message: `the job stayed on ${this.plan.from}` } as const
       const isAsked =
-        name !== 'preparing' && name !== 'opening' && name !== 'accepted' && name !== 'completed'
+        name !== 'queued' &&
+        name !== 'preparing' &&
+        name !== 'opening' &&
+        name !== 'accepted' &&
+        name !== 'completed'
       if (isAsked && known !== epoch)
         await this.handle({ type: 'recoverDecided', granted: true, epoch, error })
     }
@@ -197,11 +233,18 @@ export class Move {
 
   async handle(event: MigrationEvent): Promise<void> {
     this.#edge.entered?.(this.#state.name, event.type)
+    if (event.type === 'admitted') this.#beginsNow()
     const isDecided = event.type === 'claimDecided' || event.type === 'recoverDecided'
     await this.#enter(
       stepMigration(this.#state, event, this.#edge.clock.nowMs()),
       isDecided ? 'after' : 'before',
     )
+  }
+
+  /** Its job trained on while it was queued. */
+  #beginsNow(): void {
+    this.#startStep = this.#history.nextStep
+    this.#lostTime = lostTimeFrom(this.#history, this.#startStep)
   }
 
   /** Outputs of the workload were accepted while the migration ran or after it. */
@@ -348,3 +391,9 @@ const isReady = (state: MigrationState): boolean =>
   state.name === 'moving' && state.status === 'preSwitchover'
 const isSwitching = (state: MigrationState): boolean =>
   state.name === 'moving' && state.status === 'switchover'
+
+/** Measured against the steps before. */
+function lostTimeFrom(history: OutputHistory, startStep: number): LostTime {
+  const before = history.read(Math.max(0, startStep - USUAL_STEPS), Math.min(startStep, USUAL_STEPS))
+  return beginLostTime(before.filter(({ step }) => step < startStep).map(({ stepMs }) => stepMs))
+}

@@ -27,8 +27,11 @@ import { factsOfHost, jobsByHost, viewOfHost } from './host-view.ts'
 import { Inventory, type KnownWorker } from './inventory.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { Maintenances } from './maintenances.ts'
+import type { MigrationPlan } from './migration-state.ts'
 import type { MoveEdge } from './move.ts'
 import { movesPage } from './move-history.ts'
+import { MOVE_LIMITS, type MoveLimits } from './move-queue.ts'
+import { MoveQueue } from './moves-waiting.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { pageOf } from './page.ts'
 import {
@@ -43,7 +46,7 @@ import {
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
-import { Turns } from './turns.ts'
+import { Turns, zoneLinkOf } from './turns.ts'
 import { WatchedTime } from './watched-time.ts'
 import { type Services, Workload } from './workload.ts'
 import type { PlacedJob } from './workload-placed.ts'
@@ -60,6 +63,8 @@ export interface RegistryOptions {
   fatal?: (error: GodwitError) => void
   /** Told of whatever may be watched, each time it has changed. */
   changed?: ((changed: Changed) => void) | undefined
+  /** How many moves may be under way at once; those that are left out are `MOVE_LIMITS`'s. */
+  moveLimits?: Partial<MoveLimits>
   /** Told of each transition of a migration: for a simulation that counts them. */
   entered?: MoveEdge['entered']
 }
@@ -74,6 +79,7 @@ export class Registry {
   readonly #changed: (changed: Changed) => void
   readonly #services: Services
   readonly #maintenances: Maintenances
+  readonly #queue: MoveQueue
   readonly #log: Logger
   /** By `forget`, until it is done: their names are not free yet. */
   readonly #going = new Set<string>()
@@ -86,10 +92,20 @@ export class Registry {
   private constructor(
     known: Known,
     watched: WatchedTime,
-    { store, log, clock = systemClock, fatal, entered, changed = () => {} }: RegistryOptions,
+    { store, log, clock = systemClock, fatal, moveLimits, entered, changed = () => {} }: RegistryOptions,
   ) {
     this.#changed = changed
     this.#inventory = new Inventory((id) => changed({ kind: 'host', id }))
+    this.#queue = new MoveQueue({
+      clock,
+      limits: { ...MOVE_LIMITS, ...moveLimits },
+      jobs: () => [...this.#workloads.values()],
+      linkOf: (from, to) => {
+        const { inventory } = this.#services
+        return zoneLinkOf(inventory.knownHost(from), inventory.knownHost(to))
+      },
+      destination: (plan) => this.#destination(plan),
+    })
     this.clusterId = known.clusterId
     this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
@@ -103,6 +119,7 @@ export class Registry {
       clock,
       watched,
       turns: new Turns(() => clock.nowMs()),
+      queue: this.#queue,
       nextOrder: () => {
         this.#order += 1
         return this.#order
@@ -130,8 +147,14 @@ export class Registry {
       hosts: () => this.#hostFacts(),
       jobs: () => this.#placedJobs(),
       movesOf: (id) => [...this.#migrations.values()].filter(({ maintenance }) => maintenance === id),
-      migrate: (workload, to, id) => this.#workload(workload).migrate(to, MAINTENANCE_OPTIONS, id),
+      migrate: (workload, to, asked) => this.#workload(workload).migrate(to, MAINTENANCE_OPTIONS, asked),
+      withdraw: (workload, migration) =>
+        this.#workloads.get(workload)?.withdraw(migration, {
+          kind: 'cancelled',
+          message: 'the maintenance that asked for it is over',
+        }),
     })
+    this.#queue.poke()
     for (const workload of this.#workloads.values()) workload.resume()
     this.#forgetOld()
   }
@@ -172,6 +195,7 @@ export class Registry {
     this.#isClosed = true
     this.#cancelForgetting()
     this.#maintenances.close()
+    this.#queue.close()
     for (const workload of this.#workloads.values()) workload.close()
   }
 
@@ -202,6 +226,7 @@ export class Registry {
       }
       for (const workload of this.#workloads.values()) workload.hostBack(host)
       this.#maintenances.poke()
+      this.#queue.poke()
     },
     fromWorker: (host, { workerId, message }) => {
       const worker = this.#workerOn(host, workerId, message.type)
@@ -283,7 +308,8 @@ export class Registry {
         return { migration: await workload.migrate(to ?? workload.host, options) }
       if (job.busy !== undefined || to === job.host) workload.wayTo(to ?? job.host)
       const { chosen, placement } = this.#place(job, to, explain)
-      return { migration: await workload.migrate(chosen, options), ...placement }
+      const asked = { isChosen: to === undefined }
+      return { migration: await workload.migrate(chosen, options, asked), ...placement }
     },
     estimate: async ({ workload, to, options }) => ({
       estimate: await this.#estimates.estimate({ ...this.#workload(workload).wayTo(to), options }),
@@ -450,6 +476,20 @@ export class Registry {
     }
   }
 
+  /** Of a move whose turn has come. Errors: those of `receivingHost` and `chosenOf`. */
+  #destination({ workload, to, isChosen }: MigrationPlan): string {
+    const job = this.#workload(workload).placed()
+    if (job === undefined) return to
+    const jobs = this.#placedJobs()
+    if (isChosen !== true) {
+      checkHost(factsOfHost(this.#inventory.receivingHost(to), this.#inventory), job, jobs)
+      return to
+    }
+    const placement = place(job, this.#hostFacts(), jobs)
+    const isPossible = placement.verdicts.some(({ host, verdict }) => host === to && verdict !== 'refused')
+    return isPossible ? to : chosenOf(placement, workload)
+  }
+
   /** Errors: `bad-arguments` for rules that contradict themselves, `unknown-workload` for one that names nobody. */
   #checkRules(id: string, rules: PlacementRules): void {
     checkRules(id, rules)
@@ -467,7 +507,10 @@ export class Registry {
     const isNew = this.#migrations.get(view.id)?.status !== view.status
     this.#migrations.set(view.id, view)
     this.#changed({ kind: 'migration', id: view.id })
-    if (isNew) this.#maintenances.poke()
+    if (isNew) {
+      this.#maintenances.poke()
+      this.#queue.poke()
+    }
     if (this.#migrations.size <= LIMITS.maxMigrations) return
     const id = migrationToForget(this.#migrations.values(), (maintenance) =>
       this.#maintenances.isNeeded(maintenance),

@@ -28,9 +28,14 @@ export interface Turn {
 
 /** Both hosts, and what their zones are joined by where they are in two. */
 export function linksOf(from: HostPlace, to: HostPlace): string[] {
+  const between = zoneLinkOf(from, to)
+  return [`host ${from.name}`, `host ${to.name}`, ...(between === undefined ? [] : [between])]
+}
+
+/** Undefined within one zone. */
+export function zoneLinkOf(from: HostPlace, to: HostPlace): string | undefined {
   const zones = [zoneOf(from.faultDomain), zoneOf(to.faultDomain)].sort()
-  const between = zones[0] === zones[1] ? [] : [`zones ${zones.join(' and ')}`]
-  return [`host ${from.name}`, `host ${to.name}`, ...between]
+  return zones[0] === zones[1] ? undefined : `zones ${zones.join(' and ')}`
 }
 
 export interface HostPlace {

@@ -14,6 +14,7 @@ import {
   LIMITS,
   type MigrationOptions,
   type MigrationView,
+  toErrorReport,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
@@ -23,6 +24,7 @@ import type { Ledger } from './ledger.ts'
 import { USUAL_STEPS } from './lost-time.ts'
 import type { MigrationPlan } from './migration-state.ts'
 import { Move, type MoveEdge, type MoveTurns } from './move.ts'
+import type { QueuedMove } from './move-queue.ts'
 import { makeMigrationId, makeSecret, makeWorkerId } from './names.ts'
 import { recover } from './ownership.ts'
 import type { MigrationRecord } from './records.ts'
@@ -35,6 +37,15 @@ export type OfMigration = Exclude<
 >
 type Way = Pick<MigrationPlan, 'workload' | 'from' | 'to' | 'sourceAddress' | 'sourceWorker'>
 
+/** By whom, and whether a host was named. */
+export interface Asked {
+  readonly maintenance?: string
+  readonly isChosen?: boolean
+}
+
+/** What could not be written down is tried again. */
+const STORE_ERRORS: ReadonlySet<string> = new Set(['disk-full', 'store-unusable', 'folder-in-use'])
+
 /** What migrations need of their workload. */
 export interface WorkloadMovesEdge {
   readonly workload: string
@@ -44,6 +55,10 @@ export interface WorkloadMovesEdge {
   readonly clock: Clock
   readonly log: Logger
   readonly turns: Turns
+  /** Whether a move that is asked for now may begin at once. */
+  mayBegin(move: QueuedMove): boolean
+  /** Where the move of `plan` goes as things are now. Errors: why it can go nowhere. */
+  destination(plan: MigrationPlan): string
   nextOrder(): number
   owner(): { readonly host: string; readonly workerId: string; readonly isActive: boolean }
   /** Throws why the workload can't do what is asked for. */
@@ -77,6 +92,7 @@ export class WorkloadMoves {
   /** The open one, if the worker is one of its two. */
   openOf(workerId: string): Move | undefined {
     const move = this.open
+    if (move?.isQueued === true) return undefined
     const isOfIt = workerId === move?.plan.sourceWorker || workerId === move?.plan.targetWorker
     return isOfIt ? move : undefined
   }
@@ -92,40 +108,38 @@ export class WorkloadMoves {
     return move
   }
 
-  /** Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
-  async begin(
-    to: string,
-    options: MigrationOptions,
-    maintenance: string | undefined,
-  ): Promise<MigrationView> {
-    const { workload, ledger, clock, log } = this.#edge
+  /** Queued, where it may not begin at once. Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
+  async begin(to: string, options: MigrationOptions, asked: Asked): Promise<MigrationView> {
+    const { ledger, clock, log } = this.#edge
     // Asked for by somebody whose connection broke before the answer came.
     if (this.open?.plan.to === to) return this.open.view()
-    const { epoch } = ledger
-    const steps = ledger.history.latestStepMs(USUAL_STEPS)
     const plan: MigrationPlan = {
       id: makeMigrationId(),
-      ...this.wayTo(to),
-      targetWorker: makeWorkerId(workload, epoch + 1),
-      epoch,
-      secret: makeSecret(),
+      ...this.#fromNowOn(this.wayTo(to)),
       options,
-      startedAtMs: clock.nowMs(),
       askedAtMs: clock.calendarMs(),
-      ...(maintenance === undefined ? {} : { maintenance }),
-      ...(steps.length === 0 ? {} : { longestStepMs: Math.max(...steps) }),
+      ...(asked.maintenance === undefined ? {} : { maintenance: asked.maintenance }),
+      ...(asked.isChosen === true ? { isChosen: true } : {}),
     }
     const before = this.#move
     before?.close()
     const order = this.#edge.nextOrder()
-    const move: Move = Move.create(
-      plan,
+    const { id, from } = plan
+    const isQueued = !this.#edge.mayBegin({
+      id,
+      from,
+      to,
+      link: undefined,
+      priority: options.priority,
       order,
+    })
+    const move: Move = Move.create(
+      { plan, order, isQueued },
       ledger.history,
       this.#moveEdge(() => move),
     )
     this.#move = move
-    log.info({ migration: plan.id, from: plan.from, to }, 'migration begins')
+    log.info({ migration: id, from, to }, isQueued ? 'migration is queued' : 'migration begins')
     try {
       await move.begin()
     } catch (error) {
@@ -134,6 +148,62 @@ export class WorkloadMoves {
       throw error
     }
     return move.view()
+  }
+
+  /** What is true of a plan as it begins. */
+  #fromNowOn(way: Way) {
+    const { workload, ledger, clock } = this.#edge
+    const { epoch } = ledger
+    const steps = ledger.history.latestStepMs(USUAL_STEPS)
+    return {
+      ...way,
+      targetWorker: makeWorkerId(workload, epoch + 1),
+      epoch,
+      secret: makeSecret(),
+      startedAtMs: clock.nowMs(),
+      ...(steps.length === 0 ? {} : { longestStepMs: Math.max(...steps) }),
+    }
+  }
+
+  /** The one that is queued, as the queue sees it. */
+  get queued(): QueuedMove | undefined {
+    const move = this.open
+    if (move?.isQueued !== true) return undefined
+    const { id, from, to, options } = move.plan
+    const { priority } = options
+    return { id, from, to, link: undefined, priority, order: move.order, busy: this.#waits(move.plan) }
+  }
+
+  /** Why it would not help that its turn came. */
+  #waits({ to, isChosen }: MigrationPlan): string | undefined {
+    try {
+      this.#mustBeMovable()
+      this.#edge.inventory.connectedHost(this.#edge.owner().host)
+      if (isChosen !== true) this.#edge.inventory.connectedHost(to)
+      return undefined
+    } catch (error) {
+      if (error instanceof GodwitError) return error.message
+      throw error
+    }
+  }
+
+  /** Its turn has come. Whatever has changed since it was asked for is seen now. */
+  async admit(migration: string): Promise<void> {
+    const move = this.open
+    if (move?.plan.id !== migration || !move.isQueued || this.#waits(move.plan) !== undefined) return
+    const { log } = this.#edge
+    try {
+      const to = this.#edge.destination(move.plan)
+      // Another host than was thought of as it was asked for: there it may have to wait again.
+      if (to !== move.plan.to && this.queued !== undefined && !this.#edge.mayBegin({ ...this.queued, to }))
+        return
+      const way = this.#way(to)
+      log.info({ migration, from: way.from, to: way.to }, 'migration begins')
+      await move.handle({ type: 'admitted', plan: { ...move.plan, ...this.#fromNowOn(way) } })
+    } catch (error) {
+      if (!(error instanceof GodwitError) || !move.isQueued || STORE_ERRORS.has(error.kind)) throw error
+      await move.handle({ type: 'refused', error: toErrorReport(error) })
+    }
   }
 
   /** Why it can't be moved just now, wherever to. */
@@ -151,6 +221,10 @@ export class WorkloadMoves {
   /** From where and to where a migration would go. Errors: those of `begin`. */
   wayTo(to: string): Way {
     this.#mustBeFree()
+    return this.#way(to)
+  }
+
+  #way(to: string): Way {
     const { workload, inventory } = this.#edge
     const { host: from, workerId: sourceWorker } = this.#edge.owner()
     if (to === from) throw new GodwitError('already-there', `${workload} runs on ${to} already`)
@@ -160,6 +234,15 @@ export class WorkloadMoves {
   }
 
   #mustBeFree(): void {
+    this.#mustBeMovable()
+    const { workload } = this.#edge
+    if (this.open === undefined) return
+    const { id, to } = this.open.plan
+    const what = this.open.isQueued ? 'is queued for a move' : 'is on its way'
+    throw new GodwitError('already-migrating', `${workload} ${what} to ${to} (${id})`)
+  }
+
+  #mustBeMovable(): void {
     this.#edge.mustRun('can be moved')
     const { workload, ledger } = this.#edge
     // Its state is older than what was accepted: no claim to it would be granted.
@@ -169,10 +252,6 @@ export class WorkloadMoves {
         'not-running',
         `${workload} is taking steps again after a restart, ${recomputation.nextStep} of ${recomputation.untilStep}: it can be moved once it has caught up`,
       )
-    }
-    if (this.open !== undefined) {
-      const { id, to } = this.open.plan
-      throw new GodwitError('already-migrating', `${workload} is on its way to ${to} (${id})`)
     }
   }
 
@@ -188,6 +267,12 @@ export class WorkloadMoves {
     }
     await move.handle({ type: 'cancel', error: { kind: 'cancelled', message: 'cancelled by request' } })
     return move
+  }
+
+  /** Takes it out of the queue, if it is still in it. */
+  async withdraw(migration: string, error: ErrorReport): Promise<void> {
+    const move = this.open
+    if (move?.plan.id === migration && move.isQueued) await move.handle({ type: 'cancel', error })
   }
 
   /** Settles when `move` has ended, or after `cancelWithinMs` with what it waits for. */
@@ -274,7 +359,7 @@ export class WorkloadMoves {
     const { host, workerId: owner, isActive } = this.#edge.owner()
     const isOwner = workerId === owner && isActive
     const newer = this.open
-    if (isOwner && newer !== undefined) {
+    if (isOwner && newer?.isQueued === false) {
       log.warn({ workerId, migration }, 'the source is frozen by an earlier migration')
       await newer.handle({ type: 'cancel', error })
       // Asked again, it is answered once the source has refused the newer one.

@@ -26,6 +26,7 @@ export function placedJob({ spec, host, prepared, moves, checkpoint, history }: 
     id: spec.id,
     host,
     move: open?.plan,
+    queued: open?.isQueued === true ? (open.view().waitingFor ?? 'others go first') : undefined,
     memoryBytes: prepared === undefined ? 0 : memoryOf(prepared),
     rules: spec.rules ?? {},
     checkpointHost: checkpoint?.host,

@@ -32,6 +32,8 @@ import type { Inventory } from './inventory.ts'
 import type { KeyValueStore, Write } from './key-value.ts'
 import { Ledger } from './ledger.ts'
 import type { MoveEdge } from './move.ts'
+import type { QueuedMove } from './move-queue.ts'
+import type { MoveQueue } from './moves-waiting.ts'
 import { makeWorkerId } from './names.ts'
 import { OutputFeed } from './output-feed.ts'
 import { OutputHistory } from './output-history.ts'
@@ -44,7 +46,7 @@ import type { EndedWorkload } from './retention.ts'
 import { SerialQueue } from './serial-queue.ts'
 import type { Turns } from './turns.ts'
 import type { WatchedTime } from './watched-time.ts'
-import { WorkloadMoves } from './workload-moves.ts'
+import { type Asked, WorkloadMoves } from './workload-moves.ts'
 import { type PlacedJob, placedJob } from './workload-placed.ts'
 import { viewOfWorkload, type WorkloadSpec } from './workload-view.ts'
 import { REAP_MS, WorkloadWorkers } from './workload-workers.ts'
@@ -56,6 +58,7 @@ export interface Services {
   readonly clock: Clock
   readonly watched: WatchedTime
   readonly turns: Turns
+  readonly queue: Pick<MoveQueue, 'mayBegin' | 'destination'>
   /** A number that none had before. */
   nextOrder(): number
   migrationChanged(view: MigrationView): void
@@ -180,6 +183,8 @@ export class Workload {
       clock,
       log: this.#log,
       turns: services.turns,
+      mayBegin: (move) => services.queue.mayBegin(move),
+      destination: (plan) => services.queue.destination(plan),
       nextOrder: () => services.nextOrder(),
       owner: () => ({ host: this.#host, workerId: this.#owner, isActive: this.isActive }),
       mustRun: (what) => this.#mustRun(what),
@@ -222,6 +227,7 @@ export class Workload {
     // During a restart the old owner is no more.
     workload.#workers.isKnown(attempt?.workerId ?? owner, host)
     if (move === undefined) return workload
+    if (move.isQueued) return workload
     const { sourceWorker, from, targetWorker, to } = move.plan
     if (move.isOver) {
       if (move.status === 'completed') workload.#workers.isKnown(sourceWorker, from)
@@ -333,13 +339,38 @@ export class Workload {
     })
   }
 
-  /** For a `maintenance`, if one asked. Errors: `not-running`, `already-migrating`, `already-there`, and those of `receivingHost`. */
-  migrate(to: string, options: MigrationOptions, maintenance?: string): Promise<MigrationView> {
+  /** Errors: `not-running`, `already-migrating`, `already-there`, and those of `receivingHost`. */
+  migrate(to: string, options: MigrationOptions, asked: Asked = {}): Promise<MigrationView> {
     return this.#do(async () => {
-      const view = await this.#moves.begin(to, options, maintenance)
+      const view = await this.#moves.begin(to, options, asked)
       this.feed.workloadChanged()
       return view
     })
+  }
+
+  /** Its move that is queued, if one is; and the way of one that is under way. */
+  get queued(): QueuedMove | undefined {
+    return this.#moves.queued
+  }
+
+  get underWay(): { readonly from: string; readonly to: string } | undefined {
+    const { open } = this.#moves
+    return open === undefined || open.isQueued ? undefined : open.plan
+  }
+
+  /** Of the queued one: where it is in the queue, and why. */
+  waits(at: { readonly place: number; readonly reason: string }): void {
+    this.#moves.open?.waits(at)
+  }
+
+  /** Its turn has come. */
+  admit(migration: string): Promise<void> {
+    return new Promise((resolve) => this.#later(() => this.#moves.admit(migration).finally(resolve)))
+  }
+
+  /** Takes it out of the queue, if it is still in it. */
+  withdraw(migration: string, error: ErrorReport): void {
+    this.#later(() => this.#moves.withdraw(migration, error))
   }
 
   /** From where and to where a migration would go. Errors: those of `migrate`. */

@@ -104,6 +104,8 @@ export const migrationView = z.strictObject({
   options: migrationOptions,
   /** The maintenance that asked for it: of the host it leaves, or comes back to. */
   maintenance: label.optional(),
+  /** Of one that is queued: 1 for the one that is next of all. */
+  place: z.int().min(1).optional(),
   /** Milliseconds since 1970, by the coordinator's clock. */
   startedAtMs: count.optional(),
   progress: migrationProgress.optional(),

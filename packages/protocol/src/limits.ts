@@ -90,8 +90,8 @@ export const LIMITS = {
   maxEndedSteps: 10_000_000,
   /** How long a host is remembered whose agent is away and on which no job is. */
   keepHostMs: 30 * DAY_MS,
-  /** Moves that leave a host at once because it is in maintenance, or come back after it. */
-  maintenanceMoves: 2,
+  /** How often the queue of moves is looked at, besides whenever a move ends or a host comes or goes. */
+  queueLookMs: 1_000,
   /** Moves of one job that may fail meanwhile, each to another host; then it stays where it is. */
   maintenanceTries: 3,
   /** How often a maintenance that is under way is looked at, besides whenever a move ends. */

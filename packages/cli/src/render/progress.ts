@@ -11,8 +11,10 @@ export const ENDED: readonly string[] = ['completed', 'cancelled', 'failed']
 
 /** E.g. `job a -> b  active  round 2 ...`. No longer than `columns`, when given. */
 export function renderProgress(view: MigrationView, columns: number = Number.POSITIVE_INFINITY): string {
-  const { progress, report } = view
+  const { progress, report, place, waitingFor } = view
   const parts = [`${view.workload} ${view.from} -> ${view.to}`, view.status]
+  if (place !== undefined) parts.push(`place ${place}`)
+  if (waitingFor !== undefined) parts.push(`waits for ${waitingFor}`)
   if (ENDED.includes(view.status)) {
     // Its progress is of a moment before the end.
     if (report !== undefined) parts.push(`downtime ${formatMs(report.downtimeMs)}`, `step ${report.step}`)

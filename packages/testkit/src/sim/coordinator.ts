@@ -51,7 +51,9 @@ export class SimCoordinator {
     const store = new SimStore(disk, process, () => world.touched())
     world.touched()
     const entered = (state: string, event: string): void => world.coverage.cell('migration', state, event)
-    Registry.open({ store, log: this.#log(), clock, fatal: () => process.die(), entered }).then(
+    // With few jobs: one is often in the way of another.
+    const moveLimits = { out: 1, in: 1, link: 1, cluster: 2 }
+    Registry.open({ store, log: this.#log(), clock, fatal: () => process.die(), moveLimits, entered }).then(
       (registry) => {
         if (!process.isAlive) return
         this.registry = registry

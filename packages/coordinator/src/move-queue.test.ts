@@ -1,0 +1,111 @@
+/**
+ * Goal: no limit is ever passed, whoever waits is told why, and nobody waits for nothing. Method: one by one; then random moves against an
+ * account of what is under way, which is shown a violation too.
+ */
+import { PRIORITIES } from '@godwit/protocol'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type MoveLimits, type MovePath, planQueue, type QueuedMove } from './move-queue.ts'
+
+const LIMITS: MoveLimits = { out: 2, in: 1, link: 2, cluster: 3 }
+const move = (id: string, from: string, to: string, more: Partial<QueuedMove> = {}): QueuedMove => ({
+  id,
+  from,
+  to,
+  link: undefined,
+  priority: 'normal',
+  order: Number(id),
+  ...more,
+})
+
+test('each limit has its sentence, and one that waits does not keep others from beginning', () => {
+  const queued = [
+    move('1', 'a', 'b'),
+    move('2', 'a', 'b'),
+    move('3', 'a', 'c'),
+    move('4', 'a', 'd'),
+    move('5', 'e', 'd', { busy: 'job is restarting' }),
+    move('6', 'e', 'd'),
+    move('7', 'f', 'g'),
+  ]
+  expect(planQueue(queued, [], LIMITS)).toEqual({
+    begin: ['1', '3', '6'],
+    waiting: [
+      { id: '2', place: 1, reason: '1 moves come to b, its limit' },
+      { id: '4', place: 2, reason: '2 moves leave a, its limit' },
+      { id: '5', place: 3, reason: 'job is restarting' },
+      { id: '7', place: 4, reason: 'the cluster has 3 moves under way, its limit' },
+    ],
+  })
+  const zones = 'zones east and west'
+  const across = ['1', '2', '3'].map((id) => move(id, `a${id}`, `b${id}`, { link: zones }))
+  expect(planQueue(across, [], LIMITS).waiting).toEqual([
+    { id: '3', place: 1, reason: `2 moves are under way between ${zones}, their limit` },
+  ])
+})
+
+test('by priority, then by who asked first', () => {
+  const queued = [
+    move('1', 'a', 'b', { priority: 'low' }),
+    move('2', 'a', 'b'),
+    move('3', 'a', 'b', { priority: 'high' }),
+    move('4', 'a', 'b'),
+  ]
+  const { begin, waiting } = planQueue(queued, [], LIMITS)
+  expect([begin, waiting.map(({ id }) => id)]).toEqual([['3'], ['2', '4', '1']])
+})
+
+function passed(going: readonly MovePath[], limits: MoveLimits): string | undefined {
+  const most = (keyOf: (path: MovePath) => string | undefined): number => {
+    const counts = new Map<string | undefined, number>()
+    for (const path of going) counts.set(keyOf(path), (counts.get(keyOf(path)) ?? 0) + 1)
+    counts.delete(undefined)
+    return Math.max(0, ...counts.values())
+  }
+  if (going.length > limits.cluster) return 'cluster'
+  if (most(({ from }) => from) > limits.out) return 'out'
+  if (most(({ to }) => to) > limits.in) return 'in'
+  return most(({ link }) => link) > limits.link ? 'link' : undefined
+}
+
+const host = fc.constantFrom('a', 'b', 'c', 'd')
+const path = fc.record({ from: host, to: host, link: fc.constantFrom(undefined, 'x', 'y') })
+const asked = fc
+  .array(fc.record({ path, priority: fc.constantFrom(...PRIORITIES), isBusy: fc.boolean() }), {
+    maxLength: 20,
+  })
+  .map((all) =>
+    all.map(({ path, priority, isBusy }, order): QueuedMove => {
+      return { ...path, id: String(order), order, priority, busy: isBusy ? 'busy' : undefined }
+    }),
+  )
+const most = fc.integer({ min: 1, max: 4 })
+const limits = fc.record({ out: most, in: most, link: most, cluster: most })
+
+test('whatever is asked for: limits hold, everybody is told something, and all that can be moved is', () => {
+  fc.assert(
+    fc.property(asked, limits, (queued, allowed) => {
+      let left = queued
+      let looks = 0
+      while (left.some(({ busy }) => busy === undefined)) {
+        const { begin, waiting } = planQueue(left, [], allowed)
+        expect([...begin, ...waiting.map(({ id }) => id)].sort()).toEqual(left.map(({ id }) => id).sort())
+        expect(waiting.map(({ place }) => place)).toEqual(waiting.map((_, index) => index + 1))
+        const going = left.filter(({ id }) => begin.includes(id))
+        expect(passed(going, allowed)).toBeUndefined()
+        expect(going.length).toBeGreaterThan(0)
+        // What begins later does not begin at once beside it: nothing more would have.
+        const again = planQueue(
+          left.filter(({ id }) => !begin.includes(id)),
+          going,
+          allowed,
+        )
+        expect(again.begin).toEqual([])
+        left = left.filter(({ id }) => !begin.includes(id))
+        looks += 1
+      }
+      expect(looks).toBeLessThanOrEqual(queued.length)
+    }),
+  )
+  expect(passed([move('1', 'a', 'b'), move('2', 'c', 'b')], LIMITS)).toBe('in')
+})

@@ -1,0 +1,83 @@
+/**
+ * Which moves may begin, and what the others wait for: a queue for the whole cluster, whoever asked for a move.
+ *
+ * The intuition: rounds of one move slow down those of another on the same wire, and a host that sends to ten others at once finishes
+ * none of them soon. So there are limits: what leaves a host at once, what comes to it, what crosses a link between two zones, and all
+ * together. A move that is over one of them does not keep those behind it from beginning elsewhere. Nothing is kept of it but the
+ * queued migrations themselves: what may begin follows from what there is, each time it is looked at.
+ *
+ * Invariants: pure; no limit is passed by what begins; of two that wait for the same, the one with more priority begins first, then
+ * the one that was asked for first; while nothing is under way, one of those that could be moved begins.
+ */
+import { PRIORITIES, type Priority } from '@godwit/protocol'
+
+export interface MoveLimits {
+  /** Of one host, leaving and coming. */
+  readonly out: number
+  readonly in: number
+  /** Between two zones, in both directions together. */
+  readonly link: number
+  readonly cluster: number
+}
+
+/** 1 and more of each; KubeVirt lets two leave a node, vSphere four to eight, and both know of no other limit but the cluster's. */
+export const MOVE_LIMITS: MoveLimits = { out: 2, in: 2, link: 4, cluster: 16 }
+
+export interface MovePath {
+  readonly from: string
+  readonly to: string
+  /** Between their zones, where they are in two. */
+  readonly link: string | undefined
+}
+
+export interface QueuedMove extends MovePath {
+  readonly id: string
+  readonly priority: Priority
+  /** In which they were asked for. */
+  readonly order: number
+  /** Why it can't begin whatever the limits: its job is restarting, say. */
+  readonly busy?: string | undefined
+}
+
+export interface QueuePlan {
+  readonly begin: readonly string[]
+  /** In their order, from place 1 on. */
+  readonly waiting: readonly { readonly id: string; readonly place: number; readonly reason: string }[]
+}
+
+export function planQueue(
+  queued: readonly QueuedMove[],
+  underWay: readonly MovePath[],
+  limits: MoveLimits,
+): QueuePlan {
+  const going = [...underWay]
+  const begin: string[] = []
+  const waiting: { id: string; place: number; reason: string }[] = []
+  for (const move of [...queued].sort(byTurn)) {
+    const reason = move.busy ?? overLimit(move, going, limits)
+    if (reason === undefined) {
+      going.push(move)
+      begin.push(move.id)
+    } else waiting.push({ id: move.id, place: waiting.length + 1, reason })
+  }
+  return { begin, waiting }
+}
+
+function byTurn(a: QueuedMove, b: QueuedMove): number {
+  return PRIORITIES.indexOf(a.priority) - PRIORITIES.indexOf(b.priority) || a.order - b.order
+}
+
+function overLimit(
+  { from, to, link }: MovePath,
+  going: readonly MovePath[],
+  limits: MoveLimits,
+): string | undefined {
+  const isFull = (most: number, is: (move: MovePath) => boolean): boolean => going.filter(is).length >= most
+  if (isFull(limits.cluster, () => true))
+    return `the cluster has ${limits.cluster} moves under way, its limit`
+  if (isFull(limits.out, (move) => move.from === from)) return `${limits.out} moves leave ${from}, its limit`
+  if (isFull(limits.in, (move) => move.to === to)) return `${limits.in} moves come to ${to}, its limit`
+  if (link !== undefined && isFull(limits.link, (move) => move.link === link))
+    return `${limits.link} moves are under way between ${link}, their limit`
+  return undefined
+}

@@ -21,7 +21,7 @@ const MOUNTED = '/opt/godwit/examples'
 const LOOK_EVERY_MS = 200
 
 /** Bits depend on these alone. Slow enough that it does not end while things are done to it, until it is told to hurry. */
-const STEPS = 4000
+const STEPS = 2000
 const SHAPE = ['--steps', String(STEPS), '--param', 'pages=1024', '--param', 'dirtyPages=1']
 
 export class ComposeCluster {
@@ -83,7 +83,7 @@ export class ComposeCluster {
 
   /** A job that trains, slowly, and whoever follows it from its first step to its last. */
   async run(id: string, host: Host): Promise<Follower> {
-    const pace = ['--param', 'stepMs=40', '--param', `hurryFile=${MOUNTED}/hurry-${id}`]
+    const pace = ['--param', 'stepMs=80', '--param', `hurryFile=${MOUNTED}/hurry-${id}`]
     await this.must('run', 'mixer', '--id', id, '--host', host, ...SHAPE, ...pace)
     const follower = this.follow(id)
     await follower.reached(3)

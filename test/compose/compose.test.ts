@@ -9,10 +9,12 @@
  * Without a docker engine it is skipped and says so, unless CI=true.
  */
 import { execFileSync } from 'node:child_process'
+import { accessSync } from 'node:fs'
 import { lossBits } from '@godwit/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Follower } from '../support/cluster.ts'
 import { finished } from '../support/cluster.ts'
+import { whyNot } from '../support/needs.ts'
 import type { Running } from '../support/processes.ts'
 import { ComposeCluster, HOSTS, type Host } from './cluster.ts'
 import { whyNoDocker } from './stack.ts'
@@ -22,6 +24,7 @@ const SLOWLY = ['--max-bandwidth', '512KiB']
 
 const why = await whyNoDocker()
 if (why !== undefined && process.env.CI === 'true') throw new Error(why)
+const noDevice = whyNot(() => accessSync('/dev/userfaultfd'))
 if (why !== undefined) console.log(`test:compose is skipped: ${why}`)
 
 describe.skipIf(why !== undefined)('containers', () => {
@@ -46,8 +49,9 @@ describe.skipIf(why !== undefined)('containers', () => {
   async function settled(job: Follower, id: string): Promise<Host> {
     await cluster.until(`${id} runs at one host, its owner`, async () => {
       const { status, host, migration } = await cluster.workload(id)
+      if (status !== 'running' || migration !== undefined) return false
       const workers = await cluster.workersOf(id)
-      return status === 'running' && migration === undefined && workers.length === 1 && workers[0] === host
+      return workers.length === 1 && workers[0] === host
     })
     await job.goesOn()
     return (await cluster.workload(id)).host as Host
@@ -285,6 +289,26 @@ describe.skipIf(why !== undefined)('containers', () => {
     inside('iptables', '-F', 'INPUT')
     await expectUntouched(job, 'far')
   })
+
+  /** Last: the hosts are other containers from then on. */
+  test.skipIf(noDevice !== undefined)(
+    `with docker-compose.userfaultfd.yml hosts ask the kernel for dirty pages, and are root with one capability ${noDevice ?? ''}`,
+    async () => {
+      await cluster.stack.addFile('docker-compose.userfaultfd.yml')
+      const inspected = await cluster.stack.docker('inspect', cluster.stack.container('host-a'))
+      const [{ Config, HostConfig }] = JSON.parse(inspected)
+      // Newer engines write CAP_ before it.
+      const added = HostConfig.CapAdd.map((name: string) => name.replace(/^CAP_/, ''))
+      expect([Config.User, added, HostConfig.CapDrop]).toEqual(['root', ['DAC_OVERRIDE'], ['ALL']])
+      const job = await cluster.run('asks-the-kernel', 'host-a')
+      for (const to of ['host-c', 'host-a'] as const) {
+        const { said } = await cluster.must('migrate', 'asks-the-kernel', '--to', to)
+        expect(said.migration?.report?.tracker).toBe('userfaultfd')
+        expect(await settled(job, 'asks-the-kernel')).toBe(to)
+      }
+      await expectUntouched(job, 'asks-the-kernel')
+    },
+  )
 
   async function pidOf(host: Host): Promise<number> {
     return Number(

@@ -2,7 +2,7 @@
  * The cluster of docker-compose.yml, started and ended as its user would, and reached from outside.
  *
  * Its networks are internal, so no port of it can be published. A port of this machine leads to the coordinator instead: for each
- * connection a process in the coordinator's container passes the bytes on (`docker compose exec`). What goes through is TLS from end to end,
+ * connection a process in the coordinator's container passes the bytes on (`docker exec`). What goes through is TLS from end to end,
  * and it works wherever the engine runs, also in a virtual machine.
  *
  * Invariant: after `end` no container, network or volume of it is left. The image stays, as after any build.
@@ -94,7 +94,13 @@ export class Stack {
 
   /** Runs a command in a service's container. */
   async inside(service: string, ...command: string[]): Promise<string> {
-    return this.compose('exec', '-T', service, ...command)
+    return this.docker('exec', this.container(service), ...command)
+  }
+
+  /** Has the services as this file of the project says it on top of docker-compose.yml. Settles when all is healthy again. */
+  async addFile(file: string): Promise<void> {
+    this.#env.COMPOSE_FILE = `docker-compose.yml:${file}`
+    await this.compose('up', '--detach', '--wait')
   }
 
   /** The name of a service's container. */
@@ -103,7 +109,7 @@ export class Stack {
   }
 
   #pass(socket: Socket): void {
-    const args = ['compose', 'exec', '-T', 'coordinator', 'node', '-e', PASS_ON]
+    const args = ['exec', '--interactive', this.container('coordinator'), 'node', '-e', PASS_ON]
     const stdio = ['pipe', 'pipe', 'ignore'] as const
     const child = spawn('docker', args, { cwd: ROOT, env: this.#env, detached: true, stdio: [...stdio] })
     const { stdin, stdout } = child

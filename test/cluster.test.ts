@@ -78,7 +78,8 @@ test('a job runs, is seen, moves and stops', async () => {
   expect(job.migrations.at(-1)).toMatchObject({ id: report.id, status: 'completed' })
 })
 
-const STEPS = 20_000
+/** At the pace of the job that moves three minutes. */
+const STEPS = 5000
 const JOB = ['--steps', String(STEPS), '--param', 'pages=512', '--param', 'dirtyPages=100']
 let neverMoved: Follower | undefined
 
@@ -99,7 +100,7 @@ for (const [tracker, reason] of [
     async () => {
       // Slow enough to be moved four times, then as fast as it can.
       const hurry = join(cluster.folder, `hurry-${tracker}`)
-      const pace = ['--param', 'stepMs=10', '--param', `hurryFile=${hurry}`]
+      const pace = ['--param', 'stepMs=40', '--param', `hurryFile=${hurry}`]
       const moved = await cluster.run('mixer', 'a', `moved-${tracker}`, ...JOB, ...pace, '--tracker', tracker)
       for (const [index, to] of ['b', 'c', 'a', 'b'].entries()) {
         await moved.reached(moved.outputs.length + 3)

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Follower } from './support/cluster.ts'
 
 /** Minutes of slow steps, more than all this takes. */
-const STEPS = 6000
+const STEPS = 3000
 
 let cluster: Cluster
 let hurry: string
@@ -22,7 +22,7 @@ afterAll(() => cluster?.end())
 
 /** Slow enough to be moved twice, until it is told to hurry. */
 async function start(id: string, host: string, seed: number): Promise<Follower> {
-  const parameters = [`seed=${seed}`, 'pages=200', 'dirtyPages=20', 'stepMs=50', `hurryFile=${hurry}`]
+  const parameters = [`seed=${seed}`, 'pages=200', 'dirtyPages=20', 'stepMs=100', `hurryFile=${hurry}`]
   const args = parameters.flatMap((each) => ['--param', each])
   return cluster.run('mixer', host, id, '--steps', String(STEPS), ...args)
 }

@@ -51,8 +51,8 @@ function expectRefused({ code, said, err }: Finished, kind: string, sentence: Re
 test('a job moves there and back over TLS, and no bit is another than without a move', async () => {
   // Slow enough to be moved twice, then as fast as it can.
   const hurry = join(cluster.folder, 'hurry')
-  const steps = ['--steps', '10000', '--param', 'pages=512', '--param', 'dirtyPages=100']
-  const pace = ['--param', 'stepMs=10', '--param', `hurryFile=${hurry}`]
+  const steps = ['--steps', '3000', '--param', 'pages=512', '--param', 'dirtyPages=100']
+  const pace = ['--param', 'stepMs=40', '--param', `hurryFile=${hurry}`]
   const still = await cluster.run('mixer', 'b', 'still', ...steps, '--param', 'stepMs=0')
   expect(await still.exited).toBe(0)
   const moved = await cluster.run('mixer', 'a', 'moved', ...steps, ...pace)

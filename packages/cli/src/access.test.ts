@@ -2,7 +2,7 @@
  * Goal: a token is shown to the coordinator of its own cluster and to nobody else, and stands where nobody reads it; who is refused
  * reads why. Method: whole command lines in this process against a scripted coordinator, secured by a real authority.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Peer } from '@godwit/channel'
@@ -131,6 +131,42 @@ test('what watches shows its token again after a restart, and waits for nobody w
   expect(stderr).toMatch(/the coordinator is gone.*\ngodwit: this token was revoked/)
   // Twice for the requests and the events of each, and once for the one that refuses.
   expect(shown).toEqual(Array(5).fill(tokenOf(authority)))
+})
+
+test('a token that is kept is shown to its own coordinator, until it is forgotten; nobody else reads the file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'godwit-config-'))
+  vi.stubEnv('XDG_CONFIG_HOME', folder)
+  vi.stubEnv('GODWIT_TOKEN', undefined)
+  const token = tokenOf(authority)
+  const given = join(folder, 'given')
+  writeFileSync(given, `${token}\n`)
+  const kept = await godwit(`login --token-file ${given}`)
+  expect(kept).toMatchObject({
+    exitCode: 0,
+    stdout: [expect.stringMatching(/^token local, of role admin, is kept for wss:/)],
+  })
+  const file = join(folder, 'godwit', 'tokens.json')
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(statSync(join(folder, 'godwit')).mode & 0o777).toBe(0o700)
+  shown.length = 0
+  expect((await godwit('hosts')).exitCode).toBe(0)
+  expect(new Set(shown)).toEqual(new Set([token]))
+  // One that the coordinator refuses replaces nothing.
+  refusal = new GodwitError('token-revoked', 'this token was revoked')
+  expect((await godwit(`login --token-file ${given}`)).exitCode).toBe(1)
+  refusal = undefined
+  const other = await secured(coordinatorUri('c1'))
+  expect((await godwit('hosts', undefined, other)).stderr).toContain('godwit login')
+  await other.stop()
+  chmodSync(file, 0o644)
+  expect((await godwit('hosts')).stderr).toMatch(/others may read .*tokens\.json: chmod 600/)
+  chmodSync(file, 0o600)
+  expect((await godwit('logout')).stdout).toEqual([expect.stringContaining('godwit token revoke abcd')])
+  expect((await godwit('logout')).exitCode).toBe(1)
+  expect((await godwit('hosts')).stderr).toContain('godwit login')
+  writeFileSync(file, 'rubbish', { mode: 0o600 })
+  expect((await godwit('hosts')).stderr).toMatch(/holds no tokens: delete it/)
+  rmSync(folder, { recursive: true })
 })
 
 test('off loopback nothing goes in the clear unless that is typed', async () => {

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { type DialSecurity, isLoopback } from '@godwit/channel'
 import { GodwitError, parseToken } from '@godwit/protocol'
 import { coordinatorSecurity, fetchAuthority } from '@godwit/trust'
+import { keptToken } from './token-store.ts'
 
 export interface AccessOptions {
   readonly coordinator: string
@@ -35,11 +36,12 @@ export async function accessTo(
     checkInTheClear(coordinator, insecure)
     return {}
   }
-  const token = (tokenFile === undefined ? environmentToken : readToken(tokenFile))?.trim()
-  if (token === undefined || token === '') {
+  const given = (tokenFile === undefined ? environmentToken : readToken(tokenFile))?.trim()
+  const token = given === undefined || given === '' ? keptToken(coordinator) : given
+  if (token === undefined) {
     throw new GodwitError(
       'unauthorized',
-      `the cluster at ${coordinator} is secured: put an API token into GODWIT_TOKEN, or a file with it into --token-file; godwit coordinator init prints the first one, an admin makes others with godwit token create --role operator`,
+      `the cluster at ${coordinator} is secured: put an API token into GODWIT_TOKEN, or a file with it into --token-file, or keep one with godwit login; godwit coordinator init prints the first one, an admin makes others with godwit token create --role operator`,
     )
   }
   const authority = await fetchAuthority(coordinator, parseToken(token, 'api').authority)

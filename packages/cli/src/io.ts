@@ -6,6 +6,7 @@
  * progress bar is shown. The cursor is never hidden and no mode of the terminal is changed: however the process
  * ends, there is nothing to restore but a line that has no end yet.
  */
+import { LIMITS } from '@godwit/protocol'
 
 /** The person pressed Ctrl-C or the system asked us to end. `exitCode` as shells have it: 128 and the signal's number. */
 export class Interrupted extends Error {
@@ -24,6 +25,8 @@ export interface Io {
   readonly columns: number | undefined
   /** Shows `line` in place of the one shown before, on stderr. Does nothing without a terminal. */
   live(line: string): void
+  /** Shows `lines` in place of those shown so before, on stderr, as many as fit; without a terminal they are printed. */
+  screen(lines: readonly string[]): void
   /** Aborted with an `Interrupted` as its reason. */
   readonly interrupted: AbortSignal
 }
@@ -34,7 +37,7 @@ const ERASE = '\r\u001b[K'
 
 interface Streams {
   stdout: { write(text: string): unknown }
-  stderr: { write(text: string): unknown; isTTY?: boolean; columns?: number }
+  stderr: { write(text: string): unknown; isTTY?: boolean; columns?: number; rows?: number }
 }
 
 /** The terminal. A live line stays visible until something else is written or `endLive` is called. */
@@ -42,6 +45,8 @@ export class Terminal implements Io {
   readonly interrupted: AbortSignal
   readonly #streams: Streams
   #live = false
+  /** Of the screen that was shown last, if nothing else was since. */
+  #screenLines = 0
   #drawnAtMs = Number.NEGATIVE_INFINITY
 
   constructor(streams: Streams, interrupted: AbortSignal) {
@@ -57,11 +62,13 @@ export class Terminal implements Io {
 
   out(line: string): void {
     this.endLive()
+    this.#screenLines = 0
     this.#streams.stdout.write(`${line}\n`)
   }
 
   err(line: string): void {
     this.endLive()
+    this.#screenLines = 0
     this.#streams.stderr.write(`${line}\n`)
   }
 
@@ -73,6 +80,20 @@ export class Terminal implements Io {
     this.#live = true
     // A full line would wrap, and only its last row could be written over.
     this.#streams.stderr.write(ERASE + [...line].slice(0, columns - 1).join(''))
+  }
+
+  screen(lines: readonly string[]): void {
+    const { columns } = this
+    if (columns === undefined) {
+      for (const line of lines) this.out(line)
+      return
+    }
+    this.endLive()
+    const { rows = 24 } = this.#streams.stderr
+    const shown = lines.slice(0, rows - 1).map((line) => [...line].slice(0, columns - 1).join(''))
+    const back = this.#screenLines === 0 ? '' : `\u001b[${this.#screenLines}A\r\u001b[J`
+    this.#screenLines = shown.length
+    this.#streams.stderr.write(`${back}${shown.join('\n')}\n`)
   }
 
   /** Erases the live line. */
@@ -97,4 +118,16 @@ export async function untilInterrupted<T>(signal: AbortSignal, work: Promise<T>)
   } finally {
     signal.removeEventListener('abort', stop)
   }
+}
+
+/** What is piped in, at most so much of it as a token has; undefined at a terminal. */
+export async function pipedInput(): Promise<string | undefined> {
+  const { stdin } = process
+  if (stdin.isTTY) return undefined
+  let text = ''
+  for await (const chunk of stdin.setEncoding('utf8')) {
+    text += chunk
+    if (text.length > LIMITS.maxTokenLength + 2) break
+  }
+  return text.trim() === '' ? undefined : text
 }

@@ -15,11 +15,13 @@ import {
   revokeToken,
 } from './commands/access.ts'
 import { checkpoint } from './commands/checkpoint.ts'
+import { describe } from './commands/describe.ts'
 import { cancel, remove, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
 import { hold, switchover } from './commands/hold.ts'
 import { history, hosts, ps, type WatchOptions } from './commands/inventory.ts'
+import { login, logout } from './commands/login.ts'
 import {
   type EnterOptions,
   type ExitOptions,
@@ -29,8 +31,10 @@ import {
 } from './commands/maintenance.ts'
 import { type MigrateOptions, migrate } from './commands/migrate.ts'
 import { check, type RunOptions, run } from './commands/run.ts'
+import { type EventsOptions, events, tasks, top } from './commands/watching.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
-import type { Io } from './io.ts'
+import { addExamples } from './examples.ts'
+import { type Io, pipedInput } from './io.ts'
 import { addMigrationOptions } from './migration-options.ts'
 import {
   collect,
@@ -223,6 +227,34 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     )
 
   program
+    .command('top')
+    .description(
+      'what runs where, and moves, drawn again as it changes until Ctrl-C; without a terminal once',
+    )
+    .action(() => talk(top))
+
+  program
+    .command('describe')
+    .description(
+      'say all that is known of a job, a host or a move: what it is, its moves, what has happened to it',
+    )
+    .argument('<name>')
+    .action((name: string) => talk((session) => describe(session, name)))
+
+  program
+    .command('tasks')
+    .description('list what is under way: moves and maintenances')
+    .option('--watch', 'show it again every two seconds, until Ctrl-C')
+    .action((options: WatchOptions) => talk((session) => tasks(session, options)))
+
+  program
+    .command('events')
+    .description('list what has happened to hosts, jobs and moves, as far as the coordinator remembers')
+    .option('--limit <n>', 'the latest so many', wholeNumber(1, LIMITS.maxListed), 100)
+    .option('--follow', 'and what happens from now on, until Ctrl-C')
+    .action((options: EventsOptions) => talk((session) => events(session, options)))
+
+  program
     .command('history')
     .description('list the moves of a workload')
     .argument('<workload>')
@@ -267,7 +299,6 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .argument('<host>')
     .option('--no-wait', 'return once it is written down')
     .option('--force', 'move those that can go, though others cannot')
-    .addHelpText('after', '\nExample: godwit maintenance enter a')
     .action((host: string, options: EnterOptions) =>
       talk((session) => enterMaintenance(session, host, options)),
     )
@@ -277,7 +308,6 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .argument('<host>')
     .option('--return', 'bring back the jobs that left because of it and still run elsewhere')
     .option('--no-wait', 'return once it is written down')
-    .addHelpText('after', '\nExample: godwit maintenance exit a --return')
     .action((host: string, options: ExitOptions) =>
       talk((session) => exitMaintenance(session, host, options)),
     )
@@ -325,6 +355,17 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .description('forget a workload that is over, with its outputs and checkpoints')
     .argument('<workload>')
     .action((workload: string) => talk((session) => remove(session, workload)))
+
+  program
+    .command('login')
+    .description(
+      'keep a token for a coordinator, from --token-file, GODWIT_TOKEN or stdin, for all later commands',
+    )
+    .action(async () => finish(await login(io, globals(), pipedInput)))
+  program
+    .command('logout')
+    .description('forget the token that is kept for a coordinator')
+    .action(() => finish(logout(io, globals())))
 
   const token = program.command('token').description('tokens of a secured cluster')
   token
@@ -381,6 +422,7 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
       finish(await demo(io, { ...options, program: file, json: globals().json }))
     })
 
+  addExamples(program)
   return program
 }
 

@@ -66,6 +66,7 @@ export class CoordinatorClient {
   #hasAnswered: () => void = () => {}
   #over: (error: GodwitError | undefined) => void = () => {}
   #isOpen = true
+  #wasClosed = false
   readonly #url: string
   readonly #access: ClientAccess
   readonly #http: HttpPeer
@@ -165,7 +166,13 @@ export class CoordinatorClient {
     return this.#isOpen
   }
 
+  /** Nobody lost it: it was closed. */
+  get wasClosed(): boolean {
+    return this.#wasClosed
+  }
+
   close(): void {
+    this.#wasClosed ||= this.#isOpen
     this.#end(undefined)
   }
 

@@ -6,5 +6,6 @@ export {
   type EventListener,
   lost,
 } from './client.ts'
+export { type ChangesHandler, watchChanges } from './following.ts'
 export { throughLosses, type Watching } from './lasting.ts'
 export { allHosts, allMoves, allTokens, allWorkloads } from './lists.ts'

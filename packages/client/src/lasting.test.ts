@@ -36,6 +36,20 @@ test('gives up after its time, said once', async () => {
   expect(session.said).toEqual(['the coordinator is gone: trying to reach it again for 1 s'])
 })
 
+test('what was closed is not sought again', async () => {
+  const coordinator = new FakeCoordinator()
+  const session = await sessionWith(coordinator)
+  coordinator.script = () => ({ workload: workloadView() })
+  const watching = throughLosses(session, async (client) => {
+    await client.request({ op: 'follow', workload: 'job' })
+    session.client.close()
+    return new Promise<never>(() => {})
+  })
+  await expect(watching).rejects.toMatchObject({ kind: 'connection-lost' })
+  expect(session.said).toEqual([])
+  await coordinator.stop()
+})
+
 test('an error that was answered is handed on, the connection kept', async () => {
   const coordinator = new FakeCoordinator()
   const session = await sessionWith(coordinator)

@@ -59,7 +59,7 @@ export async function throughLosses<T>(
     try {
       return await untilLost(client, body(client))
     } catch (error) {
-      if (client.isOpen || io.interrupted.aborted) throw error
+      if (client.isOpen || client.wasClosed || io.interrupted.aborted) throw error
       if (outage === undefined) {
         outage = { sinceMs: performance.now(), failures: 0 }
         io.err(`the coordinator is gone: trying to reach it again for ${Math.ceil(patienceMs / 1000)} s`)

@@ -48,7 +48,7 @@ export async function history(session: Session, workload: string): Promise<numbe
 }
 
 /** Watched, it goes on until the person has seen enough: each look follows the one before, with an empty line between. */
-async function show(
+export async function show(
   session: Session,
   watch: boolean | undefined,
   look: (client: CoordinatorClient) => Promise<Shown>,

@@ -5,6 +5,7 @@ export class CapturedIo implements Io {
   readonly stdout: string[] = []
   readonly stderr: string[] = []
   readonly lives: string[] = []
+  readonly screens: string[][] = []
   readonly columns: number | undefined
   readonly #interruption = new AbortController()
 
@@ -26,6 +27,11 @@ export class CapturedIo implements Io {
 
   live(line: string): void {
     if (this.columns !== undefined) this.lives.push(line)
+  }
+
+  screen(lines: readonly string[]): void {
+    if (this.columns === undefined) this.stdout.push(...lines)
+    else this.screens.push([...lines])
   }
 
   interrupt(): void {

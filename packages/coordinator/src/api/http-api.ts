@@ -209,8 +209,9 @@ export class HttpApi {
     reply.code(answer.status)
     if (answer.status >= 400) reply.type(PROBLEM_TYPE)
     else if (answer.status !== 204) reply.type('application/json')
-    crashPoint('before-send:reply')
-    reply.raw.once('finish', () => crashPoint('after-send:reply'))
+    const word = answer.status >= 400 ? 'failed' : 'reply'
+    crashPoint(`before-send:${word}`)
+    reply.raw.once('finish', () => crashPoint(`after-send:${word}`))
     return reply.send(answer.status === 204 ? undefined : answer.body)
   }
 

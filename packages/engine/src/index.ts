@@ -9,6 +9,7 @@ export {
 } from './codec-choice.ts'
 export { estimateMigration } from './estimate.ts'
 export { atRate, letGo, type Pace, unpaced, waitMs } from './pace.ts'
+export { percentDone, progressFactsOf, timeLeftMs } from './progress.ts'
 export { beginSlowdown, measuredSlowdown, RecentSteps, type Slowdown, stepTaken } from './slowdown.ts'
 export { expectedDowntimeOf, startSource, statusOf, stepSource } from './source.ts'
 export type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'

@@ -104,6 +104,10 @@ export const migrationProgress = z.strictObject({
   remainingBytes: count,
   sentBytes: count,
   bytesPerSecond: z.number().min(0),
+  /** How far it is, for people: it never becomes less. */
+  percent: z.number().min(0).max(100).optional(),
+  /** Until it is over; left out where nobody can know. */
+  timeLeftMs: milliseconds.min(0).optional(),
   /** Undefined until a round has been measured. */
   expectedDowntimeMs: milliseconds.optional(),
   step,

@@ -7,6 +7,8 @@ import { crashPoint, FrameWriter, type WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
   expectedDowntimeOf,
+  percentDone,
+  progressFactsOf,
   type SourceConfig,
   type SourceEffect,
   type SourceEvent,
@@ -14,6 +16,7 @@ import {
   startSource,
   statusOf,
   stepSource,
+  timeLeftMs,
 } from '@godwit/engine'
 import type { Subscription } from '@godwit/memory'
 import {
@@ -73,6 +76,7 @@ export class Outgoing {
   #ending: Ending | undefined
   #version = 0
   #roundPages = 0
+  #percent = 0
   #staging: SharedArrayBuffer | undefined
   /** Ends the wait of a round that has nothing to send. */
   #wakeIdle: () => void = () => {}
@@ -496,6 +500,10 @@ export class Outgoing {
     const state = this.#state
     if (state.name === 'ended' || state.name === 'handedOver') return
     const expectedDowntimeMs = expectedDowntimeOf(state)
+    const roundPagesSent = this.#sender?.roundPagesSent ?? 0
+    const facts = progressFactsOf(state, { roundPages: this.#roundPages, roundPagesSent })
+    this.#percent = percentDone(facts, this.#percent)
+    const leftMs = timeLeftMs(facts)
     this.#job.tell({
       type: 'migrationProgress',
       migrationId: this.migrationId,
@@ -503,8 +511,10 @@ export class Outgoing {
       progress: {
         round: Math.max(0, state.run.nextRound - 1),
         roundPages: this.#roundPages,
-        roundPagesSent: this.#sender?.roundPagesSent ?? 0,
-        remainingBytes: pageBytesOf(this.#roundPages - (this.#sender?.roundPagesSent ?? 0)),
+        roundPagesSent,
+        remainingBytes: pageBytesOf(this.#roundPages - roundPagesSent),
+        percent: this.#percent,
+        ...(leftMs === undefined ? {} : { timeLeftMs: leftMs }),
         sentBytes: this.#sender?.inFlight.sentBytes ?? 0,
         bytesPerSecond:
           Math.min(this.#sender?.inFlight.bytesPerMs ?? 0, this.#pacing.allowedBytesPerMs) * 1000,

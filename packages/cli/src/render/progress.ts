@@ -19,12 +19,9 @@ export function renderProgress(view: MigrationView, columns: number = Number.POS
     // Its progress is of a moment before the end.
     if (report !== undefined) parts.push(`downtime ${formatMs(report.downtimeMs)}`, `step ${report.step}`)
   } else if (progress !== undefined) {
-    if (view.status === 'active') {
-      const share = progress.roundPages === 0 ? 1 : progress.roundPagesSent / progress.roundPages
-      parts.push(`round ${progress.round}`, renderBar(share))
-    } else {
-      parts.push(`round ${progress.round}`)
-    }
+    if (progress.percent !== undefined) parts.push(renderBar(progress.percent / 100))
+    parts.push(`round ${progress.round}`)
+    if (progress.timeLeftMs !== undefined) parts.push(`over in ${formatMs(progress.timeLeftMs)}`)
     parts.push(`${formatBytes(progress.remainingBytes)} left`, formatRate(progress.bytesPerSecond))
     parts.push(`expected downtime ${formatMs(progress.expectedDowntimeMs)}`, `step ${progress.step}`)
   }

@@ -54,11 +54,13 @@ test('progress says how far and how fast, and fits', () => {
     sentBytes: 0,
     bytesPerSecond: 2 ** 29,
     expectedDowntimeMs: 12.34,
+    percent: 78,
+    timeLeftMs: 45,
     step: 512,
   }
   const line = renderProgress(migrationView({ status: 'active', progress }))
   expect(line).toBe(
-    'job a -> b  active  round 2  [#####---------------] 25%  15.0 MiB left  512.0 MiB/s  expected downtime 12.3 ms  step 512',
+    'job a -> b  active  [###############-----] 78%  round 2  over in 45.0 ms  15.0 MiB left  512.0 MiB/s  expected downtime 12.3 ms  step 512',
   )
   expect(renderProgress(migrationView({ status: 'active', progress }), 30)).toBe(line.slice(0, 30))
   expect(renderProgress(migrationView())).toBe('job a -> b  setup')

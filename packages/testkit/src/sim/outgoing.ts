@@ -4,6 +4,8 @@
  */
 import {
   ClockEstimate,
+  percentDone,
+  progressFactsOf,
   type SourceConfig,
   type SourceEffect,
   type SourceEvent,
@@ -11,6 +13,7 @@ import {
   startSource,
   statusOf,
   stepSource,
+  timeLeftMs,
 } from '@godwit/engine'
 import {
   type ErrorReport,
@@ -60,6 +63,7 @@ export class SimOutgoing {
   #parked: ThreadParked | undefined
   #park = 0
   #pings = 0
+  #percent = 0
   #ticks = 0
   #isStepping = false
   #isSending = false
@@ -304,7 +308,12 @@ export class SimOutgoing {
 
   #tellProgress(): void {
     if (this.#state.name === 'ended' || this.#state.name === 'handedOver') return
+    const facts = progressFactsOf(this.#state, { roundPages: 0, roundPagesSent: 0 })
+    this.#percent = percentDone(facts, this.#percent)
+    const leftMs = timeLeftMs(facts)
     const progress = {
+      percent: this.#percent,
+      ...(leftMs === undefined ? {} : { timeLeftMs: leftMs }),
       round: Math.max(0, this.#state.run.nextRound - 1),
       roundPages: 0,
       roundPagesSent: 0,

@@ -10,7 +10,8 @@
  * answered with, nor to anybody but its owner; what is kept is bounded, and the oldest goes first.
  */
 import { createHash } from 'node:crypto'
-import { decodeValue, encodeValue, GodwitError, LIMITS } from '@godwit/protocol'
+import { GodwitError, LIMITS } from '@godwit/protocol'
+import { z } from 'zod'
 import type { KeyValueStore } from '../key-value.ts'
 import { KEYS } from '../records.ts'
 
@@ -20,11 +21,14 @@ export interface Answer {
   readonly body: string
 }
 
-interface Kept extends Answer {
-  readonly atMs: number
-  /** Of what was asked. */
-  readonly asked: string
-}
+const keptAnswer = z.strictObject({
+  status: z.int(),
+  body: z.string(),
+  atMs: z.number(),
+  /** Digest of what was asked. */
+  asked: z.string(),
+})
+type Kept = z.infer<typeof keptAnswer>
 
 interface Asked {
   /** Whose key it is. */
@@ -55,10 +59,10 @@ export class IdempotencyKeys {
   static async open(store: KeyValueStore, now: () => number): Promise<IdempotencyKeys> {
     const keys = new IdempotencyKeys(store, now)
     const entries = await store.list(KEYS.idempotency(''))
-    const kept = entries.map(({ key, value }): [string, Kept] => [
-      key.slice(KEYS.idempotency('').length),
-      decodeValue(Buffer.from(value)) as Kept,
-    ])
+    const kept = entries.flatMap(({ key, value }): [string, Kept][] => {
+      const each = keptIn(value)
+      return each === undefined ? [] : [[key.slice(KEYS.idempotency('').length), each]]
+    })
     for (const [id, each] of kept.sort(([, a], [, b]) => a.atMs - b.atMs)) keys.#keep(id, each)
     keys.#forgetOld()
     return keys
@@ -99,7 +103,9 @@ export class IdempotencyKeys {
       const { status, body } = await answer
       const kept = { status, body, asked: text, atMs: this.#now() }
       this.#keep(id, kept)
-      if (!asked.isSecret) await this.#store.put(KEYS.idempotency(id), encodeValue(kept))
+      // It is done: it is answered, though the next coordinator may not know of it.
+      if (!asked.isSecret)
+        await this.#store.put(KEYS.idempotency(id), Buffer.from(JSON.stringify(kept))).catch(() => {})
       return { status, body, isReplay: false }
     } finally {
       this.#underWay.delete(id)
@@ -121,6 +127,16 @@ export class IdempotencyKeys {
       // What stays on the disk is forgotten by the next coordinator.
       this.#store.delete(KEYS.idempotency(id)).catch(() => {})
     }
+  }
+}
+
+/** Undefined for what is none: to forget an answer is better than not to start. */
+function keptIn(value: Uint8Array): Kept | undefined {
+  try {
+    const parsed = keptAnswer.safeParse(JSON.parse(Buffer.from(value).toString('utf8')))
+    return parsed.success ? parsed.data : undefined
+  } catch {
+    return undefined
   }
 }
 

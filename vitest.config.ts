@@ -12,9 +12,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const report = process.env.GODWIT_TEST_REPORT
 
-const ALONE = ['at-rest', 'bandwidth', 'bench', 'cluster-estimate', 'demo'].map(
-  (name) => `test/${name}.test.ts`,
-)
+const ALONE = ['at-rest', 'bandwidth', 'cluster-estimate', 'demo'].map((name) => `test/${name}.test.ts`)
 /** jax-js is kept from starting threads of its own, and from fused instructions, by changing what its process offers. */
 const FRESH = ['packages/trainer/src/**/*.test.ts', 'packages/trust/src/x509.test.ts']
 const unit = { testTimeout: 30_000, hookTimeout: 30_000, sequence: { groupOrder: 0 } } as const

@@ -6,8 +6,8 @@ import { PROGRAMS } from '../support/cluster.ts'
 
 /** 8 MiB, of which 0.4 are written a second: minutes of it, until it is told to hurry. */
 export const JOB = {
-  parameters: { pages: 2048, dirtyPages: 5, stepMs: 50 },
-  steps: 6000,
+  parameters: { pages: 2048, dirtyPages: 8, stepMs: 75 },
+  steps: 4000,
 }
 
 export interface JobShape {

@@ -139,12 +139,13 @@ test('tasks are listed with how far they are', async () => {
     workload: 'job',
     from: 'a',
     to: 'b',
-    share: 0.5,
+    percent: 50,
+    timeLeftMs: 15_000,
     detail: 'round 2',
   }
   const { io, done } = start('tasks', () => ({ tasks: [move] }))
   expect(await done).toBe(0)
-  expect(io.stdout[1]).toMatch(/^m1 +move job +active +a -> b +\[#{10}-{10}\] +50% +round 2$/)
+  expect(io.stdout[1]).toMatch(/^m1 +move job +active +a -> b +\[#{10}-{10}\] +50% +15\.0 s +round 2$/)
   const none = start('tasks', () => ({ tasks: [] }))
   await none.done
   expect(none.io.stdout).toEqual(['nothing is under way'])

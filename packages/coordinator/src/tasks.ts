@@ -18,17 +18,19 @@ export function tasksOf(look: Look, statuses: ReadonlyMap<string, string>): Task
 
 function taskOfMove(view: MigrationView | undefined): TaskView | undefined {
   if (view === undefined) return undefined
-  const { id, status, workload, from, to, startedAtMs, progress, waitingFor } = view
-  const share =
-    progress === undefined || progress.roundPages === 0
-      ? undefined
-      : Math.min(1, progress.roundPagesSent / progress.roundPages)
-  const detail = waitingFor ?? (progress === undefined ? undefined : `round ${progress.round}`)
+  const { id, status, workload, from, to, startedAtMs, progress, place, waitingFor } = view
+  const { percent, timeLeftMs, round } = progress ?? {}
+  const details = [
+    place === undefined ? undefined : `place ${place}`,
+    waitingFor === undefined ? undefined : `waits for ${waitingFor}`,
+    round === undefined ? undefined : `round ${round}`,
+  ].filter((each) => each !== undefined)
   return {
     ...{ id, kind: 'migration', status, workload, from, to },
     ...(startedAtMs !== undefined && { startedAtMs }),
-    ...(share !== undefined && { share }),
-    ...(detail !== undefined && { detail }),
+    ...(percent !== undefined && { percent }),
+    ...(timeLeftMs !== undefined && { timeLeftMs }),
+    ...(details.length > 0 && { detail: details.join(', ') }),
   }
 }
 
@@ -42,7 +44,7 @@ function taskOfMaintenance(
   return {
     ...{ id: host, kind: 'maintenance', status: phase, host },
     ...(all > 0 && {
-      share: moved / all,
+      percent: (100 * moved) / all,
       detail: `${moved} of ${all} moved${stuck > 0 ? `, ${stuck} stuck` : ''}`,
     }),
   }

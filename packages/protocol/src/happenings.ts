@@ -2,7 +2,7 @@
  * What those are told who watch: what there is, as it changes, and what has happened. A cursor says how far one has come in it.
  */
 import { z } from 'zod'
-import { count, errorReport, label } from './common.ts'
+import { count, errorReport, label, milliseconds } from './common.ts'
 
 /** `<life of a coordinator>.<number of the change>`: opaque to those who hand it back. */
 export const cursor = label
@@ -39,8 +39,9 @@ export const taskView = z.strictObject({
   from: label.optional(),
   to: label.optional(),
   startedAtMs: count.optional(),
-  /** How much of it is done, from 0 to 1, where that is known. */
-  share: z.number().min(0).max(1).optional(),
+  /** How far it is, and for how long it goes on; left out where that is not known. */
+  percent: z.number().min(0).max(100).optional(),
+  timeLeftMs: milliseconds.min(0).optional(),
   detail: z.string().optional(),
 })
 export type TaskView = z.infer<typeof taskView>

@@ -3,7 +3,7 @@ import type { Happening, TaskView } from '@godwit/protocol'
 import { renderTime } from './access.ts'
 import { renderBar } from './progress.ts'
 import { renderTable } from './table.ts'
-import { UNKNOWN } from './units.ts'
+import { formatMs, UNKNOWN } from './units.ts'
 
 /** E.g. `2026-11-23 01:30:05Z  migration m-1  completed  digits a -> b`. */
 export function renderHappening({
@@ -34,15 +34,16 @@ export function renderHappenings(events: readonly Happening[]): string[] {
 
 export function renderTasks(tasks: readonly TaskView[]): string[] {
   if (tasks.length === 0) return ['nothing is under way']
-  const columns = ['TASK', 'WHAT', 'STATUS', 'WAY', 'PROGRESS', ''].map((title) => ({ title }))
+  const columns = ['TASK', 'WHAT', 'STATUS', 'WAY', 'PROGRESS', 'LEFT', ''].map((title) => ({ title }))
   return renderTable(
     columns,
-    tasks.map(({ id, kind, status, workload, host, from, to, share, detail }) => [
+    tasks.map(({ id, kind, status, workload, host, from, to, percent, timeLeftMs, detail }) => [
       id,
       kind === 'migration' ? `move ${workload}` : `maintenance of ${host}`,
       status,
       from === undefined ? UNKNOWN : `${from} -> ${to}`,
-      share === undefined ? UNKNOWN : renderBar(share),
+      percent === undefined ? UNKNOWN : renderBar(percent / 100),
+      formatMs(timeLeftMs),
       detail ?? '',
     ]),
   )

@@ -137,7 +137,7 @@ const NEVER: readonly (readonly [
   ],
   [
     'source',
-    ['listening', 'connecting', 'parking', 'verifying', ...AFTER_FINAL, 'ended'],
+    ['listening', 'connecting', 'holding', 'parking', 'verifying', ...AFTER_FINAL, 'ended'],
     ['roundStopped'],
     'a round is stopped by the park, and is over before the final one begins',
   ],
@@ -198,7 +198,6 @@ const NEVER: readonly (readonly [
     ['release'],
     'without its word the coordinator waits for longer than a source that hears nothing does before it asks',
   ],
-  ['source', ['ended'], ['release'], 'a worker closes its door as it goes'],
   ['source', ['handedOver'], ['cancel'], 'a coordinator that cancels grants no claim, so no target runs'],
   [
     'source',
@@ -292,6 +291,13 @@ const NEVER: readonly (readonly [
     ['targetFailed'],
     'no simulated program fails, and a target that has not dialled can do nothing else wrong',
   ],
+  [
+    'migration',
+    ['claimed', 'accepted', 'cancelling', 'completed', 'ended'],
+    ['hold'],
+    'refused of what can be cancelled no more',
+  ],
+  ['migration', ['completed', 'ended'], ['letGo'], 'asked of an open migration alone'],
   ['migration', ['completed', 'ended'], ['targetFailed', 'targetExited'], 'an open migration alone is told'],
   [
     'migration',

@@ -64,6 +64,23 @@ export const AIMS: readonly Aim[] = [
     options: verify,
     faults: [{ at: source('verifying'), action: 'lose' }],
   },
+  {
+    cells: ['source: verifying x clock'],
+    options: verify,
+    // The third answer is the last one to what is asked as a migration begins.
+    faults: [{ at: sent('pong'), nth: 3, action: 'hold', until: source('verifying'), forMs: WHILE_MS }],
+  },
+  ...['draining', 'verifying', 'handedOver'].map(
+    (state): Aim => ({
+      cells: [`source: ${state} x switchover`],
+      options: verify,
+      faults: [
+        // Until it has asked again, and is let go twice.
+        { at: ordered('switchover'), action: 'hold', forMs: 400 },
+        { at: 'agent/before-send:switchover', nth: 2, action: 'hold', until: source(state), forMs: WHILE_MS },
+      ],
+    }),
+  ),
   { cells: ['source: draining x lost'], faults: [{ at: source('draining'), action: 'lose' }] },
   {
     cells: ['source: frozen x recoverResult'],
@@ -82,6 +99,15 @@ export const AIMS: readonly Aim[] = [
       { at: sent('running'), action: 'hold', forMs: WHILE_MS },
       { at: entered('accepted'), action: 'lose' },
       { at: 'agent/before-send:recoverResult', action: 'hold', forMs: SAID_AGAIN_MS },
+    ],
+  },
+  {
+    cells: ['source: ended x release'],
+    faults: [
+      // Two of them, on a connection in whose place there is a newer one by the time they come.
+      { at: 'worker/after-send:migrationEnded', action: 'pause', forMs: 1_000 },
+      { at: 'agent/before-send:release', action: 'hold', forMs: 1_500 },
+      { at: 'agent/after-send:release', action: 'unplug' },
     ],
   },
   {

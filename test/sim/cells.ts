@@ -172,7 +172,6 @@ const NEVER: readonly (readonly [
     'nobody is let in yet',
   ],
   ['source', ['connecting'], ['installed'], 'no frame was sent'],
-  ['source', ['listening', 'connecting'], ['switchover'], 'said to one that is ready'],
   [
     'source',
     BEFORE_FINAL.slice(1),
@@ -250,6 +249,20 @@ const NEVER: readonly (readonly [
     ['admitted', 'refused'],
     'asked of one that is queued alone, and in the queue of its job',
   ],
+  [
+    'source',
+    [...BEFORE_FINAL.filter((state) => state !== 'holding'), ...AFTER_FINAL],
+    ['switchover'],
+    'the edge drops what is said to one that is not ready',
+  ],
+  ['source', ['holding'], ['roundStopped'], 'it is entered at the end of a whole round'],
+  [
+    'migration',
+    ['claimed', 'accepted', 'cancelling', 'completed', 'ended'],
+    ['hold', 'letGo'],
+    'not said of one that can switch over no more, or has',
+  ],
+  ['migration', ['queued'], ['sourceExited'], 'a stop takes it out of the queue first'],
   [
     'migration',
     ['queued'],

@@ -303,7 +303,7 @@ export class WorkloadMoves {
     const latest = this.#move
     if (latest?.status === 'completed') return latest.view()
     const move = this.#mustBeOpen()
-    await move.handle({ type: 'letGo' })
+    if (move.isCancellable) await move.handle({ type: 'letGo' })
     return move.view()
   }
 

@@ -350,7 +350,12 @@ test('the time in which it is held is not counted, and nothing else is changed b
 test('forced, or stopping to copy, it asks as well, and parks whatever the forecast', () => {
   const forced = { ...asking, options: { ...asking.options, onTimeout: 'force' as const } }
   const { state } = run(
-    [...toActive, [{ ...roundSent, bytesPerMs: 1 } as SourceEvent, 1010], [TICK, 61_500]],
+    [
+      ...toActive,
+      [{ ...roundSent, bytesPerMs: 1 } as SourceEvent, 1010],
+      [TICK, 61_500],
+      [{ ...roundSent, bytesPerMs: 1 } as SourceEvent, 61_510],
+    ],
     forced,
   )
   expect(state).toMatchObject({ name: 'holding', run: { isForced: true } })

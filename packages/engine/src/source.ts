@@ -195,17 +195,19 @@ const movingTick = (
 /** Moves now, however long it takes: the person preferred that to staying. */
 function force(state: SourceState & { run: SourceRun }, nowMs: number): SourceNext {
   const run: SourceRun = { ...state.run, isForced: true }
-  if (state.name !== 'active') return stay({ ...state, run } as SourceState)
+  // One that asks does so at the end of its round.
+  if (state.name !== 'active' || run.config.asksForTurn === true)
+    return stay({ ...state, run } as SourceState)
   const { parkPoint } = run.config.options
   const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
   const point = expected?.point ?? 'boundary'
-  const why = `forced after ${run.config.options.timeoutMs} ms`
-  if (run.config.asksForTurn === true) return hold(run, why, nowMs)
-  const reason = `${why}; ${comparison(run.forecast, point, parkPoint)}`
+  const reason = `${whyForced(run)}; ${comparison(run.forecast, point, parkPoint)}`
   return park(run, { point, reason, expectedMs: expected?.downtimeMs ?? 0 }, nowMs)
 }
 
-/** Ready. A round that is under way goes on. */
+const whyForced = ({ config }: SourceRun): string => `forced after ${config.options.timeoutMs} ms`
+
+/** Ready. */
 function hold(run: SourceRun, reason: string, nowMs: number): SourceNext {
   return to({ name: 'holding', run, reason, sinceMs: nowMs }, { type: 'askTurn' })
 }
@@ -340,12 +342,12 @@ const active: Row<'active'> = {
   roundSent: (state, event, nowMs) => {
     const run = learnt(state.run, event, nowMs)
     const decision = decide(run.forecast, allowed(run), run.roundTripMs)
+    if (run.config.asksForTurn === true && (decision.park || run.isForced)) {
+      const holding = hold(run, decision.park ? decision.why : whyForced(run), nowMs)
+      const next = sendNextRound(holding.state as Named<'holding'>)
+      return to(next.state, ...holding.effects, ...next.effects)
+    }
     if (decision.park) {
-      if (run.config.asksForTurn === true) {
-        const holding = hold(run, decision.why, nowMs)
-        const next = sendNextRound(holding.state as Named<'holding'>)
-        return to(next.state, ...holding.effects, ...next.effects)
-      }
       const parking = park(run, decision, nowMs)
       const next = sendNextRound(parking.state as Named<'parking'>)
       return to(next.state, ...parking.effects, ...next.effects)

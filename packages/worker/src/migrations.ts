@@ -84,7 +84,7 @@ export class Migrations {
 
   /** Said again until it is heard: of one that has ended, or stands parked, it means nothing. */
   switchover({ migrationId }: Command<'switchover'>): void {
-    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'switchover' })
+    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.letGo()
   }
 
   claimResult({ migrationId, granted, epoch }: Command<'claimResult'>): void {

@@ -205,6 +205,11 @@ export class Outgoing {
     this.#pacing.hostBandwidth = bandwidth
   }
 
+  /** Its turn has come, as is said until it is heard: to one that has parked, or would not any more, it means nothing. */
+  letGo(): void {
+    if (this.#state.name === 'holding') this.dispatch({ type: 'switchover' })
+  }
+
   /** The thread applied a step. */
   stepped(stepMs: number): void {
     if (this.#sender === undefined || !this.#isPrecopying()) return

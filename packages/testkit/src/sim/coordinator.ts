@@ -52,7 +52,7 @@ export class SimCoordinator {
     world.touched()
     const entered = (state: string, event: string): void => world.coverage.cell('migration', state, event)
     // With few jobs: one is often in the way of another.
-    const moveLimits = { out: 1, in: 1, link: 1, cluster: 2 }
+    const moveLimits = { out: 1, in: 1, link: 1, cluster: 1 }
     Registry.open({ store, log: this.#log(), clock, fatal: () => process.die(), moveLimits, entered }).then(
       (registry) => {
         if (!process.isAlive) return

@@ -143,6 +143,10 @@ export class SimOutgoing {
     this.dispatch({ type: 'parked', step: parked.step, parkedMs: parked.parkedMs, deltaBytes })
   }
 
+  letGo(): void {
+    if (this.#state.name === 'holding') this.dispatch({ type: 'switchover' })
+  }
+
   get isFrozen(): boolean {
     return this.#frozenAt !== undefined
   }

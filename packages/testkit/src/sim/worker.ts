@@ -169,7 +169,7 @@ export class SimWorker {
       case 'cancelMigration':
         return this.#cancel(message)
       case 'switchover':
-        if (this.#outgoing?.migrationId === message.migrationId) this.#outgoing.dispatch(message)
+        if (this.#outgoing?.migrationId === message.migrationId) this.#outgoing.letGo()
         return
       case 'claimResult':
         if (this.#incoming?.migrationId === message.migrationId)

@@ -255,7 +255,6 @@ const NEVER: readonly (readonly [
     ['switchover'],
     'the edge drops what is said to one that is not ready',
   ],
-  ['source', ['holding'], ['roundStopped'], 'it is entered at the end of a whole round'],
   [
     'migration',
     ['claimed', 'accepted', 'cancelling', 'completed', 'ended'],
@@ -304,13 +303,6 @@ const NEVER: readonly (readonly [
     ['targetFailed'],
     'no simulated program fails, and a target that has not dialled can do nothing else wrong',
   ],
-  [
-    'migration',
-    ['claimed', 'accepted', 'cancelling', 'completed', 'ended'],
-    ['hold'],
-    'refused of what can be cancelled no more',
-  ],
-  ['migration', ['completed', 'ended'], ['letGo'], 'asked of an open migration alone'],
   ['migration', ['completed', 'ended'], ['targetFailed', 'targetExited'], 'an open migration alone is told'],
   [
     'migration',

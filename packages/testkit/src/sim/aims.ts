@@ -70,17 +70,6 @@ export const AIMS: readonly Aim[] = [
     // The third answer is the last one to what is asked as a migration begins.
     faults: [{ at: sent('pong'), nth: 3, action: 'hold', until: source('verifying'), forMs: WHILE_MS }],
   },
-  ...['draining', 'verifying', 'handedOver'].map(
-    (state): Aim => ({
-      cells: [`source: ${state} x switchover`],
-      options: verify,
-      faults: [
-        // Until it has asked again, and is let go twice.
-        { at: ordered('switchover'), action: 'hold', forMs: 400 },
-        { at: 'agent/before-send:switchover', nth: 2, action: 'hold', until: source(state), forMs: WHILE_MS },
-      ],
-    }),
-  ),
   { cells: ['source: draining x lost'], faults: [{ at: source('draining'), action: 'lose' }] },
   {
     cells: ['source: frozen x recoverResult'],

@@ -24,6 +24,8 @@ export interface Aim {
   readonly endsAfterMs?: readonly [from: number, to: number]
   readonly bytesPerMs?: number
   readonly checkpointEveryMs?: number
+  /** Another job's move goes first, over the same link: it is held for a while. */
+  readonly waitsForAnother?: boolean
   readonly computeMs?: number
 }
 
@@ -259,6 +261,11 @@ export const AIMS: readonly Aim[] = [
       { at: source('frozen'), action: 'pause', forMs: WHILE_MS },
       { at: entered('accepted'), action: 'unplug' },
     ],
+  },
+  {
+    cells: ['migration: queued x refused'],
+    waitsForAnother: true,
+    faults: [{ at: entered('queued'), action: 'enterMaintenance' }],
   },
   // ---- a source that is given up
   {

@@ -78,6 +78,11 @@ export class Faults {
         return this.#part(process.node, fault.forMs)
       case 'slowDisk':
         return this.#unless(fault, this.#world.disk.slowDown())
+      case 'enterMaintenance': {
+        const { action: op, to: host } = fault
+        timeline.after(0, () => person.do({ op, host, force: true, atMs: timeline.nowMs }))
+        return
+      }
       case 'cancel':
       case 'stop': {
         const { action: op, workload = '' } = fault

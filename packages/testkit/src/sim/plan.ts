@@ -81,7 +81,7 @@ export interface Fault {
  * `part`: its machine reaches the coordinator, and the other hosts no more; `powerCut`: all that runs there is gone at once;
  * `hold`: nothing that it says to that process arrives any more; `double`: the coordinator hears it a second time;
  * `lose`: the two sides of each migration lose each other; `unplug`: agent and coordinator do; `slowDisk`: the
- * coordinator's; `cancel`, `stop`: a person asks for that.
+ * coordinator's; `cancel`, `stop`, `enterMaintenance` of the other machine: a person asks for that.
  */
 export type PointAction =
   | 'crash'
@@ -95,6 +95,7 @@ export type PointAction =
   | 'slowDisk'
   | 'cancel'
   | 'stop'
+  | 'enterMaintenance'
 
 export interface Plan {
   readonly seed: number
@@ -158,6 +159,8 @@ function drawnPlan(random: Random, own: string, kinds: readonly FaultKind[]): Dr
 }
 
 const AIMED_JOB = 'job'
+const OTHER_JOB = 'other'
+const HELD_MS = 1_500
 /** By then it has trained for a while, on whatever network. */
 const AIMED_MOVE_MS = 4_000
 /** About then it takes its first step. */
@@ -191,18 +194,35 @@ function aimedPlan(random: Random, aim: Aim, kinds: readonly FaultKind[]): Drawn
       atMs: AIMED_MOVE_MS - 1,
       point: at,
       workload,
+      to,
     }),
   )
+  const another = aim.waitsForAnother === true ? [OTHER_JOB] : []
   const { checkpointEveryMs } = aim
   const checkpointed = checkpointEveryMs === undefined ? {} : { checkpointEveryMs }
   const level = random.pick([0, 0, 0, 1, 2])
   return {
     network: { delayMs: random.pick([0.3, 1, 5]), bytesPerMs },
     drift: random.pick([0, 0.0001, 0.01]),
-    shapes: { [workload]: shape, [LAST_JOB]: lastShape(random) },
+    shapes: {
+      [workload]: shape,
+      ...Object.fromEntries(another.map((name) => [name, shape])),
+      [LAST_JOB]: lastShape(random),
+    },
     faultsUntilMs,
     commands: [
       { op: 'run', workload, host, atMs: 300, restartPolicy: 'on-failure', ...checkpointed },
+      ...another.flatMap((name): Command[] => [
+        { op: 'run', workload: name, host, atMs: 300, restartPolicy: 'on-failure' },
+        {
+          op: 'migrate',
+          workload: name,
+          to,
+          options: { ...options, hold: true },
+          atMs: AIMED_MOVE_MS - HELD_MS,
+        },
+        { op: 'switchover', workload: name, atMs: AIMED_MOVE_MS + HELD_MS },
+      ]),
       { op: 'migrate', workload, to, options, atMs: AIMED_MOVE_MS },
     ],
     faults: [...Array.from({ length: level }, () => faultOf(random, kinds, faultsUntilMs)), ...aimed],

@@ -24,8 +24,8 @@ export interface Aim {
   readonly endsAfterMs?: readonly [from: number, to: number]
   readonly bytesPerMs?: number
   readonly checkpointEveryMs?: number
-  /** Another job's move goes first, over the same link: it is held for a while. */
-  readonly waitsForAnother?: boolean
+  /** Another job's move goes first, over the same link, and is held for so long. */
+  readonly waitsForAnotherMs?: number
   readonly computeMs?: number
 }
 
@@ -264,8 +264,17 @@ export const AIMS: readonly Aim[] = [
   },
   {
     cells: ['migration: queued x refused'],
-    waitsForAnother: true,
+    waitsForAnotherMs: WHILE_MS,
     faults: [{ at: entered('queued'), action: 'enterMaintenance' }],
+  },
+  {
+    cells: ['migration: queued x sourceExited'],
+    waitsForAnotherMs: GIVEN_UP_MS,
+    // The end of the move can't be written down, and so the job is given up.
+    faults: [
+      { at: entered('queued'), action: 'stop' },
+      { at: entering('ended'), action: 'fullDisk' },
+    ],
   },
   // ---- a source that is given up
   {

@@ -34,7 +34,7 @@ export class Disk {
   readonly #random: Random
   revision = ABSENT
   /** While so many faults fill it, nothing is written. */
-  full = 0
+  #full = 0
   /** So many faults make it slow. */
   #slow = 0
   /** Told of each key once it is safe. */
@@ -49,7 +49,19 @@ export class Disk {
     return this.#random.between(0.3, 3) * (this.#slow > 0 ? SLOWNESS : 1)
   }
 
+  get isFull(): boolean {
+    return this.#full > 0
+  }
+
   /** Until what is returned is called. */
+  fill(): () => void {
+    this.#full += 1
+    return () => {
+      this.#full -= 1
+    }
+  }
+
+  /** As `fill`. */
   slowDown(): () => void {
     this.#slow += 1
     return () => {
@@ -135,7 +147,7 @@ export class SimStore implements KeyValueStore {
       for (const state of states) this.#process.point(`entering:migration.${state}`)
       // A process that died in the middle is never answered.
       this.#process.leave(() => {
-        if (this.#disk.full > 0) {
+        if (this.#disk.isFull) {
           this.#after(() => reject(new GodwitError('disk-full', 'no space is left on the simulated disk')))
           return
         }

@@ -76,6 +76,8 @@ export class Faults {
         return
       case 'part':
         return this.#part(process.node, fault.forMs)
+      case 'fullDisk':
+        return this.#unless(fault, this.#world.disk.fill())
       case 'slowDisk':
         return this.#unless(fault, this.#world.disk.slowDown())
       case 'enterMaintenance': {
@@ -150,10 +152,7 @@ export class Faults {
         this.#for(fault.forMs, disk.slowDown())
         return true
       case 'full disk':
-        disk.full += 1
-        this.#for(fault.forMs, () => {
-          disk.full -= 1
-        })
+        this.#for(fault.forMs, disk.fill())
         return true
       case 'point':
         return false

@@ -45,6 +45,7 @@ export class Person {
   /** By workload: the latest attempt to follow it. */
   readonly #following = new Map<string, object>()
   readonly #followers = new Map<string, Follower>()
+  #isContent = false
   readonly workloads = new Map<string, WorkloadView>()
   readonly migrations = new Map<string, MigrationView>()
   /** As they were when last looked at. */
@@ -70,7 +71,11 @@ export class Person {
         if (!(error instanceof GodwitError)) return this.#world.bug(undefined, error)
         this.#world.note(`${command.op} ${what}: ${error.message}`)
         if (tries === 1 || !WORTH_ANOTHER.has(error.kind)) return
-        if (AGAIN.has(command.op)) this.#world.timeline.after(RETRY_MS, () => this.do(command, tries - 1))
+        if (!AGAIN.has(command.op)) return
+        this.#world.timeline.after(RETRY_MS, () => {
+          if (!this.#isContent || ('workload' in command && command.workload === LAST_JOB))
+            this.do(command, tries - 1)
+        })
       },
     )
     if (command.op !== 'run') return
@@ -82,6 +87,11 @@ export class Person {
   /** A coordinator has come back: what it knows is followed again. */
   followAll(): void {
     for (const workload of this.wanted) this.#follow(workload)
+  }
+
+  /** What was refused so far is asked for no more. */
+  beContent(): void {
+    this.#isContent = true
   }
 
   /** Gives up waiting for moves that go on for ever. */

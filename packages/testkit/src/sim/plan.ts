@@ -80,8 +80,8 @@ export interface Fault {
 /**
  * `part`: its machine reaches the coordinator, and the other hosts no more; `powerCut`: all that runs there is gone at once;
  * `hold`: nothing that it says to that process arrives any more; `double`: the coordinator hears it a second time;
- * `lose`: the two sides of each migration lose each other; `unplug`: agent and coordinator do; `slowDisk`: the
- * coordinator's; `cancel`, `stop`, `enterMaintenance` of the other machine: a person asks for that.
+ * `lose`: the two sides of each migration lose each other; `unplug`: agent and coordinator do; `slowDisk`,
+ * `fullDisk`: the coordinator's; `cancel`, `stop`, `enterMaintenance` of the other machine: a person asks for that.
  */
 export type PointAction =
   | 'crash'
@@ -93,6 +93,7 @@ export type PointAction =
   | 'lose'
   | 'unplug'
   | 'slowDisk'
+  | 'fullDisk'
   | 'cancel'
   | 'stop'
   | 'enterMaintenance'
@@ -160,7 +161,7 @@ function drawnPlan(random: Random, own: string, kinds: readonly FaultKind[]): Dr
 
 const AIMED_JOB = 'job'
 const OTHER_JOB = 'other'
-const HELD_MS = 1_500
+const BEFORE_MS = 1_500
 /** By then it has trained for a while, on whatever network. */
 const AIMED_MOVE_MS = 4_000
 /** About then it takes its first step. */
@@ -197,7 +198,8 @@ function aimedPlan(random: Random, aim: Aim, kinds: readonly FaultKind[]): Drawn
       to,
     }),
   )
-  const another = aim.waitsForAnother === true ? [OTHER_JOB] : []
+  const { waitsForAnotherMs = 0 } = aim
+  const another = waitsForAnotherMs > 0 ? [OTHER_JOB] : []
   const { checkpointEveryMs } = aim
   const checkpointed = checkpointEveryMs === undefined ? {} : { checkpointEveryMs }
   const level = random.pick([0, 0, 0, 1, 2])
@@ -219,9 +221,9 @@ function aimedPlan(random: Random, aim: Aim, kinds: readonly FaultKind[]): Drawn
           workload: name,
           to,
           options: { ...options, hold: true },
-          atMs: AIMED_MOVE_MS - HELD_MS,
+          atMs: AIMED_MOVE_MS - BEFORE_MS,
         },
-        { op: 'switchover', workload: name, atMs: AIMED_MOVE_MS + HELD_MS },
+        { op: 'switchover', workload: name, atMs: AIMED_MOVE_MS + waitsForAnotherMs },
       ]),
       { op: 'migrate', workload, to, options, atMs: AIMED_MOVE_MS },
     ],

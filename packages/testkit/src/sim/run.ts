@@ -85,6 +85,8 @@ async function untilQuiet(world: World): Promise<string | undefined> {
 /** After all that, a new job can run, move and finish: nothing that anybody keeps stands in the way. */
 async function lastMove(world: World): Promise<string | undefined> {
   const { person, timeline } = world
+  // A move that somebody still wants may go on for ever, and would be in its way.
+  person.beContent()
   person.do({
     op: 'run',
     workload: LAST_JOB,

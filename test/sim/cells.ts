@@ -261,7 +261,6 @@ const NEVER: readonly (readonly [
     ['hold', 'letGo'],
     'not said of one that can switch over no more, or has',
   ],
-  ['migration', ['queued'], ['sourceExited'], 'a stop takes it out of the queue first'],
   [
     'migration',
     ['queued'],

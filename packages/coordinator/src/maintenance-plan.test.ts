@@ -14,20 +14,8 @@ import {
   toWithdraw,
 } from './maintenance-plan.ts'
 import type { HostFacts } from './placement.ts'
+import { hostFacts as host, MiB } from './support/host-facts.ts'
 
-const MiB = 2 ** 20
-
-const host = (name: string, more: Partial<HostFacts> = {}): HostFacts => ({
-  name,
-  isConnected: true,
-  isInMaintenance: false,
-  faultDomain: 'east',
-  labels: {},
-  memoryBytes: 1000 * MiB,
-  maxJobs: undefined,
-  utilisation: undefined,
-  ...more,
-})
 const job = (id: string, at: string, more: Partial<MovableJob> = {}): MovableJob => ({
   id,
   host: at,

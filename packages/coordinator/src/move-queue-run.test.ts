@@ -3,6 +3,7 @@
  * answered clearly, and nothing is half done. Method: a real coordinator, its store on disk, and agents and workers that do what the test
  * says; what may begin is decided in move-queue.test.ts.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { MigrationView } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { FakeAgent, type FakeWorker } from './support/fakes.ts'
@@ -35,10 +36,14 @@ async function training(count: number): Promise<Jobs> {
 const migrate = async (workload: string, options = {}, to?: string): Promise<MigrationView> =>
   (await client.ask({ op: 'migrate', workload, options, ...(to === undefined ? {} : { to }) })).migration
 
+/** Who asks more than 500 times a second is asked to wait. */
+const LOOK_MS = 10
+
 async function until(id: string, is: (view: MigrationView) => boolean): Promise<MigrationView> {
   for (;;) {
     const { migration } = await client.ask({ op: 'migration', migration: id })
     if (is(migration)) return migration
+    await delay(LOOK_MS)
   }
 }
 

@@ -5,20 +5,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { checkHost, checkRules, chosenOf, type HostFacts, type JobFacts, place } from './placement.ts'
+import { hostFacts as host, MiB } from './support/host-facts.ts'
 
-const MiB = 2 ** 20
-
-const host = (name: string, more: Partial<HostFacts> = {}): HostFacts => ({
-  name,
-  isConnected: true,
-  isInMaintenance: false,
-  faultDomain: 'east',
-  labels: {},
-  memoryBytes: 1000 * MiB,
-  maxJobs: undefined,
-  utilisation: undefined,
-  ...more,
-})
 const job = (id: string, at: string | undefined, more: Partial<JobFacts> = {}): JobFacts => ({
   id,
   host: at,

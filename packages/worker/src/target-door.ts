@@ -22,6 +22,9 @@ import {
 } from '@godwit/protocol'
 import { type Membership, whyNotHost } from '@godwit/trust'
 
+/** Why a bulk connection was closed is waited for no longer. */
+const REASON_WITHIN_MS = 250
+
 type Hello = Extract<FromTarget, { type: 'hello' }>
 /** What a target that was let in says over its control connection. */
 export type TargetSays = Exclude<FromTarget, { type: 'hello' | 'bulkHello' }>
@@ -158,9 +161,11 @@ export class TargetDoor {
     } catch {
       return false
     }
-    socket.on('close', () =>
-      this.#handlers.lost(new GodwitError('connection-lost', 'a bulk connection closed')),
-    )
+    // A target that refuses what it got closes this one at once and says why on the other, which may come a moment later.
+    socket.on('close', () => {
+      const lost = new GodwitError('connection-lost', 'a bulk connection closed')
+      setTimeout(() => this.#handlers.lost(lost), REASON_WITHIN_MS).unref()
+    })
     socket.on('message', () =>
       this.#handlers.lost(new GodwitError('out-of-order', 'the target sent something on a bulk connection')),
     )

@@ -24,6 +24,8 @@ export interface Aim {
   readonly endsAfterMs?: readonly [from: number, to: number]
   readonly bytesPerMs?: number
   readonly checkpointEveryMs?: number
+  /** A person changes his mind so long after the move was asked for. */
+  readonly cancelAfterMs?: readonly [from: number, to: number]
   /** Another job's move goes first, over the same link, and is held for so long. */
   readonly waitsForAnotherMs?: number
   readonly computeMs?: number
@@ -239,6 +241,15 @@ export const AIMS: readonly Aim[] = [
     faults: [
       { at: source('frozen'), action: 'pause', forMs: HANDED_OVER_MS },
       { at: entered('accepted'), action: 'slowDisk', forMs: GIVEN_UP_MS },
+    ],
+  },
+  {
+    cells: ['migration: ended x tick'],
+    options: { timeoutMs: 1_500 },
+    cancelAfterMs: [1_250, 1_500],
+    faults: [
+      { at: 'agent/before-spawn', action: 'slowDisk', forMs: WHILE_MS },
+      { at: said('prepared'), action: 'hold', forMs: WHILE_MS },
     ],
   },
   {

@@ -200,7 +200,7 @@ function aimedPlan(random: Random, aim: Aim, kinds: readonly FaultKind[]): Drawn
   )
   const { waitsForAnotherMs = 0 } = aim
   const another = waitsForAnotherMs > 0 ? [OTHER_JOB] : []
-  const { checkpointEveryMs } = aim
+  const { checkpointEveryMs, cancelAfterMs } = aim
   const checkpointed = checkpointEveryMs === undefined ? {} : { checkpointEveryMs }
   const level = random.pick([0, 0, 0, 1, 2])
   return {
@@ -226,6 +226,9 @@ function aimedPlan(random: Random, aim: Aim, kinds: readonly FaultKind[]): Drawn
         { op: 'switchover', workload: name, atMs: AIMED_MOVE_MS + waitsForAnotherMs },
       ]),
       { op: 'migrate', workload, to, options, atMs: AIMED_MOVE_MS },
+      ...(cancelAfterMs === undefined
+        ? []
+        : [{ op: 'cancel', workload, atMs: AIMED_MOVE_MS + random.between(...cancelAfterMs) } as const]),
     ],
     faults: [...Array.from({ length: level }, () => faultOf(random, kinds, faultsUntilMs)), ...aimed],
   }

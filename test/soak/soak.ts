@@ -123,6 +123,13 @@ function sum(counts: Counts): number {
   return Object.values(counts).reduce((total, each) => total + each, 0)
 }
 
+/** Then what runs is ended in order. A second time ends at once. */
+let isInterrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    isInterrupted = true
+  })
+
 async function soakFor(minutes: number): Promise<{ soak: Soak; outcomes: Map<string, Outcome> }> {
   const fleet = await Fleet.start({ hosts: HOSTS })
   const soak: Soak = {
@@ -142,6 +149,7 @@ async function soakFor(minutes: number): Promise<{ soak: Soak; outcomes: Map<str
     }
     const [beganMs, untilMs] = [performance.now(), performance.now() + minutes * 60_000]
     for (let toldMs = beganMs; performance.now() < untilMs; ) {
+      if (isInterrupted) throw new Error('interrupted: nothing was checked')
       TROUBLE[pick(soak, OFTEN)]?.(soak)
       await delay(soak.random(QUIET_MS))
       if (performance.now() - toldMs < TELL_EVERY_MS) continue

@@ -101,6 +101,16 @@ export default defineProgram<State>({
         const { loss, accuracy } = values
         return typeof accuracy === 'number' ? { loss, metrics: { accuracy } } : { loss }
       },
+
+      /**
+       * This one may be left out. Before the job moves its program is told, for the case that it keeps something open beside its steps:
+       * a file, a connection. It can't prevent the move, only ask for some more steps before (`return { afterSteps: 10 }`), and
+       * must change neither tensors nor state.
+       */
+      onMigrating({ from, to, step }) {
+        console.error(`${step} steps are taken; the job is about to move from ${from} to ${to}`)
+        return undefined
+      },
     }
   },
 })

@@ -39,6 +39,7 @@ const SOURCE_EVENTS = all<SourceEvent['type']>({
   lost: true,
   trainingEnded: true,
   cancel: true,
+  noticed: true,
   switchover: true,
   recoverResult: true,
   release: true,
@@ -254,6 +255,12 @@ const NEVER: readonly (readonly [
     [...BEFORE_FINAL.filter((state) => state !== 'holding'), ...AFTER_FINAL],
     ['switchover'],
     'the edge drops what is said to one that is not ready',
+  ],
+  [
+    'source',
+    [...BEFORE_FINAL.filter((state) => state !== 'active'), ...AFTER_FINAL, 'ended'],
+    ['noticed'],
+    'the edge drops what comes when the program is waited for no more',
   ],
   [
     'migration',

@@ -31,8 +31,19 @@ export interface SourceConfig {
   readonly elapsedMs: number
   /** It parks only when it is let go, which it asks for when it is ready. */
   readonly asksForTurn?: boolean
+  /** The program wants to be told before it is parked. */
+  readonly tellsProgram?: boolean
   /** What was said of this migration before it was asked for. */
   readonly estimated?: MigrationReport['estimated']
+}
+
+/** What the program was told, once for each attempt to switch over. */
+export interface Notice {
+  /** It is not waited for any longer than this. */
+  readonly untilMs: number
+  readonly isReady: boolean
+  /** What it did wrong with it, for people. */
+  readonly problem: string | undefined
 }
 
 /** What is known of a migration under way, whatever state it is in. */
@@ -67,6 +78,8 @@ export interface SourceRun {
   readonly heldMs: number
   /** Stalled rounds at which the limit was last raised, or the throttle. */
   readonly stallsAnswered: number
+  /** Undefined until the program is told of the next attempt. */
+  readonly notice: Notice | undefined
 }
 
 /** What went over while the thread was parked. */
@@ -182,6 +195,8 @@ export type SourceEvent =
   /** The last step was applied: nothing is left to move. */
   | { readonly type: 'trainingEnded' }
   | { readonly type: 'cancel'; readonly error: ErrorReport }
+  /** The program was told, and has had the time that it asked for. `problem`: it threw, or answered something else. */
+  | { readonly type: 'noticed'; readonly problem?: string | undefined }
   /** Its turn has come. */
   | { readonly type: 'switchover' }
   | { readonly type: 'recoverResult'; readonly granted: boolean; readonly epoch: number }
@@ -194,6 +209,8 @@ export type SourceEffect =
   | { readonly type: 'refuse'; readonly error: ErrorReport }
   /** Round 0: every page. Later ones: what is pending. */
   | { readonly type: 'sendRound'; readonly round: number }
+  /** Tell the program that its job is about to move; training goes on. */
+  | { readonly type: 'notify' }
   /** Say at once that it is ready: whoever lets it go should not wait to hear of it. */
   | { readonly type: 'askTurn' }
   | { readonly type: 'park'; readonly attempt: number; readonly point: ParkPoint }

@@ -371,6 +371,91 @@ test('forced, or stopping to copy, it asks as well, and parks whatever the forec
   ])
 })
 
+const telling: SourceConfig = { ...asking, tellsProgram: true }
+const noticed: SourceEvent = { type: 'noticed' }
+const typesOf = (effects: readonly SourceEffect[]): string[] => effects.map(({ type }) => type)
+
+test('a program that wants to know is told before its turn is asked for, and waited for while rounds go on', () => {
+  const told = run([...toHolding, [roundSent, 1020], [roundSent, 2000]], telling)
+  expect([told.state.name, statusOf(told.state)]).toEqual(['active', 'active'])
+  expect(typesOf(told.effects).filter((type) => type !== 'sendRound')).toEqual(['welcome', 'notify'])
+  const answered = stepSource(told.state, noticed, 2001)
+  expect(answered.effects).toEqual([])
+  expect(stepSource(answered.state, noticed, 2002)).toEqual({ state: answered.state, effects: [] })
+  const held = stepSource(answered.state, roundSent, 2010)
+  expect([held.state.name, ...typesOf(held.effects)]).toEqual(['holding', 'askTurn', 'sendRound'])
+  const parking = stepSource(held.state, letGo, 2011).state
+  expect(parking).toMatchObject({
+    name: 'parking',
+    run: { parkReason: expect.not.stringContaining('not ready in time') },
+  })
+})
+
+test('it is told once for each attempt, and again of the next', () => {
+  const { state: parking } = run([...toHolding, [noticed, 1013], [roundSent, 1014], [letGo, 1015]], telling)
+  const parked: SourceEvent = { type: 'parked', step: 40, parkedMs: 1020, deltaBytes: 0 }
+  const { state: draining } = stepSource(parking, parked, 1021)
+  let { state } = stepSource(draining, finalRoundSent, 1021 + 2 * config.options.downtimeLimitMs)
+  expect(state.name).toBe('active')
+  const asked: string[] = []
+  for (let round = 0; round < 10; round++) {
+    const next = stepSource(state, { ...roundSent, bytesPerMs: 4_096_000 } as SourceEvent, 2000 + round)
+    state = next.state
+    asked.push(...typesOf(next.effects).filter((type) => type !== 'sendRound'))
+  }
+  expect([state.name, ...asked]).toEqual(['active', 'notify'])
+})
+
+test('it is waited for so long, or half of what the migration has left, and the report says that it was not ready', () => {
+  for (const [timeoutMs, waitedMs] of [
+    [60_000, LIMITS.maxNoticeMs],
+    [4_012, 2_000],
+  ] as const) {
+    const given = { ...telling, options: { ...telling.options, timeoutMs } }
+    // Asked for 10 ms before 1,000.
+    const told = run([...toActive, [roundSent, 1002], [roundSent, 1002]], given)
+    const early = stepSource(told.state, roundSent, 1002 + waitedMs - 1)
+    expect([timeoutMs, ...typesOf(early.effects)]).toEqual([timeoutMs, 'sendRound'])
+    const late = stepSource(early.state, roundSent, 1002 + waitedMs)
+    expect(typesOf(late.effects)).toEqual(['askTurn', 'sendRound'])
+    expect(stepSource(late.state, letGo, 5000).state).toMatchObject({
+      run: { parkReason: expect.stringContaining('the program was not ready in time') },
+    })
+  }
+})
+
+test('what it did wrong is in the report, and changes nothing else', () => {
+  const problem = 'onMigrating threw'
+  const { state } = run(
+    [...toHolding, [{ type: 'noticed', problem }, 1013], [roundSent, 1014], [letGo, 1015]],
+    telling,
+  )
+  expect(state).toMatchObject({
+    name: 'parking',
+    run: { parkReason: expect.stringMatching(/; onMigrating threw$/) },
+  })
+})
+
+test('forced, or stopping to copy, it is told as well', () => {
+  const { asksForTurn, ...alone } = telling
+  const slow = { ...roundSent, bytesPerMs: 1 } as SourceEvent
+  const forced = { ...alone, options: { ...alone.options, onTimeout: 'force' as const } }
+  const { state, effects } = run([...toActive, [slow, 1010], [TICK, 61_500], [slow, 61_510]], forced)
+  expect([state.name, ...typesOf(effects).slice(2)]).toEqual(['active', 'sendRound', 'notify', 'sendRound'])
+  // It has no time left to give.
+  expect(typesOf(stepSource(state, slow, 61_520).effects)).toEqual(['park', 'sendRound'])
+  for (const given of [telling, alone]) {
+    const stopping = { ...given, options: { ...given.options, method: 'stopcopy' as const } }
+    const told = run(toActive, stopping)
+    expect([told.state.name, ...typesOf(told.effects)]).toEqual(['active', 'welcome', 'notify'])
+    const next = given === telling ? 'askTurn' : 'park'
+    expect(typesOf(stepSource(told.state, noticed, 1003).effects)).toEqual([next])
+    expect(stepSource(told.state, TICK, 1003).effects).toEqual([])
+    expect(typesOf(stepSource(told.state, TICK, 1002 + LIMITS.maxNoticeMs).effects)).toEqual([next])
+  }
+  expect(asksForTurn).toBe(true)
+})
+
 /** Events of the peer, the coordinator and time: nothing is known of their order. */
 const hostile: fc.Arbitrary<SourceEvent> = fc.constantFrom<SourceEvent>(
   hello,
@@ -381,6 +466,7 @@ const hostile: fc.Arbitrary<SourceEvent> = fc.constantFrom<SourceEvent>(
   { type: 'lost', error },
   { type: 'cancel', error },
   letGo,
+  noticed,
   TICK,
   { type: 'clock', roundTripMs: 2, clock: undefined },
 )
@@ -409,17 +495,24 @@ test('whatever happens, in any order: I3, I4 and I6 hold', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.option(hostile, { freq: 2 }), fc.nat(3000)), { maxLength: 60 }),
-      fc.constantFrom(config, verified, asking),
+      fc.constantFrom(config, verified, asking, telling),
       (script, given) => {
         let state = startSource(given, 1000)
         let nowMs = 1000
         const answers: SourceEvent[] = []
-        let [parked, committed, finished, exited] = [false, false, 0, false]
+        let [parked, committed, finished, exited, told] = [false, false, 0, false, false]
         const feed = (event: SourceEvent): void => {
           const next = stepSource(state, event, nowMs)
           state = next.state
           for (const effect of next.effects) {
-            if (effect.type === 'park') parked = true
+            if (effect.type === 'notify') {
+              expect(told, 'once for each attempt').toBe(false)
+              told = true
+            }
+            if (effect.type === 'park') {
+              expect(told).toBe(given.tellsProgram === true)
+              ;[parked, told] = [true, false]
+            }
             if (effect.type === 'sendFinal') committed = true
             if (effect.type === 'resume') {
               // I4: after the commit point the thread goes on only under a newer epoch.

@@ -8,7 +8,8 @@
  * Invariants:
  * - I3: no state before `handedOver` gives up the memory; `resume` needs nothing to be reloaded.
  * - I4: after `sendFinal`, `resume` carries the epoch that the coordinator granted.
- * - I6: every way to `ended` other than `exit` has resumed the thread before.
+ * - I6: every way to `ended` other than `exit` has resumed the thread before;
+ * - a program that wants to know is told before each attempt to switch over, once, and can delay it but for so long.
  *
  * The table is total: a state without a rule for an event does not compile.
  */
@@ -24,6 +25,7 @@ import { answerToStall } from './convergence.ts'
 import {
   type Allowed,
   comparison,
+  type Decision,
   decide,
   disappoint,
   expectedPark,
@@ -31,6 +33,7 @@ import {
   learn,
   noForecast,
 } from './forecast.ts'
+import { awaitsProgram, problemOf, tellProgram } from './notice.ts'
 import { completedReport } from './report.ts'
 import { addRound } from './rounds.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
@@ -69,6 +72,7 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     throttlePercent: 0,
     heldMs: 0,
     stallsAnswered: 0,
+    notice: undefined,
   }
   return { name: 'listening', run }
 }
@@ -148,6 +152,8 @@ const beforeFinal = {
   lost: (state: SourceState, event: Event<'lost'>) => fail(state, event.error),
   trainingEnded: (state: SourceState) => cancel(state, workloadEnded),
   cancel: (state: SourceState, event: Event<'cancel'>) => cancel(state, event.error),
+  // Later than it was waited for.
+  noticed: stay,
   // Said again, to one that has parked meanwhile, or would not any more.
   switchover: stay,
   // The coordinator's last word on a migration before this one.
@@ -195,17 +201,55 @@ const movingTick = (
 /** Moves now, however long it takes: the person preferred that to staying. */
 function force(state: SourceState & { run: SourceRun }, nowMs: number): SourceNext {
   const run: SourceRun = { ...state.run, isForced: true }
-  // One that asks does so at the end of its round.
-  if (state.name !== 'active' || run.config.asksForTurn === true)
+  const { asksForTurn, tellsProgram } = run.config
+  // One that asks, or tells its program, does so at the end of its round.
+  if (state.name !== 'active' || asksForTurn === true || tellsProgram === true)
     return stay({ ...state, run } as SourceState)
+  return parkWhatever(run, whyForced(run), nowMs)
+}
+
+/** Where it is expected to be shortest, however long that is. */
+function parkWhatever(run: SourceRun, why: string, nowMs: number): SourceNext {
   const { parkPoint } = run.config.options
   const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
   const point = expected?.point ?? 'boundary'
-  const reason = `${whyForced(run)}; ${comparison(run.forecast, point, parkPoint)}`
+  const reason = `${why}; ${comparison(run.forecast, point, parkPoint)}`
   return park(run, { point, reason, expectedMs: expected?.downtimeMs ?? 0 }, nowMs)
 }
 
 const whyForced = ({ config }: SourceRun): string => `forced after ${config.options.timeoutMs} ms`
+
+/** It could park now; rounds go on meanwhile. First the program is told, then it asks for its turn. */
+function ready(run: SourceRun, decision: Decision, nowMs: number): SourceNext {
+  if (awaitsProgram(run, nowMs)) {
+    const { told, effects } = tellProgram(run, nowMs)
+    return sendNextRound({ name: 'active', run: told }, ...effects)
+  }
+  const why = decision.park ? decision.why : whyForced(run)
+  const next =
+    run.config.asksForTurn === true
+      ? hold(run, why, nowMs)
+      : decision.park
+        ? park(run, decision, nowMs)
+        : parkWhatever(run, why, nowMs)
+  return sendNextRound(next.state as Named<'holding' | 'parking'>, ...next.effects)
+}
+
+/** Without a round before: the program is told all the same. */
+function stopToCopy(run: SourceRun, nowMs: number): SourceNext {
+  if (awaitsProgram(run, nowMs)) {
+    const { told, effects } = tellProgram(run, nowMs)
+    return to({ name: 'active', run: told }, ...effects)
+  }
+  const reason = 'stop and copy, as asked'
+  if (run.config.asksForTurn === true) return hold(run, reason, nowMs)
+  return park(run, { point: pointOfStop(run), reason, expectedMs: 0 }, nowMs)
+}
+
+/** Stops to copy, and has not yet. */
+function isToStop({ config, nextRound }: SourceRun): boolean {
+  return config.options.method === 'stopcopy' && nextRound === 0
+}
 
 /** Ready. */
 function hold(run: SourceRun, reason: string, nowMs: number): SourceNext {
@@ -229,12 +273,9 @@ function mayStillPark({ run }: Named<'holding'>): boolean {
 /** Where it parks once it is let go. */
 function parkHeld(state: Named<'holding'>, nowMs: number): SourceNext {
   const { run, reason } = state
-  const { method, parkPoint } = run.config.options
+  const { method } = run.config.options
   if (method === 'stopcopy') return park(run, { point: pointOfStop(run), reason, expectedMs: 0 }, nowMs)
-  const expected = expectedPark(run.forecast, parkPoint, run.roundTripMs)
-  const point = expected?.point ?? 'boundary'
-  const said = `${reason}; ${comparison(run.forecast, point, parkPoint)}`
-  return park(run, { point, reason: said, expectedMs: expected?.downtimeMs ?? 0 }, nowMs)
+  return parkWhatever(run, reason, nowMs)
 }
 
 function pointOfStop({ config: { options, splits } }: SourceRun): ParkPoint {
@@ -249,7 +290,13 @@ function park(
 ): SourceNext {
   const attempt = run.parks + 1
   const predicted = { downtimeMs: expectedMs, totalMs: nowMs - run.startedMs + expectedMs }
-  const parking: SourceRun = { ...run, parks: attempt, parkPoint: point, parkReason: reason, predicted }
+  const parking: SourceRun = {
+    ...run,
+    parks: attempt,
+    parkPoint: point,
+    parkReason: reason + problemOf(run),
+    predicted,
+  }
   return to({ name: 'parking', run: parking }, { type: 'park', attempt, point })
 }
 
@@ -329,9 +376,7 @@ const connecting: Row<'connecting'> = {
   streamsOpen: (state, _event, nowMs) => {
     const run = { ...state.run, activeMs: nowMs, progressMs: nowMs }
     if (run.config.options.method === 'precopy') return sendNextRound({ name: 'active', run })
-    const reason = 'stop and copy, as asked'
-    if (run.config.asksForTurn === true) return hold(run, reason, nowMs)
-    return park(run, { point: pointOfStop(run), reason, expectedMs: 0 }, nowMs)
+    return stopToCopy(run, nowMs)
   },
   tick: setupTick,
 }
@@ -342,20 +387,20 @@ const active: Row<'active'> = {
   roundSent: (state, event, nowMs) => {
     const run = learnt(state.run, event, nowMs)
     const decision = decide(run.forecast, allowed(run), run.roundTripMs)
-    if (run.config.asksForTurn === true && (decision.park || run.isForced)) {
-      const holding = hold(run, decision.park ? decision.why : whyForced(run), nowMs)
-      const next = sendNextRound(holding.state as Named<'holding'>)
-      return to(next.state, ...holding.effects, ...next.effects)
-    }
-    if (decision.park) {
-      const parking = park(run, decision, nowMs)
-      const next = sendNextRound(parking.state as Named<'parking'>)
-      return to(next.state, ...parking.effects, ...next.effects)
-    }
+    if (decision.park || run.isForced) return ready(run, decision, nowMs)
     if (isStalled(run.forecast, allowed(run), run.roundTripMs)) return answerStall(run)
     return sendNextRound({ name: 'active', run })
   },
-  tick: movingTick,
+  noticed: (state, { problem }, nowMs) => {
+    const { notice } = state.run
+    if (notice === undefined || notice.isReady) return stay(state)
+    const run = { ...state.run, notice: { ...notice, isReady: true, problem } }
+    return isToStop(run) ? stopToCopy(run, nowMs) : stay({ ...state, run })
+  },
+  tick: (state, event, nowMs) =>
+    isToStop(state.run) && !awaitsProgram(state.run, nowMs)
+      ? stopToCopy(state.run, nowMs)
+      : movingTick(state, event, nowMs),
 }
 
 const holding: Row<'holding'> = {
@@ -457,7 +502,9 @@ const verifying: Row<'verifying'> = {
 function giveUpSwitchover(state: Named<'draining'>, nowMs: number): SourceNext {
   const { run } = state
   // The number of the round that is given up may be on the wire already.
-  const next = { ...run, forecast: disappoint(run.forecast), progressMs: nowMs, nextRound: run.nextRound + 1 }
+  const forecast = disappoint(run.forecast)
+  // The next attempt is another, of which the program is told anew.
+  const next = { ...run, forecast, progressMs: nowMs, nextRound: run.nextRound + 1, notice: undefined }
   return sendNextRound({ name: 'active', run: next }, { type: 'stopRound' }, { type: 'resume' })
 }
 
@@ -489,6 +536,7 @@ const afterFinal = {
   lost: stay,
   trainingEnded: unasked,
   cancel: stay,
+  noticed: stay,
   switchover: stay,
   release: (): SourceNext => to(ENDED, { type: 'exit' }),
   tick: stay,
@@ -577,6 +625,7 @@ const ended: Row<'ended'> = {
   lost: stay,
   trainingEnded: stay,
   cancel: stay,
+  noticed: stay,
   switchover: stay,
   recoverResult: stay,
   release: stay,

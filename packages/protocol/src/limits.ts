@@ -162,6 +162,8 @@ export const LIMITS = {
   turnSilenceMs: 3_000,
   /** And one that was let go and does not park: what is left has become more than it may. */
   turnUnusedMs: 2_000,
+  /** For how long a program that is told of its move may delay the switchover, and never for more than half of what the migration has left. */
+  maxNoticeMs: 10_000,
   reconnectDelayMs: 200,
   maxReconnectDelayMs: 5_000,
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */

@@ -25,6 +25,7 @@ export const CHECKS = [
   'compute-repeats',
   'apply-repeats',
   'run-repeats',
+  'notice',
   'layout',
   'resume',
 ] as const

@@ -11,8 +11,16 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { layoutDigest } from '@godwit/memory'
-import { LIMITS, type Parameters } from '@godwit/protocol'
-import { Bench, difference, type Fingerprint, reportBits, type Snapshot } from './check-bench.ts'
+import { encodeValue, GodwitError, LIMITS, type Parameters } from '@godwit/protocol'
+import {
+  Bench,
+  difference,
+  type Fingerprint,
+  listed,
+  reportBits,
+  type Snapshot,
+  stateDifference,
+} from './check-bench.ts'
 import { checkCode } from './check-code.ts'
 import {
   Broken,
@@ -26,6 +34,7 @@ import { blame, dissectStep, stepTwice } from './check-step.ts'
 import { checkDeltaCanMove, checkSmallState } from './check-values.ts'
 import type { StepReport } from './contract.ts'
 import { importProgram } from './loaded-program.ts'
+import { stepsAskedFor } from './notices.ts'
 import { digestProgram } from './program-digest.ts'
 
 /** Steps of each run. */
@@ -93,6 +102,7 @@ class ProgramCheck {
       await this.#checkFirstRun()
       await this.#checkDissected()
       await list.run('run-repeats', ['loss', 'apply-repeats'], () => this.#checkRunRepeats())
+      await list.run('notice', ['run-repeats'], () => this.#checkNotice())
     } finally {
       this.#first?.close()
     }
@@ -220,6 +230,26 @@ class ProgramCheck {
     return `${RUN_STEPS} steps from init on give the same bits again`
   }
 
+  /** A run that is told that it moves, and then that it stays, is held against one that is told nothing. */
+  #checkNotice(): string {
+    const bench = this.#bench
+    const { steps } = bench.program
+    if (steps.onMigrating === undefined) return 'the program does not ask to be told of its moves'
+    const run = this.#run as Run
+    bench.init()
+    while (bench.step < CUT_STEP) bench.takeStep()
+    const notice = Object.freeze({ from: 'here', to: 'there', step: CUT_STEP, expectedDowntimeMs: 10 })
+    tell(bench, 'onMigrating', () => stepsAskedFor(steps.onMigrating?.(notice)))
+    tell(bench, 'onStaying', () => steps.onStaying?.())
+    while (bench.step < RUN_STEPS) {
+      const { step } = bench
+      if (bench.takeStep() !== run.reports[step]) throw toldOtherwise(`step ${step} reports other bits`)
+    }
+    const differs = difference(run.end, bench.fingerprint())
+    if (differs !== undefined) throw toldOtherwise(`${differs} ended up with other bits`)
+    return 'a run that is told of a move gives the same bits'
+  }
+
   /** What a target does: a setup of its own, init and rehearsal, then pages and small state of the job. */
   #checkResume(second: Bench): string {
     const run = this.#run as Run
@@ -301,6 +331,35 @@ function checkSameSetup({ program: one }: Bench, { program: other }: Bench): str
   if (!isDeepStrictEqual(one.dataDigests, other.dataDigests))
     throw new Broken('layout', `a second setup read other data files, or other bytes in one: ${advice}`)
   return 'setup declares the same again'
+}
+
+/** Calls a hook, which may change nothing that a step reads. */
+function tell(bench: Bench, hook: 'onMigrating' | 'onStaying', call: () => unknown): void {
+  const before = encodeValue(bench.state)
+  const written = bench.writtenBy(() => {
+    try {
+      call()
+    } catch (error) {
+      const said = error instanceof Error ? error.message : String(error)
+      const message = error instanceof GodwitError ? said : `${hook} threw: ${said}`
+      throw new Broken('notice', `${message}. The job would move all the same`, { cause: error })
+    }
+  })
+  const state = stateDifference(before, encodeValue(bench.state))
+  if (written.length > 0 || state !== undefined) {
+    const what = written.length > 0 ? `wrote to ${listed(written)}` : `changed ${state}`
+    throw new Broken(
+      'notice',
+      `${hook} ${what}: a job that moves would have other bits than one that does not`,
+    )
+  }
+}
+
+function toldOtherwise(what: string): Broken {
+  return new Broken(
+    'notice',
+    `a run that was told of a move went another way: ${what}. What the hooks change, steps may not read`,
+  )
 }
 
 function carriedOnDifferently(what: string): Broken {

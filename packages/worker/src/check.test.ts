@@ -49,6 +49,10 @@ const BROKEN: readonly (readonly [string, CheckName, string])[] = [
   ['apply-remembers', 'apply-repeats', 'gave other bits in tensor weights'],
   ['whole-step-counts', 'apply-repeats', 'step, done again from the same state at step 0'],
   ['outlives-init', 'run-repeats', 'from init on, step 0 reports another loss'],
+  ['notice-writes', 'notice', 'onMigrating wrote to weights (1 page)'],
+  ['notice-throws', 'notice', 'onStaying threw: nothing to open again. The job would move all the same'],
+  ['notice-promises', 'notice', 'onMigrating returned a promise: it returns nothing, or { afterSteps }'],
+  ['notice-steers', 'notice', 'a run that was told of a move went another way: step 2 reports other bits'],
   ['hidden-memory', 'resume', 'step 2 reports other bits'],
 ]
 
@@ -68,6 +72,13 @@ test('a program that keeps every rule passes every check, in the order of CHECKS
   const findings = await check(fixture('good'))
   expect(remarkable(findings)).toEqual([])
   expect(findings.map((finding) => finding.check)).toEqual([...CHECKS])
+})
+
+test('a program that is told of its moves passes', async () => {
+  const findings = await check(fixture('notice-heard'))
+  expect(remarkable(findings)).toEqual([])
+  expect(messageOf(findings, 'notice')).toBe('a run that is told of a move gives the same bits')
+  expect(messageOf(await check(fixture('good')), 'notice')).toContain('does not ask to be told')
 })
 
 test('whole steps pass; what looks at compute is skipped and says why', async () => {
@@ -129,7 +140,7 @@ function command(...args: string[]): { status: number | null; stdout: string; st
 test('the command prints a line a check and ends with 0 when nothing fails', () => {
   const { status, stdout } = command(fixture('good'))
   expect(stdout).toContain('✓ compute-writes   compute writes no page')
-  expect(stdout).toContain('14 passed: this program can move.')
+  expect(stdout).toContain('15 passed: this program can move.')
   expect(status).toBe(0)
 })
 

@@ -74,8 +74,33 @@ export interface SetupContext {
   localFile(path: string): Uint8Array
 }
 
+/** What a program is told before its job moves: plain values, frozen. */
+export interface MigrationNotice {
+  /** The host that it is on, and the one that it goes to. */
+  readonly from: string
+  readonly to: string
+  /** Steps applied so far. */
+  readonly step: number
+  /** For how long training will stand, in milliseconds; undefined where nothing was measured that says it. */
+  readonly expectedDowntimeMs: number | undefined
+}
+
+/** For a program that does something beside its steps, such as keeping a file or a connection open. */
+export interface HearsOfMoves {
+  /**
+   * The job is ready to move. Called between two steps, once before each attempt to switch over, and training goes on after it: until
+   * the switchover, or for so many steps at least, which the program may ask for and is given for ten seconds, or half of what the
+   * migration has left, at most. It can't prevent the move. It is synchronous and may change neither tensors nor state: it is no part of
+   * the steps, and a job that moves has the bits of one that doesn't. Training waits while it runs. If it throws, that is logged and the
+   * job moves. A migration that is held after it, or waits for its turn, may switch over much later.
+   */
+  onMigrating?(notice: MigrationNotice): { readonly afterSteps: number } | undefined
+  /** After `onMigrating`, when the migration was cancelled or failed: the job goes on where it is. Like it, it changes nothing. */
+  onStaying?(): void
+}
+
 /** A program that splits its step. `Values` is what it keeps in `delta.values`. */
-export interface SplitSteps<S extends SmallState> {
+export interface SplitSteps<S extends SmallState> extends HearsOfMoves {
   /** Fills the tensors from the seed and returns the first small state. Called once in a job's life, and for rehearsal. */
   init(): S
   /** Reads tensors and state, changes neither, and runs as often as it is asked. */
@@ -85,7 +110,7 @@ export interface SplitSteps<S extends SmallState> {
 }
 
 /** A program that can't split: the whole step writes as it goes. */
-export interface WholeSteps<S extends SmallState> {
+export interface WholeSteps<S extends SmallState> extends HearsOfMoves {
   init(): S
   step(state: S): StepReport
 }

@@ -7,7 +7,7 @@ import type { DirtyPages } from '@godwit/memory'
 import type { FromWorker, Identity, Output, WorkerLaunch } from '@godwit/protocol'
 import type { Outputs } from './outputs.ts'
 import type { Parks } from './parks.ts'
-import type { ControlWords, FromThread, TakeOver } from './thread-messages.ts'
+import type { ControlWords, FromThread, TakeOver, ToProgram } from './thread-messages.ts'
 
 export interface Job {
   readonly launch: WorkerLaunch
@@ -19,6 +19,8 @@ export interface Job {
   readonly maxDeltaBytes: number | undefined
   /** What the host gives besides paged memory, shadow and delta. */
   readonly spareBytes: number
+  /** The program wants to know of its moves. */
+  readonly tellsProgram: boolean
   readonly control: ControlWords
   readonly parks: Parks
   readonly outputs: Outputs
@@ -27,6 +29,10 @@ export interface Job {
   /** The epoch under which outputs are stamped. */
   epoch: number
   tell(message: FromWorker): void
+  /** Has the thread tell the program, at the next boundary, and returns the notice's number, which its answer bears. */
+  notify(notice: Omit<Extract<ToProgram, { type: 'notice' }>, 'type' | 'notice'>): number
+  /** Has the thread tell the program that the job stays. */
+  saysStay(): void
   /** Memory for a delta on its way in or out: one for the worker's life, which the thread is given when it is first needed. */
   staging(): SharedArrayBuffer
   /** Gives the thread a state to go on with, behind the closed gate, and the outputs that came with it. */

@@ -122,11 +122,17 @@ async function runSetup(program: Program, setup: RecordingSetup): Promise<Loaded
       cause: error,
     })
   }
-  const { init, compute, apply, step } = (steps ?? {}) as Record<string, unknown>
+  const { init, compute, apply, step, onMigrating, onStaying } = (steps ?? {}) as Record<string, unknown>
   if (typeof init !== 'function') invalid(program.name, 'setup returned no `init` function')
   const split = typeof compute === 'function' && typeof apply === 'function'
   if (!split && typeof step !== 'function')
     invalid(program.name, 'setup returned neither `compute` and `apply` nor `step`')
+  for (const [name, hook] of Object.entries({ onMigrating, onStaying })) {
+    if (hook !== undefined && typeof hook !== 'function')
+      invalid(program.name, `setup returned \`${name}\`, which is no function`)
+  }
+  if (onStaying !== undefined && onMigrating === undefined)
+    invalid(program.name, '`onStaying` is called after `onMigrating`, which setup did not return')
   return steps as LoadedProgram['steps']
 }
 

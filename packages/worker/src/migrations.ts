@@ -119,6 +119,10 @@ export class Migrations {
     this.#outgoing?.parkFailed(failed)
   }
 
+  noticed(answer: { notice: number; failed: boolean }): void {
+    this.#outgoing?.noticed(answer)
+  }
+
   resumed(atMs: number): void {
     this.#incoming?.resumed(atMs)
   }

@@ -72,6 +72,8 @@ export class Outgoing {
   #stepping = false
   #pings = 0
   #park = 0
+  /** The latest that the program was given. */
+  #notice: number | undefined
   #port: number | undefined
   #ending: Ending | undefined
   #version = 0
@@ -117,6 +119,7 @@ export class Outgoing {
         elapsedMs,
         ...(estimated && { estimated }),
         ...(asksForTurn === true && { asksForTurn }),
+        tellsProgram: job.tellsProgram,
         pageCount: job.dirtyPages.pageCount,
         splits: job.maxDeltaBytes !== undefined,
       },
@@ -200,6 +203,12 @@ export class Outgoing {
     if (this.#isCurrent(park)) this.dispatch({ type: 'lost', error })
   }
 
+  /** One that comes when it is waited for no more means nothing. */
+  noticed({ notice, failed }: { notice: number; failed: boolean }): void {
+    if (this.#state.name !== 'active' || notice !== this.#notice) return
+    this.dispatch({ type: 'noticed', ...(failed && { problem: 'onMigrating failed (the log says how)' }) })
+  }
+
   /** This migration's share of what the host gives all of its own, in bytes a second; undefined: no limit. */
   set hostBandwidth(bandwidth: number | undefined) {
     this.#pacing.hostBandwidth = bandwidth
@@ -233,6 +242,9 @@ export class Outgoing {
         return
       case 'sendRound':
         this.#whileSending(() => this.#sendRound(effect.round))
+        return
+      case 'notify':
+        this.#notify()
         return
       case 'askTurn':
         this.#tellProgress()
@@ -499,6 +511,13 @@ export class Outgoing {
     })
   }
 
+  #notify(): void {
+    if (this.#state.name === 'ended') return
+    const { from, to } = this.#state.run.config
+    const expectedDowntimeMs = expectedDowntimeOf(this.#state)
+    this.#notice = this.#job.notify({ from, to, expectedDowntimeMs })
+  }
+
   // ---- progress and end
 
   #tellProgress(): void {
@@ -536,6 +555,7 @@ export class Outgoing {
     this.#subscription?.end()
     this.#subscription = undefined
     if (error !== undefined) this.#door.send({ type: 'failed', error })
+    if (this.#notice !== undefined && status !== 'completed') this.#job.saysStay()
     this.#door.close()
     this.#tellEnded(status, { ...(error && { error }), ...(report && { report }) })
     if (this.#state.name !== 'ended') return

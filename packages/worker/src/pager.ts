@@ -34,6 +34,7 @@ import {
   REQUEST,
   type TakeOver,
   type ThreadStart,
+  type ToProgram,
   type ToThread,
 } from './thread-messages.ts'
 import { warmUp } from './warm-up.ts'
@@ -76,6 +77,8 @@ export class Pager {
   /** From the process's start to being ready. */
   #setupMs = 0
   #latestEstimate: { readonly to: string; readonly estimated: MigrationReport['estimated'] } | undefined
+  /** Given so far: the number of the latest. */
+  #notices = 0
   /** The thread said how it ended. */
   #over = false
 
@@ -182,6 +185,12 @@ export class Pager {
       case 'parked':
         if (!this.#parks.parked(message)) this.#migrations.parked(message)
         return
+      case 'noticed':
+        this.#migrations.noticed(message)
+        return
+      case 'hookFailed':
+        console.error(message.message)
+        return
       case 'resumed':
         this.#migrations.resumed(message.atMs)
         return
@@ -259,6 +268,7 @@ export class Pager {
       paged,
       dirtyPages,
       maxDeltaBytes,
+      tellsProgram: message.tellsProgram,
       spareBytes: this.#launch.memoryLimitBytes - trackedBytes(identity) - (maxDeltaBytes ?? 0),
       control: this.#control,
       parks: this.#parks,
@@ -266,6 +276,12 @@ export class Pager {
       recentSteps: this.#recentSteps,
       epoch: this.#launch.epoch,
       tell: (message) => this.#tell(message),
+      notify: (notice) => {
+        this.#notices += 1
+        this.#toProgram({ type: 'notice', notice: this.#notices, ...notice })
+        return this.#notices
+      },
+      saysStay: () => this.#toProgram({ type: 'stays' }),
       takeOver: (state, spool) => this.#takeOver(state, spool),
       staging: () => this.#staging(maxDeltaBytes ?? 0),
       startOver: () => this.#startOver(),
@@ -379,6 +395,11 @@ export class Pager {
 
   #toThread(message: ToThread): void {
     this.#thread.postMessage(message)
+  }
+
+  #toProgram(message: ToProgram): void {
+    this.#toThread(message)
+    this.#control.request({ set: REQUEST.tell })
   }
 
   #onEnded(steps: number, stateDigest: string): void {

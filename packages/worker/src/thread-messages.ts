@@ -5,8 +5,8 @@
  * shared memory at each boundary, which costs nothing and is noticed within a step. In the other direction messages
  * work at once, because the pager does nothing but wait for events.
  *
- * Invariants: only the pager writes the request bits, but for `hold`, which the thread sets on itself; only the thread writes
- * the words about its steps. A waiting thread waits on the request word, so that every change of it wakes the thread.
+ * Invariants: only the pager writes the request bits, but for `hold`, which the thread sets on itself, and `tell`, which it clears; only the thread
+ * writes the words about its steps. A waiting thread waits on the request word, so that every change of it wakes the thread.
  */
 import type { ArenaLayout } from '@godwit/memory'
 import type { ErrorReport, Parameters, ParkPoint, SentDelta } from '@godwit/protocol'
@@ -34,6 +34,8 @@ export const REQUEST = {
    * thread holds.
    */
   parkQuietly: 64,
+  /** Tell the program, at the next boundary, what was sent for it. */
+  tell: 128,
 } as const
 
 const WORDS = {
@@ -196,7 +198,20 @@ export interface StartOver {
   readonly type: 'startOver'
 }
 
-export type ToThread = TakeOver | Staging | StartOver
+/** From the pager, read by the thread at the next boundary: what its program is to know. */
+export type ToProgram =
+  /** The job is about to move. Answered by `noticed`. */
+  | {
+      readonly type: 'notice'
+      readonly notice: number
+      readonly from: string
+      readonly to: string
+      readonly expectedDowntimeMs: number | undefined
+    }
+  /** It does not, after all. */
+  | { readonly type: 'stays' }
+
+export type ToThread = TakeOver | Staging | StartOver | ToProgram
 
 export type FromThread =
   /** Setup is done, nothing is computed yet. */
@@ -210,6 +225,8 @@ export type FromThread =
       readonly mathDigests: Record<string, string>
       /** Undefined for a program that steps as a whole. */
       readonly deltaArrays: ReadonlyMap<string, DeltaArray> | undefined
+      /** It wants to know of its moves. */
+      readonly tellsProgram: boolean
     }
   /** The first steps, or their rehearsal, are done. */
   | { readonly type: 'prepared'; readonly rehearsalDigest: string }
@@ -229,6 +246,10 @@ export type FromThread =
       /** Parked before `apply`: what is in hand. Its arrays are being staged. */
       readonly delta?: SentDelta | undefined
     }
+  /** The program was told, and has had its steps; or failed, and gets none. */
+  | { readonly type: 'noticed'; readonly notice: number; readonly failed: boolean }
+  /** For the log. What the thread itself prints waits in it for as long as it trains. */
+  | { readonly type: 'hookFailed'; readonly message: string }
   /** Goes on with a state that was taken over. */
   | { readonly type: 'resumed'; readonly atMs: number }
   /** The first delta is computed and the gate is closed: waiting since then. */

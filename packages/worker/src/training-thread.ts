@@ -25,6 +25,7 @@ import { nowMs } from './clock.ts'
 import type { Delta, SmallState, SplitSteps, StepReport, WholeSteps } from './contract.ts'
 import { maxStagedBytes, sentArrays, stage, stagedBytes, stagedDelta } from './delta-staging.ts'
 import { checkDelta, checkReport, isSplit, type LoadedProgram, loadProgram } from './loaded-program.ts'
+import { Notices } from './notices.ts'
 import {
   ControlWords,
   type FromThread,
@@ -69,6 +70,7 @@ class Training {
   /** Computed by the host that this job came from: applied next. */
   #given: Computed | undefined
   #staging: SharedArrayBuffer | undefined
+  readonly #notices: Notices
   /** Of the rehearsal. */
   #lastDelta: Delta | undefined
   #stepMs = 0
@@ -80,6 +82,7 @@ class Training {
   constructor(program: LoadedProgram) {
     this.#program = program
     this.#paged = arenaBytes(start.memory, program.layout)
+    this.#notices = new Notices(program.steps, post)
     this.#state = inProgram('init', () => program.steps.init())
   }
 
@@ -210,6 +213,8 @@ class Training {
   #boundary(): void {
     for (;;) {
       this.#holdWhileSpoolIsFull()
+      if (control.requested.bits & REQUEST.tell) this.#hear()
+      this.#notices.atBoundary(this.#step)
       const { bits, park, word } = control.requested
       if (bits & REQUEST.stop) throw new Stopped()
       const parksHere =
@@ -259,12 +264,20 @@ class Training {
     return { arrays: sentArrays(arrays), byteLength: stagedBytes(arrays), values, computeMs }
   }
 
+  /** The pager sends before it asks: what it sends after the bit is cleared sets it again. */
+  #hear(): void {
+    control.request({ clear: REQUEST.tell })
+    this.#receive()
+  }
+
   /** Takes what the pager sent so far; returns what to go on with, if that came. */
   #receive(): TakeOver | StartOver | undefined {
     for (;;) {
       const received = receiveMessageOnPort(port as NonNullable<typeof port>)?.message as ToThread | undefined
-      if (received?.type !== 'staging') return received
-      this.#staging = received.memory
+      if (received === undefined) return undefined
+      if (received.type === 'takeOver' || received.type === 'startOver') return received
+      if (received.type === 'staging') this.#staging = received.memory
+      else this.#notices.add(received)
     }
   }
 
@@ -359,6 +372,7 @@ async function main(): Promise<void> {
     dataDigests,
     mathDigests,
     deltaArrays: isSplit(program.steps) ? program.deltaArrays : undefined,
+    tellsProgram: program.steps.onMigrating !== undefined,
   })
   const training = new Training(program)
   const rehearsalDigest = training.firstSteps()

@@ -62,6 +62,7 @@ export class SimOutgoing {
   #subscription: Subscription | undefined
   #parked: ThreadParked | undefined
   #park = 0
+  #notices = 0
   #pings = 0
   #percent = 0
   #ticks = 0
@@ -88,6 +89,7 @@ export class SimOutgoing {
       options: open.options,
       elapsedMs: open.elapsedMs,
       ...(open.asksForTurn === true && { asksForTurn: true }),
+      tellsProgram: job.shape.seed % 2 === 0,
     }
     this.#state = startSource(config, job.process.nowMs())
   }
@@ -166,6 +168,8 @@ export class SimOutgoing {
         return this.#say({ type: 'refused', error: effect.error })
       case 'sendRound':
         return this.#whileSending((next) => this.#sendRound(effect.round, next))
+      case 'notify':
+        return this.#notify()
       case 'askTurn':
         return this.#tellProgress()
       case 'park':
@@ -197,6 +201,24 @@ export class SimOutgoing {
       case 'exit':
         return this.#job.exit('released')
     }
+  }
+
+  /** The program answers at once, wants some steps before, fails, or never answers, where its steps last for longer than it is waited for. */
+  #notify(): void {
+    const { process, training, shape } = this.#job
+    this.#notices += 1
+    const notice = this.#notices
+    const leftMs = (shape.steps - training.step) * (shape.computeMs + shape.applyMs)
+    const neverAnswers = shape.seed % 8 === 6 && leftMs > 4 * LIMITS.maxNoticeMs
+    const untilStep = training.step + (shape.seed % 8 === 2 ? 3 : 0)
+    const look = (): void => {
+      // One that comes when it is waited for no more means nothing.
+      if (this.#state.name !== 'active' || notice !== this.#notices) return
+      if (training.step < untilStep) process.after(shape.applyMs, look)
+      else if (shape.seed % 8 === 4) this.dispatch({ type: 'noticed', problem: 'onMigrating failed' })
+      else this.dispatch({ type: 'noticed' })
+    }
+    if (!neverAnswers) process.after(shape.applyMs, look)
   }
 
   #resume(epoch: number | undefined): void {

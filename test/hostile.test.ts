@@ -223,6 +223,7 @@ test('an agent that speaks for the workers of another host changes nothing', () 
       { type: 'workerExited', workerId },
       { type: 'linkProbed', probeId: 'p', error: { kind: 'internal', message: '' } },
       { type: 'probeOpened', probeId: 'p', port: 1 },
+      { type: 'hostChecked', probeId: 'p', host: { node: 'v20.19.0', arch: 'x64', freeMemoryBytes: 1 } },
     ]
     for (const lie of lies) channel.send(lie)
     await job.goesOn()

@@ -78,6 +78,7 @@ async function story(fleet: Fleet, hurryFile: string): Promise<Outcome> {
   await moveAndThinkBetter(fleet)
   await empty(fleet, 'b')
   await loseTheWorker(fleet)
+  await fleet.try({ op: 'preflight', workload: 'job', to: 'b', options: {} })
   writeFileSync(hurryFile, '')
   return ended(fleet)
 }

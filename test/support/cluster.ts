@@ -19,6 +19,7 @@ import type {
   MaintenanceView,
   MigrationView,
   Output,
+  PreflightView,
   TokenView,
   Verdict,
   WorkerLaunch,
@@ -54,6 +55,7 @@ export interface Said {
   readonly workloads?: WorkloadView[]
   readonly workload?: WorkloadView
   readonly estimate?: EstimateView
+  readonly preflight?: PreflightView
   readonly migration?: MigrationView
   readonly checkpoint?: CheckpointView
   readonly maintenance?: MaintenanceView

@@ -14,6 +14,7 @@ import { joinOrStay, readCluster, writeCluster } from './cluster-membership.ts'
 import { CoordinatorLink, type CoordinatorMessage } from './coordinator-link.ts'
 import { makeDataFolder, removeUnusedFolder } from './data-dir.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
+import { checkHost } from './host-check.ts'
 import { becomeMember, checkSecurity, type SecurityOptions, withWayBack } from './host-membership.ts'
 import { LinkProbes } from './link-probe.ts'
 import { Renewal } from './renewal.ts'
@@ -106,7 +107,7 @@ async function startLocked(
     },
     registered: () => reports.start(),
     mustGoOn: () => workers.ids().length > 0,
-    message: (message) => obey(message, { workers, probes, renewal }),
+    message: (message) => obey(message, { workers, probes, renewal, send }),
     registeredAgain: () => {
       workers.reconnectAll()
       void renewal?.look()
@@ -132,10 +133,14 @@ async function startLocked(
   }
 }
 
-function obey(
-  message: CoordinatorMessage,
-  { workers, probes, renewal }: { workers: Workers; probes: LinkProbes; renewal: Renewal | undefined },
-): void {
+interface Obedient {
+  readonly workers: Workers
+  readonly probes: LinkProbes
+  readonly renewal: Renewal | undefined
+  send(message: FromAgent): void
+}
+
+function obey(message: CoordinatorMessage, { workers, probes, renewal, send }: Obedient): void {
   switch (message.type) {
     case 'launch':
       return workers.launch(message.launch)
@@ -145,6 +150,8 @@ function obey(
       return probes.open(message)
     case 'dialProbe':
       return probes.dial(message)
+    case 'checkHost':
+      return send({ type: 'hostChecked', probeId: message.probeId, host: checkHost() })
     case 'certificate':
       return renewal?.received(message.certificate)
     case 'deleteCheckpoint':

@@ -30,6 +30,7 @@ import {
   maintenanceStatus,
 } from './commands/maintenance.ts'
 import { type MigrateOptions, migrate } from './commands/migrate.ts'
+import { preflight } from './commands/preflight.ts'
 import { check, type RunOptions, run } from './commands/run.ts'
 import { type EventsOptions, events, tasks, top } from './commands/watching.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
@@ -275,8 +276,13 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .argument('<workload>')
     .option('--to <host>', 'where to (default: the best host, by free memory above all)')
     .option('--explain', 'say why each host was taken or not')
-  addMigrationOptions(migrateCommand).action((workload: string, options: MigrateOptions) =>
-    talk((session) => migrate(session, workload, options)),
+    .option(
+      '--dry-run',
+      'look at all that it would meet, and move nothing; the job is tried at the target (exit code 1: something is in its way)',
+    )
+  addMigrationOptions(migrateCommand).action(
+    (workload: string, { dryRun, ...options }: MigrateOptions & { dryRun?: boolean }) =>
+      talk((session) => (dryRun === true ? preflight : migrate)(session, workload, options)),
   )
 
   const estimateCommand = program

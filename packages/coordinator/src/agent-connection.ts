@@ -34,8 +34,8 @@ export interface AgentHandlers {
   fromWorker(host: string, message: Message<'fromWorker'>): void
   /** What the host's machine does. */
   utilised(host: string, utilisation: Utilisation): void
-  /** An answer to a question about the link. */
-  probed(host: string, message: Message<'probeOpened' | 'linkProbed'>): void
+  /** An answer to a question about the link, or about the host. */
+  probed(host: string, message: Message<'probeOpened' | 'linkProbed' | 'hostChecked'>): void
   workerExited(host: string, message: Message<'workerExited'>): void
   disconnected(host: string, agent: AgentLink): void
 }
@@ -71,6 +71,7 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
           return
         case 'probeOpened':
         case 'linkProbed':
+        case 'hostChecked':
           handlers.probed(host, message)
           return
         case 'renewCertificate':

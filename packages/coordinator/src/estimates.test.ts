@@ -75,9 +75,10 @@ test('listen, dial, watch; and the estimate is put together', async () => {
   expect(asked.a?.[1]).toEqual({
     type: 'toWorker',
     workerId: 'w1',
-    message: { type: 'estimate', probeId, to: 'b', options, link },
+    message: { type: 'estimate', probeId: expect.any(String), to: 'b', options, link },
   })
-  estimates.answered('a', { type: 'estimated', probeId, estimate })
+  const watch = asked.a?.[1] as { message: { probeId: string } }
+  estimates.answered('a', { type: 'estimated', probeId: watch.message.probeId, estimate })
   expect(await answer).toEqual({ ...estimate, workload: 'job', from: 'a', to: 'b', downtimeLimitMs: 300 })
   estimates.answered('a', { type: 'estimated', probeId, estimate })
 })

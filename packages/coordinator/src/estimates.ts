@@ -1,9 +1,9 @@
 /**
  * Estimates: what a migration would cost, asked of those who know and put together.
  *
- * Four questions, one after the other: the source's agent is asked to listen, the target's to dial it and measure the link, the
- * worker to watch its job and play the migration through. Nothing is written down and nobody is kept from anything, so one
- * that goes wrong is an answer like any other.
+ * Three questions, one after the other: the source's agent is asked to listen, the target's to dial it and measure the link, the
+ * worker to watch its job and play the migration through. Before a move an agent is also asked what its host has. Nothing is written
+ * down and nobody is kept from anything, so one that goes wrong is an answer like any other.
  *
  * Invariant: every question ends, by an answer of the host that was asked or by the time that it may take.
  */
@@ -13,7 +13,9 @@ import {
   type FromWorker,
   fromErrorReport,
   GodwitError,
+  type HostCheck,
   LIMITS,
+  type LinkMeasure,
   type MigrationOptions,
   type ToAgent,
   type ToWorker,
@@ -28,6 +30,7 @@ const WITHIN_MS = {
   probeOpened: LIMITS.linkProbeTimeoutMs,
   linkProbed: LIMITS.linkProbeTimeoutMs,
   estimated: LIMITS.jobProbeTimeoutMs,
+  hostChecked: LIMITS.hostCheckTimeoutMs,
 } as const
 
 export interface EstimateRequest {
@@ -39,9 +42,11 @@ export interface EstimateRequest {
   readonly options: MigrationOptions
 }
 
+type Ends = Pick<EstimateRequest, 'from' | 'to' | 'sourceAddress'>
+
 /** Each carries what was asked for, or an error. */
 type Answer =
-  | Extract<FromAgent, { type: 'probeOpened' | 'linkProbed' }>
+  | Extract<FromAgent, { type: 'probeOpened' | 'linkProbed' | 'hostChecked' }>
   | Extract<FromWorker, { type: 'estimated' }>
 type AnswerOf<Type extends Answer['type']> = Extract<Answer, { type: Type }>
 
@@ -63,7 +68,22 @@ export class Estimates {
 
   /** Errors: `host-disconnected`, `peer-stalled`, and what those who were asked answer. */
   async estimate(request: EstimateRequest): Promise<EstimateView> {
-    const { workload, from, to, sourceAddress, sourceWorker, options } = request
+    return this.play(request, await this.link(request))
+  }
+
+  /** What the host says that it has. Errors: `host-disconnected`, `peer-stalled`. */
+  async host(host: string): Promise<HostCheck> {
+    const probeId = makeProbeId()
+    const answer = await this.#ask('hostChecked', {
+      host,
+      probeId,
+      message: { type: 'checkHost', probeId },
+    })
+    return answer.host
+  }
+
+  /** What the way from source to target carries. Errors: those of `estimate`. */
+  async link({ from, to, sourceAddress }: Ends): Promise<LinkMeasure> {
     const [probeId, secret] = [makeProbeId(), makeSecret()]
     const { port } = await this.#ask('probeOpened', {
       host: from,
@@ -76,7 +96,16 @@ export class Estimates {
       probeId,
       message: { type: 'dialProbe', probeId, ...dial },
     })
-    const watch: ToWorker = { type: 'estimate', probeId, to, options, link: said(link, to) }
+    return said(link, to)
+  }
+
+  /** The migration played through over a link that was measured. Errors: those of `estimate`. */
+  async play(
+    { workload, from, to, sourceWorker, options }: EstimateRequest,
+    link: LinkMeasure,
+  ): Promise<EstimateView> {
+    const probeId = makeProbeId()
+    const watch: ToWorker = { type: 'estimate', probeId, to, options, link }
     const { estimate } = await this.#ask('estimated', {
       host: from,
       probeId,
@@ -100,11 +129,12 @@ export class Estimates {
     try {
       return await new Promise((resolve, reject) => {
         cancel = this.#clock.after(SLACK_MS + WITHIN_MS[type], () =>
-          reject(new GodwitError('peer-stalled', `${host} did not answer an estimate's question in time`)),
+          reject(new GodwitError('peer-stalled', `${host} did not answer a question in time`)),
         )
         const answered = (answer: Answer): void => {
-          if (answer.error === undefined) resolve(answer as AnswerOf<Type>)
-          else reject(fromErrorReport(answer.error))
+          const error = 'error' in answer ? answer.error : undefined
+          if (error === undefined) resolve(answer as AnswerOf<Type>)
+          else reject(fromErrorReport(error))
         }
         this.#questions.set(probeId, { host, type, answered })
         this.#inventory.send(host, message)

@@ -15,6 +15,7 @@ import {
   LIMITS,
   type ToAgent,
   type Utilisation,
+  type VersionRange,
 } from '@godwit/protocol'
 
 type Registration = Extract<FromAgent, { type: 'register' }>
@@ -53,6 +54,8 @@ export class Inventory {
   readonly #closed = new Set<string>()
   /** Of connected hosts, what they said last. */
   readonly #utilisation = new Map<string, Utilisation>()
+  /** Which versions of the protocol they speak. */
+  readonly #versions = new Map<string, VersionRange>()
   readonly #changed: (host: string) => void
 
   /** `changed` is told of each host about which something else is known since. */
@@ -62,7 +65,7 @@ export class Inventory {
 
   /** Errors: `host-name-taken`, `too-large` (more hosts than the limit). */
   connect(registration: Registration, agent: AgentLink): Host {
-    const { name, address, faultDomain, labels, memoryBytes, cores, maxJobs } = registration
+    const { name, address, faultDomain, labels, memoryBytes, cores, maxJobs, versions } = registration
     const known = this.#hosts.get(name)
     if (known?.agent !== undefined) {
       throw new GodwitError(
@@ -75,6 +78,7 @@ export class Inventory {
     }
     const host = { name, address, faultDomain, labels, memoryBytes, cores, maxJobs, agent }
     this.#hosts.set(name, host)
+    this.#versions.set(name, versions)
     this.#changed(name)
     return host
   }
@@ -91,6 +95,7 @@ export class Inventory {
     const away = { ...host, agent: undefined, awaySinceMs }
     this.#hosts.set(name, away)
     this.#utilisation.delete(name)
+    this.#versions.delete(name)
     this.#changed(name)
     return away
   }
@@ -124,6 +129,11 @@ export class Inventory {
     this.#changed(name)
   }
 
+  /** Undefined while it is away. */
+  versions(name: string): VersionRange | undefined {
+    return this.#versions.get(name)
+  }
+
   utilisation(name: string): Utilisation | undefined {
     return this.#utilisation.get(name)
   }
@@ -135,19 +145,22 @@ export class Inventory {
   /** One that takes jobs. Errors: `unknown-host`, `host-disconnected`, `in-maintenance`. */
   receivingHost(name: string): Host {
     const host = this.connectedHost(name)
-    if (!this.#closed.has(name)) return host
-    throw new GodwitError(
-      'in-maintenance',
-      `${name} is in maintenance and takes no jobs: choose another host, or end it with godwit maintenance exit ${name}`,
-    )
+    if (this.#closed.has(name)) throw inMaintenance(name)
+    return host
+  }
+
+  /** All that keeps a host from taking jobs, in the words of `receivingHost`. */
+  refusals(name: string): { readonly away?: string; readonly maintenance?: string } {
+    return {
+      ...(this.isConnected(name) ? {} : { away: isAway(name).message }),
+      ...(this.isClosed(name) ? { maintenance: inMaintenance(name).message } : {}),
+    }
   }
 
   /** Errors: `unknown-host`, `host-disconnected`. */
   connectedHost(name: string): Host {
     const host = this.knownHost(name)
-    if (host.agent === undefined) {
-      throw new GodwitError('host-disconnected', `the agent of ${name} is not connected`)
-    }
+    if (host.agent === undefined) throw isAway(name)
     return host
   }
 
@@ -198,4 +211,15 @@ export class Inventory {
   workersOn(host: string): KnownWorker[] {
     return [...this.#workers.values()].filter((worker) => worker.host === host)
   }
+}
+
+function isAway(name: string): GodwitError {
+  return new GodwitError('host-disconnected', `the agent of ${name} is not connected`)
+}
+
+function inMaintenance(name: string): GodwitError {
+  return new GodwitError(
+    'in-maintenance',
+    `${name} is in maintenance and takes no jobs: choose another host, or end it with godwit maintenance exit ${name}`,
+  )
 }

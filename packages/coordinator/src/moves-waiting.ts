@@ -56,8 +56,14 @@ export class MoveQueue {
 
   /** Of one that is asked for now: nobody is in its way, under way or in the queue. */
   mayBegin(move: QueuedMove): boolean {
+    return this.wouldWait(move) === undefined
+  }
+
+  /** Of one that is asked for now: where it would be in the queue, and why. */
+  wouldWait(move: QueuedMove): { readonly place: number; readonly reason: string } | undefined {
     const { queued, underWay } = this.#now(move.id)
-    return planQueue([...queued, this.#onLink(move)], underWay, this.#edge.limits).begin.includes(move.id)
+    const { waiting } = planQueue([...queued, this.#onLink(move)], underWay, this.#edge.limits)
+    return waiting.find(({ id }) => id === move.id)
   }
 
   destination(plan: MigrationPlan): string {

@@ -236,15 +236,33 @@ function scoreOf(
   return { score, reason: parts.join(', ') }
 }
 
-/** Why a host that was asked for by name may not take the job; whether it has the memory its agent finds out. Errors: `no-host-fits`. */
-export function checkHost(host: HostFacts, job: JobFacts, jobs: readonly JobFacts[]): void {
+/** What of a host that was asked for by name stands in the job's way, in whole sentences. */
+export interface HostRefusals {
+  readonly labels?: string | undefined
+  readonly rules?: string | undefined
+  readonly jobs?: string | undefined
+}
+
+/** All of it at once. Whether it has the memory its agent finds out. */
+export function refusalsAt(host: HostFacts, job: JobFacts, jobs: readonly JobFacts[]): HostRefusals {
   const others = new Occupancy(
     jobs.filter(({ id }) => id !== job.id),
     [host],
   )
-  const reason = labelRefusal(host, job.rules) ?? ruleRefusal(host, job, others) ?? countRefusal(host, others)
-  if (reason !== undefined)
-    throw new GodwitError('no-host-fits', `${host.name} may not take ${job.id}: ${reason}`)
+  const sentence = (reason: string | undefined): string | undefined =>
+    reason && `${host.name} may not take ${job.id}: ${reason}`
+  return {
+    labels: sentence(labelRefusal(host, job.rules)),
+    rules: sentence(ruleRefusal(host, job, others)),
+    jobs: sentence(countRefusal(host, others)),
+  }
+}
+
+/** Errors: `no-host-fits` with the first of what stands in the way. */
+export function checkHost(host: HostFacts, job: JobFacts, jobs: readonly JobFacts[]): void {
+  const { labels, rules, jobs: tooMany } = refusalsAt(host, job, jobs)
+  const reason = labels ?? rules ?? tooMany
+  if (reason !== undefined) throw new GodwitError('no-host-fits', reason)
 }
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`

@@ -43,6 +43,7 @@ import {
   type JobFacts,
   place,
 } from './placement.ts'
+import { Preflights } from './preflight-look.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
@@ -76,6 +77,7 @@ export class Registry {
   readonly #workloads = new Map<string, Workload>()
   readonly #migrations = new Map<string, MigrationView>()
   readonly #estimates: Estimates
+  readonly #preflights: Preflights
   readonly #changed: (changed: Changed) => void
   readonly #services: Services
   readonly #maintenances: Maintenances
@@ -109,6 +111,15 @@ export class Registry {
     this.clusterId = known.clusterId
     this.#order = known.lastOrder
     this.#estimates = new Estimates(this.#inventory, clock)
+    this.#preflights = new Preflights({
+      inventory: this.#inventory,
+      clock,
+      estimates: this.#estimates,
+      workload: (id) => this.#workload(id),
+      hosts: () => this.#hostFacts(),
+      jobs: () => this.#placedJobs(),
+      wouldWait: (move) => this.#queue.wouldWait(move),
+    })
     this.#log = log
     this.#clock = clock
     this.#watched = watched
@@ -228,7 +239,9 @@ export class Registry {
       this.#maintenances.poke()
       this.#queue.poke()
     },
-    fromWorker: (host, { workerId, message }) => {
+    fromWorker: (host, said) => {
+      if (this.#preflights.rehearsals.heard(host, said)) return
+      const { workerId, message } = said
       const worker = this.#workerOn(host, workerId, message.type)
       if (worker === undefined) return
       if (message.type === 'estimated') this.#estimates.answered(host, message)
@@ -236,7 +249,9 @@ export class Registry {
     },
     utilised: (host, utilisation) => this.#inventory.said(host, utilisation),
     probed: (host, message) => this.#estimates.answered(host, message),
-    workerExited: (host, { workerId, error }) => {
+    workerExited: (host, said) => {
+      if (this.#preflights.rehearsals.exited(host, said)) return
+      const { workerId, error } = said
       const worker = this.#workerOn(host, workerId, 'workerExited')
       if (worker !== undefined) this.#workloads.get(worker.workload)?.workerExited(workerId, error)
     },
@@ -245,6 +260,7 @@ export class Registry {
       if (this.#isClosed) return
       const away = this.#inventory.disconnect(host, agent, this.#watched.nowMs)
       if (away === undefined) return
+      this.#preflights.rehearsals.hostLost(host)
       const { agent: _, ...record } = away
       this.#keepHost(record)
       for (const workload of this.#workloads.values()) workload.hostLost(host)
@@ -314,6 +330,7 @@ export class Registry {
     estimate: async ({ workload, to, options }) => ({
       estimate: await this.#estimates.estimate({ ...this.#workload(workload).wayTo(to), options }),
     }),
+    preflight: (request) => this.#preflights.look(request),
     migration: ({ migration: id }) => {
       const migration = this.#migrations.get(id)
       if (migration === undefined) throw new GodwitError('unknown-migration', `there is no migration ${id}`)

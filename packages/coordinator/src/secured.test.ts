@@ -51,6 +51,7 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   unfollow: { op: 'unfollow', workload: 'job' },
   migrate: { op: 'migrate', workload: 'job', to: 'b', options },
   estimate: { op: 'estimate', workload: 'job', to: 'b', options },
+  preflight: { op: 'preflight', workload: 'job', to: 'b', options },
   migration: { op: 'migration', migration: 'm-1' },
   history: { op: 'history', workload: 'job' },
   enterMaintenance: { op: 'enterMaintenance', host: 'a' },

@@ -46,6 +46,10 @@ export interface Asked {
 /** What could not be written down is tried again. */
 const STORE_ERRORS: ReadonlySet<string> = new Set(['disk-full', 'store-unusable', 'folder-in-use'])
 
+export function alreadyThere(workload: string, host: string): GodwitError {
+  return new GodwitError('already-there', `${workload} runs on ${host} already`)
+}
+
 /** What migrations need of their workload. */
 export interface WorkloadMovesEdge {
   readonly workload: string
@@ -227,7 +231,7 @@ export class WorkloadMoves {
   #way(to: string): Way {
     const { workload, inventory } = this.#edge
     const { host: from, workerId: sourceWorker } = this.#edge.owner()
-    if (to === from) throw new GodwitError('already-there', `${workload} runs on ${to} already`)
+    if (to === from) throw alreadyThere(workload, to)
     inventory.receivingHost(to)
     const { address: sourceAddress } = inventory.connectedHost(from)
     return { workload, from, to, sourceAddress, sourceWorker }

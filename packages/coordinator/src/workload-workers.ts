@@ -51,21 +51,9 @@ export class WorkloadWorkers {
   }
 
   launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>): void {
-    const { id, program, parameters, steps, tracker, checkpointEveryMs } = this.#spec
     const { inventory } = this.#edge
-    inventory.launched({ workerId: launch.workerId, host, workload: id })
-    inventory.send(host, {
-      type: 'launch',
-      launch: {
-        ...launch,
-        workloadId: id,
-        program,
-        parameters,
-        steps,
-        tracker,
-        ...(checkpointEveryMs === undefined ? {} : { checkpointEveryMs }),
-      },
-    })
+    inventory.launched({ workerId: launch.workerId, host, workload: this.#spec.id })
+    inventory.send(host, { type: 'launch', launch: launchOf(this.#spec, launch) })
   }
 
   /** Launched by an earlier coordinator: heard, and told, once its agent is back. */
@@ -111,5 +99,20 @@ export class WorkloadWorkers {
 
   close(): void {
     for (const cancel of this.#reapers.values()) cancel()
+  }
+}
+
+export function launchOf(
+  { id, program, parameters, steps, tracker, checkpointEveryMs }: WorkloadSpec,
+  launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>,
+): Launch {
+  return {
+    ...launch,
+    workloadId: id,
+    program,
+    parameters,
+    steps,
+    tracker,
+    ...(checkpointEveryMs === undefined ? {} : { checkpointEveryMs }),
   }
 }

@@ -69,6 +69,7 @@ export interface Services {
 }
 
 type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
+export type Prepared = Said<'prepared'>
 type Heard = Exclude<FromWorker, { type: 'estimated' }>
 
 export class Workload {
@@ -371,6 +372,16 @@ export class Workload {
   /** Takes it out of the queue, if it is still in it. */
   withdraw(migration: string, error: ErrorReport): void {
     this.#later(() => this.#moves.withdraw(migration, error))
+  }
+
+  /** The worker that owns it, and what it said as it was ready. */
+  get source(): {
+    readonly workerId: string
+    readonly epoch: number
+    readonly prepared: Prepared | undefined
+  } {
+    const { epoch } = this.#ledger
+    return { workerId: this.#owner, epoch, prepared: this.#workers.prepared(this.#owner) }
   }
 
   /** From where and to where a migration would go. Errors: those of `migrate`. */

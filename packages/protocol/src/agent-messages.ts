@@ -4,6 +4,7 @@ import { count, errorReport, label, name, pem, port, secret } from './common.ts'
 import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { faultDomain, labels, utilisation } from './placement.ts'
+import { hostCheck } from './preflight.ts'
 import { fromWorker, launch, toWorker } from './worker-messages.ts'
 
 export const fromAgent = z.discriminatedUnion('type', [
@@ -39,6 +40,8 @@ export const fromAgent = z.discriminatedUnion('type', [
     link: linkMeasure.optional(),
     error: errorReport.optional(),
   }),
+  /** Answers `checkHost`. */
+  z.strictObject({ type: z.literal('hostChecked'), probeId: label, host: hostCheck }),
   /** What the machine does: once registered, and every few seconds. */
   z.strictObject({ type: z.literal('utilisation'), utilisation }),
   /** In a secured cluster: the host's certificate is about to expire. Answered by `certificate`. */
@@ -58,6 +61,8 @@ export const toAgent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('openProbe'), probeId: label, to: label, secret }),
   /** Dial it from the host that a workload would move to, and measure. */
   z.strictObject({ type: z.literal('dialProbe'), probeId: label, from: label, host: name, port, secret }),
+  /** Say what this host has for a job: for a look at what a move would meet. */
+  z.strictObject({ type: z.literal('checkHost'), probeId: label }),
   z.strictObject({ type: z.literal('certificate'), certificate: pem }),
   /** The workload is over, or has a newer checkpoint elsewhere: delete the one that is here. */
   z.strictObject({ type: z.literal('deleteCheckpoint'), workloadId: label }),

@@ -22,6 +22,7 @@ import { maintenanceView } from './maintenance.ts'
 import { checkMessage } from './message.ts'
 import { migrationOptions, migrationProgress, migrationReport } from './migration.ts'
 import { placementRules, verdict } from './placement.ts'
+import { preflightView } from './preflight.ts'
 import { auditEntry, tokenView } from './security.ts'
 
 export const API_PREFIX = '/api/v1'
@@ -68,6 +69,7 @@ export const ROUTES = {
   hold: post('/workloads/:workload/migrations/hold', 'Keep the move of a job before its switchover', 200),
   switchover: post('/workloads/:workload/migrations/switchover', 'Let a move go that is held', 200),
   estimate: post('/workloads/:workload/estimates', 'What a move would cost; nothing moves', 200),
+  preflight: post('/workloads/:workload/preflights', 'What a move would meet; nothing moves', 200),
   migration: get('/migrations/:migration', 'A move: its options, progress and report'),
   session: get('/session', 'Who asks, and as what'),
   tasks: get('/tasks', 'What is under way: moves and maintenances'),
@@ -238,6 +240,7 @@ export const NAMED_SCHEMAS = {
   MigrationReport: migrationReport,
   Move: moveEntry,
   PlacementRules: placementRules,
+  Preflight: preflightView,
   Problem: problem,
   Task: taskView,
   Token: tokenView,

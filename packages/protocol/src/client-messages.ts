@@ -23,6 +23,7 @@ import { LIMITS } from './limits.ts'
 import { maintenanceView } from './maintenance.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
 import { faultDomain, labels, placementRules, utilisation, verdict } from './placement.ts'
+import { preflightView } from './preflight.ts'
 import { auditEntry, role, tokenKind, tokenView } from './security.ts'
 
 export const hostView = z.strictObject({
@@ -190,6 +191,17 @@ export const clientRequest = z.discriminatedUnion('op', [
   }),
   /** What `migrate` would cost; nothing moves. Replied to within seconds, in which job and link are watched. */
   z.strictObject({ op: z.literal('estimate'), workload: label, to: label, options: migrationOptions }),
+  /**
+   * What `migrate` would meet, to the host that is named or would be chosen; nothing moves. Replied to within `preflightTimeoutMs`: a worker is
+   * started at the target, takes the job's first steps there and is ended, then job and link are watched.
+   */
+  z.strictObject({
+    op: z.literal('preflight'),
+    workload: label,
+    to: label.optional(),
+    options: migrationOptions,
+    explain: z.boolean().optional(),
+  }),
   z.strictObject({ op: z.literal('migration'), migration: label }),
   /** The moves of a job, oldest first. */
   z.strictObject({ op: z.literal('history'), workload: label, ...page }),
@@ -257,6 +269,7 @@ export const REPLIES = {
   }),
   migrate: z.strictObject({ migration: migrationView, placement }),
   estimate: z.strictObject({ estimate: estimateView }),
+  preflight: z.strictObject({ preflight: preflightView, placement }),
   migration: z.strictObject({ migration: migrationView }),
   history: z.strictObject({ moves: z.array(moveEntry).max(LIMITS.maxListed), next }),
   /** `already`: it was entered before, and nothing has changed. */

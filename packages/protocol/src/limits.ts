@@ -130,6 +130,10 @@ export const LIMITS = {
   /** For how long a job is watched, and how long at most to see a few of its steps. */
   jobProbeMs: 1_000,
   jobProbeTimeoutMs: 12_000,
+  /** A look at what a move would meet: for a host to say what it has, for a worker to be ready there, and for all of it. */
+  hostCheckTimeoutMs: 2_000,
+  rehearsalTimeoutMs: 25_000,
+  preflightTimeoutMs: 60_000,
   /** A detached worker that no agent talks to ends itself. */
   orphanTimeoutMs: 60_000,
   /** Checkpoints more often than this would do nothing else. */
@@ -164,6 +168,9 @@ export const LIMITS = {
   turnUnusedMs: 2_000,
   /** For how long a program that is told of its move may delay the switchover, and never for more than half of what the migration has left. */
   maxNoticeMs: 10_000,
+  /** A move that is held sends one round after the other for so long, and then one each so many milliseconds. */
+  heldAwakeMs: 10_000,
+  heldRoundMs: 1_000,
   reconnectDelayMs: 200,
   maxReconnectDelayMs: 5_000,
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */
@@ -288,6 +295,14 @@ relation(
 relation(
   2 * LIMITS.linkProbeTimeoutMs + LIMITS.jobProbeTimeoutMs < LIMITS.requestTimeoutMs,
   'an estimate is answered before whoever asked has given up',
+)
+relation(
+  LIMITS.hostCheckTimeoutMs +
+    LIMITS.rehearsalTimeoutMs +
+    2 * LIMITS.linkProbeTimeoutMs +
+    LIMITS.jobProbeTimeoutMs <
+    LIMITS.preflightTimeoutMs,
+  'a look at what a move would meet is answered before whoever asked has given up',
 )
 relation(
   LIMITS.turnSilenceMs > LIMITS.repeatMs,

@@ -31,6 +31,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   maintenance: 'viewer',
   /** It watches a job and loads a link, and changes nothing. */
   estimate: 'operator',
+  preflight: 'operator',
   run: 'operator',
   migrate: 'operator',
   checkpoint: 'operator',

@@ -22,6 +22,7 @@ const READS: ReadonlySet<ClientOp> = new Set<ClientOp>([
   'events',
   'migration',
   'estimate',
+  'preflight',
   'history',
   'maintenance',
   'tokens',

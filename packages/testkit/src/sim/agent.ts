@@ -121,6 +121,7 @@ export class SimAgent {
         return this.#deleteCheckpoint(message.workloadId)
       case 'openProbe':
       case 'dialProbe':
+      case 'checkHost':
         return
     }
   }

@@ -136,6 +136,7 @@ export class SimCoordinator {
       case 'register':
       case 'probeOpened':
       case 'linkProbed':
+      case 'hostChecked':
         return
     }
   }

@@ -105,6 +105,10 @@ export type SourceState =
       readonly reason: string
       /** Since when it waits, as far as that is not in `heldMs` yet. */
       readonly sinceMs: number
+      /** From then on its rounds are far apart: whoever holds it does so for long. */
+      readonly awakeUntilMs: number
+      /** So much is pending by now that one more round comes before a park. */
+      readonly isResting: boolean
     }
   /** The thread was asked to park and still steps; rounds go on, so that less is left when it does. */
   | { readonly name: 'parking'; readonly run: SourceRun }
@@ -208,7 +212,9 @@ export type SourceEffect =
   | { readonly type: 'welcome'; readonly version: number }
   | { readonly type: 'refuse'; readonly error: ErrorReport }
   /** Round 0: every page. Later ones: what is pending. */
-  | { readonly type: 'sendRound'; readonly round: number }
+  | { readonly type: 'sendRound'; readonly round: number; readonly pauseMs?: number }
+  /** End the pause before the round. */
+  | { readonly type: 'hurry' }
   /** Tell the program that its job is about to move; training goes on. */
   | { readonly type: 'notify' }
   /** Say at once that it is ready: whoever lets it go should not wait to hear of it. */

@@ -319,6 +319,24 @@ function onSlowLink(held: SourceState, nowMs: number): { state: SourceState; eff
   return { state, effects }
 }
 
+test('held for long it sends rounds far apart, and one more before it parks', () => {
+  const { heldAwakeMs, heldRoundMs } = LIMITS
+  const atMs = 1012 + heldAwakeMs
+  const pausesOf = (effects: readonly SourceEffect[]) =>
+    effects.map((effect) => (effect.type === 'sendRound' ? effect.pauseMs : effect.type))
+  const awake = run([...toHolding, [roundSent, atMs - 1]], asking)
+  expect(pausesOf(awake.effects).at(-1)).toBeUndefined()
+  const resting = stepSource(awake.state, roundSent, atMs)
+  expect(pausesOf(resting.effects)).toEqual([heldRoundMs])
+  const hurried = stepSource(resting.state, letGo, atMs + 10)
+  expect([hurried.state.name, ...pausesOf(hurried.effects)]).toEqual(['holding', 'hurry'])
+  const again = stepSource(hurried.state, letGo, atMs + 20)
+  expect([again.state.name, ...pausesOf(again.effects)]).toEqual(['holding', 'hurry'])
+  const round = stepSource(again.state, roundSent, atMs + 30)
+  expect(pausesOf(round.effects)).toEqual([undefined])
+  expect(stepSource(round.state, letGo, atMs + 40).effects).toMatchObject([{ type: 'park' }])
+})
+
 test('one whose pages have become too many is not parked when it is let go, and does not ask any more', () => {
   const held = run(toHolding, asking).state
   const forgotten = { ...held, run: { ...(held as { run: object }).run, limitMs: 0.1 } } as SourceState

@@ -253,7 +253,11 @@ function isToStop({ config, nextRound }: SourceRun): boolean {
 
 /** Ready. */
 function hold(run: SourceRun, reason: string, nowMs: number): SourceNext {
-  return to({ name: 'holding', run, reason, sinceMs: nowMs }, { type: 'askTurn' })
+  const awakeUntilMs = nowMs + LIMITS.heldAwakeMs
+  return to(
+    { name: 'holding', run, reason, sinceMs: nowMs, awakeUntilMs, isResting: false },
+    { type: 'askTurn' },
+  )
 }
 
 /** With the time that it has waited put on record. */
@@ -310,7 +314,12 @@ function sendNextRound(
 ): SourceNext {
   const { run } = state
   const round = run.nextRound
-  return to({ ...state, run: { ...run, nextRound: round + 1 } }, ...before, { type: 'sendRound', round })
+  const isResting = state.name === 'holding' && state.isResting
+  return to({ ...state, run: { ...run, nextRound: round + 1 } }, ...before, {
+    type: 'sendRound',
+    round,
+    ...(isResting && { pauseMs: LIMITS.heldRoundMs }),
+  })
 }
 
 const progressed = <S extends SourceState & { run: SourceRun }>(
@@ -408,12 +417,15 @@ const holding: Row<'holding'> = {
   installed: progressed,
   roundSent: (state, event, nowMs) => {
     const held = heldUntil(state, nowMs)
-    const waiting = { ...held, run: learnt(held.run, event, nowMs) }
+    const isResting = nowMs >= held.awakeUntilMs
+    const waiting = { ...held, isResting, run: learnt(held.run, event, nowMs) }
     return sendNextRound(mayStillPark(waiting) ? waiting : { name: 'active', run: waiting.run })
   },
   // The round that is under way goes on until the thread is there.
   switchover: (state, _event, nowMs) => {
     const held = heldUntil(state, nowMs)
+    // Said again until it parks: after the next round.
+    if (held.isResting) return to({ ...held, awakeUntilMs: nowMs + LIMITS.heldAwakeMs }, { type: 'hurry' })
     return mayStillPark(held) ? parkHeld(held, nowMs) : stay(held)
   },
   tick: (state, event, nowMs) => movingTick(heldUntil(state, nowMs), event, nowMs),

@@ -241,7 +241,10 @@ export class Outgoing {
         this.#door.send({ type: 'refused', error: effect.error })
         return
       case 'sendRound':
-        this.#whileSending(() => this.#sendRound(effect.round))
+        this.#whileSending(() => this.#sendRound(effect))
+        return
+      case 'hurry':
+        this.#wakeIdle()
         return
       case 'notify':
         this.#notify()
@@ -374,7 +377,8 @@ export class Outgoing {
     this.#sending = this.#sending.then(send).catch((error: unknown) => this.#lost(error))
   }
 
-  async #sendRound(round: number): Promise<void> {
+  async #sendRound({ round, pauseMs }: Effect<'sendRound'>): Promise<void> {
+    if (pauseMs !== undefined) await this.#pause(pauseMs)
     const begun = { atMs: nowMs(), step: this.#job.control.step }
     const pages = round === 0 ? this.#everyPage() : await this.#pendingPages(begun.step)
     if (pages === undefined) return
@@ -414,11 +418,18 @@ export class Outgoing {
       subscription.collect()
       if (subscription.pendingPageCount() > 0 || this.#job.control.step !== beganStep)
         return subscription.take()
-      await new Promise<void>((resolve) => {
-        this.#wakeIdle = resolve
-        setTimeout(resolve, IDLE_ROUND_MS)
-      })
+      await this.#pause(IDLE_ROUND_MS)
     }
+  }
+
+  /** Or until it is woken. */
+  async #pause(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.#wakeIdle = resolve
+      timer = setTimeout(resolve, ms)
+    })
+    clearTimeout(timer)
   }
 
   /** The thread is parked: what is pending, or without any round before everything, and then the delta that it parked with. */

@@ -167,7 +167,11 @@ export class SimOutgoing {
       case 'refuse':
         return this.#say({ type: 'refused', error: effect.error })
       case 'sendRound':
-        return this.#whileSending((next) => this.#sendRound(effect.round, next))
+        return this.#whileSending((next) =>
+          this.#afterPause(effect.pauseMs ?? 0, () => this.#sendRound(effect.round, next)),
+        )
+      case 'hurry':
+        return this.#wakeIdle()
       case 'notify':
         return this.#notify()
       case 'askTurn':
@@ -389,14 +393,20 @@ export class SimOutgoing {
     const subscription = this.#subscribed()
     if (subscription.pending.size > 0 || this.#job.training.step !== beganStep)
       return then(subscription.take())
+    this.#afterPause(IDLE_ROUND_MS, () => this.#whenPending(beganStep, then))
+  }
+
+  /** Or when it is woken. */
+  #afterPause(ms: number, then: () => void): void {
+    if (ms === 0) return then()
     let isWoken = false
-    const look = (): void => {
+    const wake = (): void => {
       if (isWoken) return
       isWoken = true
-      this.#whenPending(beganStep, then)
+      then()
     }
-    this.#wakeIdle = look
-    this.#job.process.after(IDLE_ROUND_MS, look)
+    this.#wakeIdle = wake
+    this.#job.process.after(ms, wake)
   }
 
   #send(round: number, pages: PageSet, begun: { atMs: number; step: number }, next: () => void): void {

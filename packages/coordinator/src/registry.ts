@@ -483,8 +483,11 @@ export class Registry {
     explain: boolean | undefined,
   ): { chosen: string; placement: { placement?: Verdict[] } } {
     const jobs = this.#placedJobs()
-    if (asked !== undefined)
+    if (asked !== undefined) {
       checkHost(factsOfHost(this.#inventory.receivingHost(asked), this.#inventory), job, jobs)
+      // Nobody wants to know what the other hosts are like: with a thousand of them that is most of the work.
+      if (explain !== true) return { chosen: asked, placement: {} }
+    }
     const placement = place(job, this.#hostFacts(), jobs)
     const verdicts = asked === undefined ? placement.verdicts : askedFor(asked, placement.verdicts)
     return {

@@ -18,7 +18,7 @@ import {
 } from '@godwit/protocol'
 import type { Clock } from './clock.ts'
 import type { Inventory } from './inventory.ts'
-import type { Prepared } from './workload.ts'
+import type { Prepared } from './workload-life.ts'
 
 type Said<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
 

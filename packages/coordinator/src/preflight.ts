@@ -23,7 +23,7 @@ import {
   type VersionRange,
 } from '@godwit/protocol'
 import type { HostRefusals } from './placement.ts'
-import type { Prepared } from './workload.ts'
+import type { Prepared } from './workload-life.ts'
 
 type CheckName = PreflightCheck['check']
 type Found = Omit<PreflightCheck, 'check'>

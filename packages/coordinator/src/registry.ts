@@ -49,7 +49,8 @@ import { type Known, knownFrom } from './recovery.ts'
 import { hostsToForget, migrationToForget, workloadsToForget } from './retention.ts'
 import { Turns, zoneLinkOf } from './turns.ts'
 import { WatchedTime } from './watched-time.ts'
-import { type Services, Workload } from './workload.ts'
+import { Workload } from './workload.ts'
+import type { Services } from './workload-life.ts'
 import type { PlacedJob } from './workload-placed.ts'
 import { listedView, type WorkloadSpec } from './workload-view.ts'
 
@@ -224,18 +225,18 @@ export class Registry {
         this.#inventory.send(host, { type: 'kill', workerId })
       }
       for (const { workerId, workload } of this.#inventory.workersOn(host)) {
-        if (present.has(workerId)) this.#workloads.get(workload)?.workerBack(workerId)
+        if (present.has(workerId)) this.#workloads.get(workload)?.hears.workerBack(workerId)
         else {
           const message = `worker ${workerId} was gone when the agent of ${host} came back`
-          this.#workloads.get(workload)?.workerExited(workerId, { kind: 'worker-crashed', message })
+          this.#workloads.get(workload)?.hears.workerExited(workerId, { kind: 'worker-crashed', message })
         }
       }
       for (const id of checkpoints) {
         const workload = this.#workloads.get(id)
         if (workload === undefined) this.#inventory.send(host, { type: 'deleteCheckpoint', workloadId: id })
-        else workload.checkpointFound(host)
+        else workload.hears.checkpointFound(host)
       }
-      for (const workload of this.#workloads.values()) workload.hostBack(host)
+      for (const workload of this.#workloads.values()) workload.hears.hostBack(host)
       this.#maintenances.poke()
       this.#queue.poke()
     },
@@ -245,7 +246,7 @@ export class Registry {
       const worker = this.#workerOn(host, workerId, message.type)
       if (worker === undefined) return
       if (message.type === 'estimated') this.#estimates.answered(host, message)
-      else this.#workloads.get(worker.workload)?.fromWorker(workerId, message)
+      else this.#workloads.get(worker.workload)?.hears.fromWorker(workerId, message)
     },
     utilised: (host, utilisation) => this.#inventory.said(host, utilisation),
     probed: (host, message) => this.#estimates.answered(host, message),
@@ -253,7 +254,7 @@ export class Registry {
       if (this.#preflights.rehearsals.exited(host, said)) return
       const { workerId, error } = said
       const worker = this.#workerOn(host, workerId, 'workerExited')
-      if (worker !== undefined) this.#workloads.get(worker.workload)?.workerExited(workerId, error)
+      if (worker !== undefined) this.#workloads.get(worker.workload)?.hears.workerExited(workerId, error)
     },
     disconnected: (host, agent) => {
       // It is we who go: hosts and migrations are as they were, for the next coordinator.
@@ -263,7 +264,7 @@ export class Registry {
       this.#preflights.rehearsals.hostLost(host)
       const { agent: _, ...record } = away
       this.#keepHost(record)
-      for (const workload of this.#workloads.values()) workload.hostLost(host)
+      for (const workload of this.#workloads.values()) workload.hears.hostLost(host)
       this.#maintenances.poke()
     },
   }

@@ -34,6 +34,9 @@ const STAGES = {
     processes: [/worker\/dist\/main\.mjs \/var\/lib\/godwit/, /qemu-aarch64-static/, /sim\.ts --serve/],
     files: ['/run/netns/godwit-'],
   },
+  // The last: it installs packages anew, and what an interruption leaves of them is not enough for the stages above.
+  cit: { stages: ['cit'], processes: [/vitest/, WORKER] },
+  'cit installs its packages': { stages: ['cit'], processes: [/^npm ci/] },
 }
 
 function said(command, ...args) {
@@ -154,3 +157,4 @@ for (const [name, stage] of Object.entries(STAGES)) {
     if (wrong.length > 0) process.exitCode = 1
   }
 }
+console.log('Packages may have been left half installed by the stage cit: npm ci')

@@ -1,6 +1,8 @@
 export interface Room {
   /** Other rooms, or a single entry of one (`worker/contract`). */
   imports: readonly string[]
+  /** Rooms of which types alone may be imported. */
+  types?: readonly string[]
   /** Third-party packages. */
   packages: readonly string[]
   /** False: no module of Node. */

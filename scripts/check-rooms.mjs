@@ -17,7 +17,7 @@ import { parseAst } from 'rolldown/parseAst'
 
 /**
  * `imports`: rooms, or a single entry of one (`worker/contract`). `packages`: from elsewhere. `node: false`: no
- * module of Node either. Tests (`*.test.ts`, `*.suite.ts`, `src/support/`) may import other rooms and packages too,
+ * module of Node either. `types`: rooms of which types alone may be imported. Tests (`*.test.ts`, `*.suite.ts`, `src/support/`) may import other rooms and packages too,
  * `testkit` among them, and only they may import what is for tests.
  */
 export const ROOMS = {
@@ -39,6 +39,13 @@ export const ROOMS = {
     packages: ['fastify', 'lmdb', 'pino', 'prom-client', 'zod'],
   },
   cli: { imports: ['protocol', 'channel', 'client', 'trust', 'launch'], packages: ['commander', 'tsx'] },
+  // What it imports travels to a browser: schemas and codecs stay here.
+  console: {
+    imports: ['protocol/light'],
+    types: ['protocol'],
+    packages: ['preact', '@preact/signals', 'uplot'],
+    node: false,
+  },
   testkit: { imports: ['protocol', 'channel', 'launch', 'engine', 'agent', 'coordinator'], packages: [] },
 }
 
@@ -92,15 +99,15 @@ function checkFile(path, text, rooms) {
   // Said once, by checkPackage.
   if (allowed === undefined) return []
   return importsOf(path, text)
-    .map(({ specifier, line }) => {
-      const why = whyNot(path, room, allowed, specifier)
+    .map(({ specifier, line, isType }) => {
+      const why = whyNot(path, room, allowed, { specifier, isType })
       return why && `${path}:${line}: ${specifier} ${why}`
     })
     .filter((violation) => violation !== undefined)
 }
 
-/** What is wrong with `specifier` in the file at `path`, to be read after it; undefined when nothing is. */
-function whyNot(path, room, allowed, specifier) {
+/** What is wrong with importing `specifier` in the file at `path`, to be read after it; undefined when nothing is. */
+function whyNot(path, room, allowed, { specifier, isType }) {
   if (/^\.{0,2}\//.test(specifier)) {
     const target = posix.join(posix.dirname(path), specifier)
     if (specifier.startsWith('/') || !target.startsWith(`packages/${room}/`)) return `leaves packages/${room}`
@@ -116,11 +123,13 @@ function whyNot(path, room, allowed, specifier) {
   }
   if (own.split('/')[0] === room) return 'is the room itself: import its file'
   if (allowed.imports.includes(own) || allowed.imports.includes(own.split('/')[0])) return undefined
+  if (allowed.types?.includes(own))
+    return isType ? undefined : `is a room of which ${room} may import types alone`
   return `is not a room that ${room} may import`
 }
 
 function isTest(path) {
-  return /\.(test|suite)\.ts$|^packages\/[^/]+\/src\/support\//.test(path)
+  return /\.(test|suite)\.tsx?$|^packages\/[^/]+\/src\/support\//.test(path)
 }
 
 /** The specifiers that a file imports, wherever and however it does. */
@@ -131,11 +140,12 @@ function importsOf(path, text) {
     if (typeof node?.type !== 'string') return
     const specifier = specifierIn(node)
     if (typeof specifier === 'string') {
-      found.push({ specifier, line: text.slice(0, node.start).split('\n').length })
+      const isType = node.importKind === 'type' || node.exportKind === 'type'
+      found.push({ specifier, isType, line: text.slice(0, node.start).split('\n').length })
     }
     for (const child of Object.values(node)) if (typeof child === 'object') visit(child)
   }
-  visit(parseAst(text, { lang: path.endsWith('.ts') ? 'ts' : 'js' }, path).body)
+  visit(parseAst(text, { lang: /\.(tsx?)$/.exec(path)?.[1] ?? 'js' }, path).body)
   return found
 }
 
@@ -182,7 +192,7 @@ export function readHouse(root) {
       references: paths(json('packages', room, 'tsconfig.json')),
     }
     for (const file of readdirSync(join(root, 'packages', room), { recursive: true })) {
-      if (!/^(src|bin)\/.*\.(ts|mjs)$/.test(file)) continue
+      if (!/^(src|bin)\/.*\.(tsx?|mjs)$/.test(file)) continue
       files[`packages/${room}/${file}`] = readFileSync(join(root, 'packages', room, file), 'utf8')
     }
   }

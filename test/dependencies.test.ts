@@ -74,7 +74,10 @@ test('every production dependency is accounted for', () => {
 
 test('every development dependency is accounted for', () => {
   const { dependencies, devDependencies } = readJson<Manifest>('package.json')
-  const names = Object.keys(devDependencies ?? {}).filter((name) => name !== 'tsx')
+  const ofRooms = readdirSync(join(ROOT, 'packages')).flatMap((room) =>
+    Object.keys(readJson<Manifest>('packages', room, 'package.json').devDependencies ?? {}),
+  )
+  const names = [...Object.keys(devDependencies ?? {}), ...ofRooms].filter((name) => name !== 'tsx')
   expect(dependencies, 'dependencies belong to the rooms').toBeUndefined()
   expect(unaccounted(names, tableUnder(page, 'For development only'), licenceOf)).toEqual([])
 })

@@ -9,6 +9,7 @@ const rooms: Record<string, Room> = {
   low: { imports: [], packages: ['zod'], node: false },
   high: { imports: ['low/contract'], packages: ['@scope/ws'] },
   testkit: { imports: ['low'], packages: [] },
+  page: { imports: ['low/light'], types: ['low'], packages: [] },
 }
 
 function soundHouse(): House {
@@ -26,13 +27,19 @@ function soundHouse(): House {
       `,
       'packages/high/bin/high.mjs': "await import('../src/index.ts')\n",
       'packages/testkit/src/index.ts': "import '@godwit/low'\n",
+      'packages/page/src/main.tsx': `
+        import type { A } from '@godwit/low'
+        import { b } from '@godwit/low/light'
+        const page = <p>import 'pino'</p>
+      `,
     },
     packages: {
       low: { dependencies: ['zod'], references: [] },
       high: { dependencies: ['@godwit/low', '@scope/ws'], references: ['../low'] },
       testkit: { dependencies: ['@godwit/low'], references: ['../low'] },
+      page: { dependencies: ['@godwit/low'], references: ['../low'] },
     },
-    references: ['packages/low', 'packages/high', 'packages/testkit', 'test'],
+    references: ['packages/low', 'packages/high', 'packages/testkit', 'packages/page', 'test'],
   }
 }
 
@@ -73,6 +80,11 @@ test.each([
   ],
   [HIGH, "import '@godwit/low'", '@godwit/low is not a room that high may import'],
   [HIGH, "import '@godwit/low/main'", '@godwit/low/main is not a room that high may import'],
+  [
+    'packages/page/src/main.tsx',
+    "import { a } from '@godwit/low'",
+    '@godwit/low is a room of which page may import types alone',
+  ],
   [
     'packages/testkit/src/index.ts',
     "import '@godwit/high'",
@@ -116,7 +128,7 @@ test.each<[string, (house: House) => void, string]>([
   [
     'a room that the root does not build',
     (house) => {
-      house.references = ['packages/low', 'packages/testkit', 'test']
+      house.references = house.references.filter((path) => path !== 'packages/high')
     },
     'tsconfig.json: references lack packages/high',
   ],
@@ -124,7 +136,7 @@ test.each<[string, (house: House) => void, string]>([
     'a room that is gone',
     (house) => {
       delete house.packages.high
-      house.references = ['packages/low', 'packages/testkit', 'test']
+      house.references = house.references.filter((path) => path !== 'packages/high')
     },
     'the table names high, and there is no packages/high',
   ],

@@ -1,6 +1,7 @@
 /**
  * `npm run build`: bundles each entry of launch.mjs, with the rooms that it imports and without packages from elsewhere, into its
  * room's `dist`. Half a second; `npm ci` and `npm test` do it by themselves.
+ * The console's page is built beside (Vite, a development dependency): where that is not installed, it is left out.
  */
 import { rmSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -45,3 +46,4 @@ await Promise.all(
   ),
 )
 console.log(`${Object.keys(ENTRIES).length} entries built in ${Math.round(performance.now() - startedMs)} ms`)
+await (await import('../console/build.mjs')).buildPage()

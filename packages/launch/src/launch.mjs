@@ -47,6 +47,9 @@ export function nodeArguments(file) {
   return file.endsWith('.ts') ? ['--import', import.meta.resolve('tsx'), file] : [file]
 }
 
+/** No process is started from it. */
+const PAGE = 'console'
+
 let built
 
 /** Whether all entries have been built since a source was changed. Looked at once in a process's life. */
@@ -64,9 +67,9 @@ function builtSince(timeMs) {
 
 function newestSource() {
   return Math.max(
-    ...readdirSync(PACKAGES).flatMap((room) =>
-      sourcesIn(`${PACKAGES}${room}/src`).map((file) => statSync(file).mtimeMs),
-    ),
+    ...readdirSync(PACKAGES)
+      .filter((room) => room !== PAGE)
+      .flatMap((room) => sourcesIn(`${PACKAGES}${room}/src`).map((file) => statSync(file).mtimeMs)),
   )
 }
 

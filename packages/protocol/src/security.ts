@@ -1,57 +1,16 @@
 /**
- * Who may do what: roles of API tokens, how tokens are written, and what those who belong to a cluster are called.
+ * Who may come in: how tokens are written, what they and the audit log tell, and what those who belong to a cluster are called.
  *
  * A cluster is secured or it is not. In a secured one every connection is TLS 1.3, hosts and the coordinator show
  * certificates of the cluster's own authority, and whoever asks for something shows a token.
  */
 import { z } from 'zod'
-import type { ClientOp } from './client-messages.ts'
 import { count, label } from './common.ts'
 import { GodwitError } from './errors.ts'
 import { LIMITS } from './limits.ts'
+import { ROLES } from './roles.ts'
 
-/** Each may do all that those before it may. */
-export const ROLES = ['viewer', 'operator', 'admin'] as const
 export const role = z.enum(ROLES)
-export type Role = z.infer<typeof role>
-
-/** The least role for each request. */
-export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
-  hosts: 'viewer',
-  workloads: 'viewer',
-  workload: 'viewer',
-  follow: 'viewer',
-  unfollow: 'viewer',
-  watch: 'viewer',
-  session: 'viewer',
-  tasks: 'viewer',
-  events: 'viewer',
-  migration: 'viewer',
-  history: 'viewer',
-  maintenance: 'viewer',
-  /** It watches a job and loads a link, and changes nothing. */
-  estimate: 'operator',
-  preflight: 'operator',
-  run: 'operator',
-  migrate: 'operator',
-  checkpoint: 'operator',
-  cancel: 'operator',
-  hold: 'operator',
-  switchover: 'operator',
-  enterMaintenance: 'operator',
-  exitMaintenance: 'operator',
-  stop: 'operator',
-  forget: 'operator',
-  createToken: 'admin',
-  tokens: 'admin',
-  revokeToken: 'admin',
-  removeHost: 'admin',
-  audit: 'admin',
-}
-
-export function mayAsk(given: Role, op: ClientOp): boolean {
-  return ROLES.indexOf(given) >= ROLES.indexOf(ROLE_NEEDED[op])
-}
 
 /** `join` lets a host become a member, `api` lets somebody ask. */
 export const tokenKind = z.enum(['join', 'api'])

@@ -1,0 +1,5 @@
+/** What of the protocol weighs nothing: no schema and no codec comes along. For the console, whose page it travels in. */
+export * from './errors.ts'
+export * from './limits.ts'
+export * from './roles.ts'
+export * from './routes.ts'

@@ -29,6 +29,8 @@ export interface Job {
   /** The epoch under which outputs are stamped. */
   epoch: number
   tell(message: FromWorker): void
+  /** Has the thread do, at the next boundary, what a park asks of it, so that it is fast when it counts. */
+  rehearsePark(): void
   /** Has the thread tell the program, at the next boundary, and returns the notice's number, which its answer bears. */
   notify(notice: Omit<Extract<ToProgram, { type: 'notice' }>, 'type' | 'notice'>): number
   /** Has the thread tell the program that the job stays. */

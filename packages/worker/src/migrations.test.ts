@@ -57,6 +57,7 @@ function rig(): { migrations: Migrations; job: Job; said: FromWorker[] } {
     control,
     parks: new Parks(control),
     outputs: new Outputs(() => {}),
+    rehearsePark: () => {},
     recentSteps: new RecentSteps(),
     epoch: 1,
     tell,

@@ -132,6 +132,9 @@ export class Outgoing {
    * those of `membershipIn`.
    */
   async listen(): Promise<number | undefined> {
+    // Before the target is told to dial: beside its rounds it would be in their way, and in that of a park.
+    await warmUp().catch((error: unknown) => console.error(error))
+    this.#job.rehearsePark()
     const { launch } = this.#job
     const { credentialsFolder } = launch
     const member = credentialsFolder === undefined ? undefined : membershipIn(credentialsFolder)
@@ -142,8 +145,6 @@ export class Outgoing {
       return undefined
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
-    // The target is still told to dial.
-    warmUp().catch((error: unknown) => console.error(error))
     return port
   }
 

@@ -32,6 +32,7 @@ import {
   ControlWords,
   type FromThread,
   REQUEST,
+  type RehearsePark,
   type TakeOver,
   type ThreadStart,
   type ToProgram,
@@ -278,10 +279,11 @@ export class Pager {
       tell: (message) => this.#tell(message),
       notify: (notice) => {
         this.#notices += 1
-        this.#toProgram({ type: 'notice', notice: this.#notices, ...notice })
+        this.#toldAtBoundary({ type: 'notice', notice: this.#notices, ...notice })
         return this.#notices
       },
-      saysStay: () => this.#toProgram({ type: 'stays' }),
+      saysStay: () => this.#toldAtBoundary({ type: 'stays' }),
+      rehearsePark: () => this.#toldAtBoundary({ type: 'rehearsePark' }),
       takeOver: (state, spool) => this.#takeOver(state, spool),
       staging: () => this.#staging(maxDeltaBytes ?? 0),
       startOver: () => this.#startOver(),
@@ -397,7 +399,7 @@ export class Pager {
     this.#thread.postMessage(message)
   }
 
-  #toProgram(message: ToProgram): void {
+  #toldAtBoundary(message: ToProgram | RehearsePark): void {
     this.#toThread(message)
     this.#control.request({ set: REQUEST.tell })
   }

@@ -211,7 +211,12 @@ export type ToProgram =
   /** It does not, after all. */
   | { readonly type: 'stays' }
 
-export type ToThread = TakeOver | Staging | StartOver | ToProgram
+/** From the pager, read by the thread at the next boundary: it will be asked to park soon. */
+export interface RehearsePark {
+  readonly type: 'rehearsePark'
+}
+
+export type ToThread = TakeOver | Staging | StartOver | RehearsePark | ToProgram
 
 export type FromThread =
   /** Setup is done, nothing is computed yet. */

@@ -38,6 +38,8 @@ import {
 
 /** Enough for code to be compiled. */
 const TAKE_OVER_REHEARSALS = 20
+const PARK_REHEARSALS = 100
+const PARK_REHEARSAL_MS = 2
 
 class Stopped extends Error {}
 
@@ -252,6 +254,16 @@ class Training {
     if (computed !== undefined) this.#stage(computed.delta)
   }
 
+  /** What a park hands over is encoded once in a job's life, in the downtime: here it is done often enough to be fast by then. */
+  #rehearsePark(): void {
+    const untilMs = nowMs() + PARK_REHEARSAL_MS
+    try {
+      for (let time = 0; time < PARK_REHEARSALS && nowMs() < untilMs; time++) encodedState(this.#state)
+    } catch {
+      // Too large: that is said when it parks.
+    }
+  }
+
   #sentDelta({ delta, computeMs }: Computed, smallStateBytes: number): SentDelta {
     const values = encodeValue(delta.values)
     if (smallStateBytes + values.length > LIMITS.maxSmallStateBytes) {
@@ -277,6 +289,7 @@ class Training {
       if (received === undefined) return undefined
       if (received.type === 'takeOver' || received.type === 'startOver') return received
       if (received.type === 'staging') this.#staging = received.memory
+      else if (received.type === 'rehearsePark') this.#rehearsePark()
       else this.#notices.add(received)
     }
   }

@@ -3,7 +3,8 @@
  *
  * A small job is sent in a few dozen frames: that is over before the code which plans, encodes, decodes and installs them has been
  * optimized, and what happens at the switchover happens once. So each worker moves a small arena of its own, to itself,
- * when a migration is near: a target before it says that it is prepared, a source while its target is still to dial.
+ * when a migration is near: a target before it says that it is prepared, a source before it is said where to dial. Not later: while pages
+ * are sent it keeps them waiting (`mnist-mlp`: 28 ms of downtime with the source's beside its rounds, 10 before them).
  * (Single moves of a job that writes nothing: 8 to 10 ms of downtime without, 3 to 7 with.)
  */
 import { HEADER_ROOM } from '@godwit/channel'

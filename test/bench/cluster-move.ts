@@ -135,7 +135,8 @@ class Followed {
         this.#highestStep = Math.max(this.#highestStep, output.step)
       }
     else if (event.kind === 'migration') this.migrations.set(event.migration.id, event.migration)
-    else if (event.workload.status !== 'running') this.#end(`the job is ${event.workload.status}`)
+    else if (event.kind === 'workload' && event.workload.status !== 'running')
+      this.#end(`the job is ${event.workload.status}`)
     this.#wake()
   }
 

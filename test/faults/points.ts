@@ -16,6 +16,8 @@ const STORED = [
   'migration',
   'maintenance',
   'idempotency',
+  'log',
+  'log-lines',
 ]
 /** What agents and workers do besides sending. */
 const DONE = {
@@ -46,6 +48,11 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   'coordinator/send:toWorker.bandwidth': 'said by agents, to their own workers',
   'agent/send:renewCertificate': 'in secured clusters every few months; asked again at the next registration',
   'coordinator/send:certificate': 'the answer to it',
+  'coordinator/write:log':
+    'what a program prints has no part in where it trains; said again until it is kept (worker-logs.test.ts, job-logs.test.ts)',
+  'coordinator/write:log-lines': 'the same commit',
+  'coordinator/send:logKept': 'its answer',
+  'agent/send:log': 'said again until it is answered',
   'agent/send:fromWorker.hello': 'meant for the agent, which keeps it to itself',
 }
 

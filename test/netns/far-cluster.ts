@@ -234,7 +234,7 @@ export class Job {
   heard(event: ClientEvent): void {
     if (event.kind === 'workload') this.#workload = event.workload
     else if (event.kind === 'migration') this.#migrations.set(event.migration.id, event.migration)
-    else for (const output of event.outputs) this.#accept(output)
+    else if (event.kind === 'steps') for (const output of event.outputs) this.#accept(output)
   }
 
   /** Begins a move. */

@@ -75,6 +75,7 @@ async function startLocked(
             : { type: 'workerExited', workerId, error },
         )
       },
+      printed: send,
     },
     log,
   )
@@ -152,6 +153,8 @@ function obey(message: CoordinatorMessage, { workers, probes, renewal, send }: O
       return probes.dial(message)
     case 'checkHost':
       return send({ type: 'hostChecked', probeId: message.probeId, host: checkHost() })
+    case 'logKept':
+      return workers.logs.kept(message.workerId, message.place)
     case 'certificate':
       return renewal?.received(message.certificate)
     case 'deleteCheckpoint':

@@ -6,12 +6,13 @@
  *
  * - progress and what the machine does are not kept: the next one says more; nor is an estimate, whose asker has gone;
  * - what workers repeat until they are answered (a claim, a recover, ...) is kept once;
+ * - of what programs print the ends, a few of them: the rest is in a file, and passed on from there;
  * - of how checkpoints went the newest is kept, for each who asked and for nobody in particular: the disk holds no older one;
  * - outputs are kept up to a limit, oldest dropped first: a worker that lives sends again all that was not
  *   acknowledged, and only of one that has died meanwhile they are the last trace;
  * - everything else is kept. A worker says it once, so workers bound its number.
  *
- * Invariants: messages come out in the order in which they were given; nothing but progress, estimates, outputs, repeats
+ * Invariants: messages come out in the order in which they were given; nothing but progress, estimates, outputs, logs, repeats
  * and older checkpoints is ever dropped.
  */
 import { type FromAgent, type FromWorker, LIMITS } from '@godwit/protocol'
@@ -45,7 +46,8 @@ export class Backlog {
 
   /** Returns how many outputs were dropped to make room. */
   add(message: FromAgent): number {
-    if (message.type === 'utilisation') return 0
+    if (message.type === 'utilisation' || (message.type === 'log' && !message.isLast)) return 0
+    if (message.type === 'log') this.#keepFewLogEnds()
     const keep = message.type === 'fromWorker' ? KEEP[message.message.type] : 'all'
     if (keep === 'not') return 0
     if (keep === 'once') {
@@ -76,6 +78,12 @@ export class Backlog {
     this.#said.clear()
     this.#outputs = 0
     return messages
+  }
+
+  #keepFewLogEnds(): void {
+    const ends = this.#messages.filter(({ type }) => type === 'log')
+    const oldest = ends[ends.length - LIMITS.maxKeptLogEnds]
+    if (oldest !== undefined) this.#messages.splice(this.#messages.indexOf(oldest), 1)
   }
 
   #dropOldestOutputs(): number {

@@ -9,6 +9,7 @@
  */
 import {
   type ErrorReport,
+  type FromAgent,
   type FromWorker,
   GodwitError,
   type Launch,
@@ -23,6 +24,7 @@ import { CheckpointFolders } from './checkpoint-folders.ts'
 import { DataDir, type Passport, readPassport, type WorkerFolder } from './data-dir.ts'
 import { resolveProgram } from './programs.ts'
 import { findWorker, startWorker } from './worker-handle.ts'
+import { WorkerLogs } from './worker-logs.ts'
 import { type WorkerPlace, WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions {
@@ -44,6 +46,8 @@ export interface WorkersOptions {
 export interface WorkersHandlers {
   message(workerId: string, message: FromWorker): void
   exited(workerId: string, error: ErrorReport | undefined): void
+  /** What a worker's program has printed. */
+  printed(message: Extract<FromAgent, { type: 'log' }>): void
 }
 
 interface Running {
@@ -62,6 +66,8 @@ export class Workers {
   readonly #running = new Map<string, Running>()
   /** Of what leaves this host. */
   readonly bandwidth: SharedBandwidth
+  /** What their programs print. */
+  readonly logs: WorkerLogs
   #stopping: (() => void) | undefined
 
   /** Errors: those of `DataDir`. */
@@ -71,6 +77,7 @@ export class Workers {
     this.#log = log
     this.#dataDir = new DataDir(options.dataDir)
     this.#checkpoints = new CheckpointFolders(this.#dataDir.path)
+    this.logs = new WorkerLogs(handlers.printed)
     this.bandwidth = new SharedBandwidth(options.maxBandwidth, (workerId, bytesPerSecond) =>
       this.#running
         .get(workerId)
@@ -157,6 +164,7 @@ export class Workers {
 
   /** Makes every worker say again what has not been acknowledged: the coordinator may not have got it. */
   reconnectAll(): void {
+    this.logs.again()
     for (const { process } of this.#running.values()) process.reconnect()
   }
 
@@ -194,6 +202,7 @@ export class Workers {
       exited: (error) => {
         this.#running.delete(workerId)
         this.bandwidth.gone(workerId)
+        this.logs.ended(workerId)
         this.#dataDir.release(place.folder, error !== undefined && !process.toldToEnd)
         if (!this.#runs(workloadId)) this.#tidy(workloadId, () => this.#checkpoints.left(workloadId))
         this.#log.info({ workerId, error }, 'worker ended')
@@ -203,6 +212,7 @@ export class Workers {
     })
     const running: Running = { process, workloadId, reservedBytes: 0 }
     this.#running.set(workerId, running)
+    this.logs.attend(place.passport, place.folder.logPath)
     this.#log.info({ workerId, workerPid: process.pid }, 'worker under way')
   }
 

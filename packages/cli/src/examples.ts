@@ -15,6 +15,7 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   tasks: 'godwit tasks --watch',
   events: 'godwit events --follow',
   history: 'godwit history digits',
+  logs: 'godwit logs digits --tail 20 --follow',
   follow: 'godwit follow digits --from-step 0',
   migrate: 'godwit migrate digits --to b',
   hold: 'godwit hold digits',

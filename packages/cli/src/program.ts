@@ -22,6 +22,7 @@ import { type FollowOptions, follow } from './commands/follow.ts'
 import { hold, switchover } from './commands/hold.ts'
 import { history, hosts, ps, type WatchOptions } from './commands/inventory.ts'
 import { login, logout } from './commands/login.ts'
+import { type LogsOptions, logs } from './commands/logs.ts'
 import {
   type EnterOptions,
   type ExitOptions,
@@ -269,6 +270,14 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .action((workload: string, options: FollowOptions) =>
       talk((session) => follow(session, workload, options)),
     )
+
+  program
+    .command('logs')
+    .description('show what the program of a job prints, wherever it ran; the latest half MiB of it is kept')
+    .argument('<workload>')
+    .option('--tail <n>', 'the latest so many lines (default: all that are kept)', wholeNumber(0))
+    .option('--follow', 'and what it prints from now on, until the job is over')
+    .action((workload: string, options: LogsOptions) => talk((session) => logs(session, workload, options)))
 
   const migrateCommand = program
     .command('migrate')

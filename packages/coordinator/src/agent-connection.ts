@@ -36,6 +36,8 @@ export interface AgentHandlers {
   utilised(host: string, utilisation: Utilisation): void
   /** An answer to a question about the link, or about the host. */
   probed(host: string, message: Message<'probeOpened' | 'linkProbed' | 'hostChecked'>): void
+  /** What a worker's program has printed. */
+  printed(host: string, message: Message<'log'>): void
   workerExited(host: string, message: Message<'workerExited'>): void
   disconnected(host: string, agent: AgentLink): void
 }
@@ -76,6 +78,9 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
           return
         case 'renewCertificate':
           renew(message.certificateRequest)
+          return
+        case 'log':
+          handlers.printed(host, message)
           return
         case 'workerExited':
           handlers.workerExited(host, message)

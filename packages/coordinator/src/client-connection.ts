@@ -19,15 +19,23 @@ import {
   toErrorReport,
 } from '@godwit/protocol'
 import { type AskedDoor, type Asker, ask } from './asking.ts'
-import type { Follower, Sink } from './output-feed.ts'
+import type { Sink } from './output-feed.ts'
 import type { Session } from './security/door.ts'
 import type { Watcher, WatcherSink } from './watcher.ts'
+
+/** What is followed: told nothing before `start`. */
+export interface Followed {
+  start(): void
+  stop(): void
+}
 
 /** What a request needs to know of whoever asks. */
 export interface Client {
   sink(workload: string): Sink
   /** Replaces an earlier one of the same workload. Its events begin after the reply. */
-  follow(workload: string, follower: Follower): void
+  follow(workload: string, follower: Followed): void
+  /** The same, of what its program prints. */
+  followLogs(workload: string, follower: Followed): void
   unfollow(workload: string): void
 }
 
@@ -56,7 +64,8 @@ export type SecurityHandlers = HandlersOf<SecurityOp, Client>
 /** Takes over a socket that a client has opened. */
 export function acceptClient(socket: WebSocket, session: Session, door: AskedDoor): void {
   const { log } = door
-  const followers = new Map<string, Follower>()
+  /** Labels have no blanks: `logs <workload>` is what its program prints. */
+  const followers = new Map<string, Followed>()
   let watcher: Watcher | undefined
   const asker: Asker = { session, pending: 0, check: checkFollowed }
 
@@ -68,16 +77,16 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
         answer(message).catch((error: unknown) => log.error({ err: error }, 'a bug in the coordinator'))
       },
       closed: () => {
-        for (const workload of [...followers.keys()]) unfollow(workload)
+        for (const followed of [...followers.keys()]) end(followed)
         watcher?.stop()
       },
     },
     { text: true, messagesPerSecond: LIMITS.maxRequestsPerSecond },
   )
 
-  function unfollow(workload: string): void {
-    followers.get(workload)?.stop()
-    followers.delete(workload)
+  function end(followed: string): void {
+    followers.get(followed)?.stop()
+    followers.delete(followed)
   }
 
   /** Whether this client may still be told anything. Ends the connection when not. */
@@ -89,6 +98,14 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
 
   async function answer({ id, request }: FromClient): Promise<void> {
     const begun: (() => void)[] = []
+    const follow = (followed: string, follower: Followed): void => {
+      end(followed)
+      followers.set(followed, follower)
+      begun.push(() => {
+        if (!channel.isOpen) end(followed)
+        else if (followers.get(followed) === follower) follower.start()
+      })
+    }
     const client: WatchingClient = {
       session,
       sink: (workload) => ({
@@ -97,15 +114,12 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
         },
         bufferedBytes: () => socket.bufferedAmount,
       }),
-      follow: (workload, follower) => {
-        unfollow(workload)
-        followers.set(workload, follower)
-        begun.push(() => {
-          if (!channel.isOpen) unfollow(workload)
-          else if (followers.get(workload) === follower) follower.start()
-        })
+      follow,
+      followLogs: (workload, follower) => follow(logsOf(workload), follower),
+      unfollow: (workload) => {
+        end(workload)
+        end(logsOf(workload))
       },
-      unfollow,
       changes: {
         send: (message) => {
           if (isWelcome()) channel.send(message)
@@ -135,11 +149,17 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
   }
 
   function checkFollowed(request: ClientRequest): void {
-    if (request.op !== 'follow' || followers.has(request.workload)) return
+    if (request.op !== 'follow' && request.op !== 'followLogs') return
+    const followed = request.op === 'follow' ? request.workload : logsOf(request.workload)
+    if (followers.has(followed)) return
     if (followers.size < LIMITS.maxFollowed) return
     throw new GodwitError(
       'too-busy',
       `this connection follows ${followers.size} workloads, which is the limit: unfollow some, or open another`,
     )
   }
+}
+
+function logsOf(workload: string): string {
+  return `logs ${workload}`
 }

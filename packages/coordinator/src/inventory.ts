@@ -57,10 +57,15 @@ export class Inventory {
   /** Which versions of the protocol they speak. */
   readonly #versions = new Map<string, VersionRange>()
   readonly #changed: (host: string) => void
+  readonly #workerGone: (worker: KnownWorker) => void
 
-  /** `changed` is told of each host about which something else is known since. */
-  constructor(changed: (host: string) => void = () => {}) {
+  /** `changed` is told of each host about which something else is known since, `workerGone` of each worker that is heard no more. */
+  constructor(
+    changed: (host: string) => void = () => {},
+    workerGone: (worker: KnownWorker) => void = () => {},
+  ) {
     this.#changed = changed
+    this.#workerGone = workerGone
   }
 
   /** Errors: `host-name-taken`, `too-large` (more hosts than the limit). */
@@ -201,7 +206,9 @@ export class Inventory {
   }
 
   forget(workerId: string): void {
+    const worker = this.#workers.get(workerId)
     this.#workers.delete(workerId)
+    if (worker !== undefined) this.#workerGone(worker)
   }
 
   workersOf(workload: string): KnownWorker[] {

@@ -13,7 +13,7 @@ import { type ClientEvent, LIMITS, type MigrationView, type WorkloadView } from 
 import type { Clock } from './clock.ts'
 import type { OutputHistory } from './output-history.ts'
 
-const HIGH_WATER_BYTES = LIMITS.maxControlMessageBytes
+export const HIGH_WATER_BYTES = LIMITS.maxControlMessageBytes
 /** How long a full buffer is left alone. */
 const DRAIN_MS = 10
 /** The least time between two changes of a workload that say nothing but "further". */

@@ -6,6 +6,8 @@
  *     host/<name>                 every host that ever registered
  *     ownership/<workload>        who owns which steps (ownership-store.ts)
  *     outputs/<workload>/<step>   what was accepted (output-store.ts)
+ *     log/<workload>              how much its program has printed, and how far each worker's file is known (program-logs.ts)
+ *     log-lines/<workload>/<line> what it printed
  *     workload/<workload>         what was asked for, and how far it is
  *     migration/<migration>       its state, and once it is over its report
  *     maintenance/<host>          that it is to be empty, or gets its jobs back (maintenances.ts)

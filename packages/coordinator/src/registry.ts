@@ -25,6 +25,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { Estimates } from './estimates.ts'
 import { factsOfHost, jobsByHost, viewOfHost } from './host-view.ts'
 import { Inventory, type KnownWorker } from './inventory.ts'
+import { JobLogs } from './job-logs.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { Maintenances } from './maintenances.ts'
 import type { MigrationPlan } from './migration-state.ts'
@@ -79,6 +80,7 @@ export class Registry {
   readonly #migrations = new Map<string, MigrationView>()
   readonly #estimates: Estimates
   readonly #preflights: Preflights
+  readonly #logs: JobLogs
   readonly #changed: (changed: Changed) => void
   readonly #services: Services
   readonly #maintenances: Maintenances
@@ -98,7 +100,17 @@ export class Registry {
     { store, log, clock = systemClock, fatal, moveLimits, entered, changed = () => {} }: RegistryOptions,
   ) {
     this.#changed = changed
-    this.#inventory = new Inventory((id) => changed({ kind: 'host', id }))
+    this.#inventory = new Inventory(
+      (id) => changed({ kind: 'host', id }),
+      ({ workload }) => this.#logs.changed(workload),
+    )
+    this.#logs = new JobLogs({
+      store,
+      clock,
+      log,
+      inventory: this.#inventory,
+      job: (id) => this.#workloads.get(id),
+    })
     this.#queue = new MoveQueue({
       clock,
       limits: { ...MOVE_LIMITS, ...moveLimits },
@@ -137,7 +149,10 @@ export class Registry {
         return this.#order
       },
       migrationChanged: (view) => this.#keepMigration(view),
-      workloadChanged: (id) => changed({ kind: 'workload', id }),
+      workloadChanged: (id) => {
+        changed({ kind: 'workload', id })
+        this.#logs.changed(id)
+      },
       entered,
       storeFailed: (error) => this.#storeFailed(error, fatal),
     }
@@ -206,6 +221,7 @@ export class Registry {
   close(): void {
     this.#isClosed = true
     this.#cancelForgetting()
+    this.#logs.close()
     this.#maintenances.close()
     this.#queue.close()
     for (const workload of this.#workloads.values()) workload.close()
@@ -250,6 +266,7 @@ export class Registry {
     },
     utilised: (host, utilisation) => this.#inventory.said(host, utilisation),
     probed: (host, message) => this.#estimates.answered(host, message),
+    printed: (host, printed) => this.#logs.printed(host, printed),
     workerExited: (host, said) => {
       if (this.#preflights.rehearsals.exited(host, said)) return
       const { workerId, error } = said
@@ -300,6 +317,7 @@ export class Registry {
       this.#checkRules(spec.id, rules)
       const job: JobFacts = { id: spec.id, host: undefined, memoryBytes: 0, rules }
       const { chosen, placement } = this.#place(job, host, explain)
+      this.#logs.begin(spec.id)
       const workload = Workload.create(spec, chosen, this.#services)
       this.#replaced(spec.id)
       this.#workloads.set(spec.id, workload)
@@ -311,6 +329,14 @@ export class Registry {
       client.follow(id, workload.feed.follow(client.sink(id), fromStep))
       const { migration } = workload
       return { workload: workload.view(), ...(migration === undefined ? {} : { migration }) }
+    },
+    logs: (request) => {
+      this.#workload(request.workload)
+      return this.#logs.read(request)
+    },
+    followLogs: (request, client) => {
+      this.#workload(request.workload)
+      return this.#logs.follow(request, client)
     },
     unfollow: ({ workload }, client) => {
       this.#workload(workload)
@@ -393,6 +419,8 @@ export class Registry {
     const migrations = [...this.#migrations.values()].filter((view) => view.workload === id)
     this.#going.add(id)
     try {
+      // Before the job itself: of one that nobody knows it would stay for ever.
+      if (!workload.isActive) await this.#logs.forget(id)
       if (!(await workload.forget(migrations.map((view) => view.id)))) return false
       for (const view of migrations) {
         this.#migrations.delete(view.id)

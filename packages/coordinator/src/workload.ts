@@ -10,7 +10,6 @@ import {
   type CheckpointView,
   type ErrorReport,
   GodwitError,
-  LIMITS,
   type MigrationOptions,
   type MigrationView,
   toErrorReport,
@@ -110,6 +109,11 @@ export class Workload {
 
   get host(): string {
     return this.#life.host
+  }
+
+  /** Where it is and has been. */
+  hosts(): string[] {
+    return [this.#life.host, ...this.#life.ledger.record.ranges.map(({ host }) => host)]
   }
 
   /** For retention.ts; undefined while it is not over. One of an earlier release doesn't say when it was: it counts from now on. */

@@ -5,6 +5,7 @@ import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { faultDomain, labels, utilisation } from './placement.ts'
 import { hostCheck } from './preflight.ts'
+import { logBytes, logPlace } from './program-log.ts'
 import { fromWorker, launch, toWorker } from './worker-messages.ts'
 
 export const fromAgent = z.discriminatedUnion('type', [
@@ -46,6 +47,15 @@ export const fromAgent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('utilisation'), utilisation }),
   /** In a secured cluster: the host's certificate is about to expire. Answered by `certificate`. */
   z.strictObject({ type: z.literal('renewCertificate'), certificateRequest: pem }),
+  /** What a worker's program has printed, from this place on. Said again until `logKept` answers; with `isLast` the worker has ended, and it is said once. */
+  z.strictObject({
+    type: z.literal('log'),
+    workerId: label,
+    workloadId: label,
+    place: logPlace,
+    bytes: logBytes,
+    isLast: z.boolean(),
+  }),
   /** The worker could not be started, or its process has ended. Said once. */
   z.strictObject({ type: z.literal('workerExited'), workerId: label, error: errorReport.optional() }),
 ])
@@ -64,6 +74,8 @@ export const toAgent = z.discriminatedUnion('type', [
   /** Say what this host has for a job: for a look at what a move would meet. */
   z.strictObject({ type: z.literal('checkHost'), probeId: label }),
   z.strictObject({ type: z.literal('certificate'), certificate: pem }),
+  /** Of what the worker's program printed all before this place is kept. */
+  z.strictObject({ type: z.literal('logKept'), workerId: label, place: logPlace }),
   /** The workload is over, or has a newer checkpoint elsewhere: delete the one that is here. */
   z.strictObject({ type: z.literal('deleteCheckpoint'), workloadId: label }),
   /** SIGKILL: for a worker whose work is over or that must not go on. */

@@ -22,6 +22,7 @@ import { checkMessage } from './message.ts'
 import { migrationOptions, migrationProgress, migrationReport } from './migration.ts'
 import { placementRules, verdict } from './placement.ts'
 import { preflightView } from './preflight.ts'
+import { logLine } from './program-log.ts'
 import { API_PREFIX, REST_OPS, type RestOp, ROUTES } from './routes.ts'
 import { auditEntry, tokenView } from './security.ts'
 
@@ -127,6 +128,7 @@ export const NAMED_SCHEMAS = {
   Estimate: estimateView,
   Happening: happening,
   Host: hostView,
+  LogLine: logLine,
   Maintenance: maintenanceView,
   Migration: migrationView,
   MigrationOptions: migrationOptions,

@@ -24,6 +24,7 @@ import { maintenanceView } from './maintenance.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
 import { faultDomain, labels, placementRules, utilisation, verdict } from './placement.ts'
 import { preflightView } from './preflight.ts'
+import { logLine } from './program-log.ts'
 import { auditEntry, role, tokenKind, tokenView } from './security.ts'
 
 export const hostView = z.strictObject({
@@ -135,6 +136,14 @@ const page = { after: label.optional(), limit: z.int().min(1).max(LIMITS.maxList
 
 /** Events from `fromStep` on, or from now. */
 const follow = z.strictObject({ op: z.literal('follow'), workload: label, fromStep: step.optional() })
+/** Lines of its program from `fromLine` on, or the latest `tail`, or all that are kept; then whatever it prints. */
+const followLogs = z.strictObject({
+  op: z.literal('followLogs'),
+  workload: label,
+  fromLine: count.optional(),
+  tail: count.optional(),
+})
+/** Ends both. */
 const unfollow = z.strictObject({ op: z.literal('unfollow'), workload: label })
 /**
  * What there is of these kinds (all unless said), and then whatever changes; with a cursor what has changed since. Replaces what was watched
@@ -147,7 +156,7 @@ const watch = z.strictObject({
 })
 
 /** Asked over the WebSocket of events. */
-export const eventRequest = z.discriminatedUnion('op', [follow, unfollow, watch])
+export const eventRequest = z.discriminatedUnion('op', [follow, followLogs, unfollow, watch])
 
 export const clientRequest = z.discriminatedUnion('op', [
   ...eventRequest.options,
@@ -166,6 +175,14 @@ export const clientRequest = z.discriminatedUnion('op', [
     limit: z.int().min(1).max(LIMITS.maxListed).default(100),
   }),
   z.strictObject({ op: z.literal('workload'), workload: label }),
+  /** What its program has printed, as far as it is kept: from `fromLine` on, or the latest `tail` lines. */
+  z.strictObject({
+    op: z.literal('logs'),
+    workload: label,
+    fromLine: count.optional(),
+    tail: count.optional(),
+    limit: z.int().min(1).max(LIMITS.maxListed).optional(),
+  }),
   /** Without a host one is chosen. `explain`: the reply says why. Replied to when the workload trains or could not start. */
   z.strictObject({
     op: z.literal('run'),
@@ -253,8 +270,16 @@ export const REPLIES = {
   hosts: z.strictObject({ hosts: z.array(hostView).max(LIMITS.maxListed), next }),
   workloads: z.strictObject({ workloads: z.array(workloadView).max(LIMITS.maxListed), next }),
   workload: z.strictObject({ workload: workloadView }),
+  /** `firstLine`: those before are kept no more. `next`: there are further ones, `fromLine` of the next page. */
+  logs: z.strictObject({
+    lines: z.array(logLine).max(LIMITS.maxListed),
+    firstLine: count,
+    next: count.optional(),
+  }),
   run: z.strictObject({ workload: workloadView, placement }),
   follow: z.strictObject({ workload: workloadView, migration: migrationView.optional() }),
+  /** `fromLine`: the first that will be told. */
+  followLogs: z.strictObject({ fromLine: count }),
   unfollow: z.strictObject({}),
   /** `isReset`: the cursor is too old, or another coordinator's. What is gone meanwhile is not told: forget all, all that there is comes anew. */
   watch: z.strictObject({ isReset: z.boolean() }),

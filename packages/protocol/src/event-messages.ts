@@ -7,9 +7,16 @@ import { eventRequest, hostView, migrationView, workloadView } from './client-me
 import { count, errorReport, label, output } from './common.ts'
 import { changeKind, cursor, happening } from './happenings.ts'
 import { LIMITS } from './limits.ts'
+import { logLine } from './program-log.ts'
 
 export const clientEvent = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('steps'), outputs: z.array(output).max(LIMITS.maxOutputsPerMessage) }),
+  /** `isOver`: the job is over, and so are all of its workers: these are the last. */
+  z.strictObject({
+    kind: z.literal('logs'),
+    lines: z.array(logLine).max(LIMITS.maxListed),
+    isOver: z.boolean(),
+  }),
   z.strictObject({ kind: z.literal('workload'), workload: workloadView }),
   z.strictObject({ kind: z.literal('migration'), migration: migrationView }),
 ])

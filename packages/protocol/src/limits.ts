@@ -134,6 +134,23 @@ export const LIMITS = {
   hostCheckTimeoutMs: 2_000,
   rehearsalTimeoutMs: 25_000,
   preflightTimeoutMs: 60_000,
+  /**
+   * What a program prints: bytes a second, and so many at once; of a job's lines the latest so many characters are kept, each line counted with
+   * `logLineCost` more.
+   */
+  maxPrintedBytesPerSecond: 64 * KiB,
+  maxPrintedBurstBytes: 256 * KiB,
+  maxLogLength: 512 * KiB,
+  logLineCost: 64,
+  maxLogLineLength: 4096,
+  /** Characters of a part of them in the store. */
+  logPartLength: 16 * KiB,
+  /** Bytes of a worker's file that are passed on at once; how often an agent looks for more; the file is begun anew when it has so many. */
+  maxLogChunkBytes: 64 * KiB,
+  logEveryMs: 500,
+  maxLogFileBytes: 4 * 1024 * KiB,
+  /** Ends of logs that an agent keeps for a coordinator that is away. */
+  maxKeptLogEnds: 32,
   /** A detached worker that no agent talks to ends itself. */
   orphanTimeoutMs: 60_000,
   /** Checkpoints more often than this would do nothing else. */
@@ -286,6 +303,14 @@ relation(
 relation(
   LIMITS.maxHosts * (LIMITS.maxReasonLength * 2 + LIMITS.maxNameLength + 64) <= LIMITS.maxControlMessageBytes,
   'why each host was taken or not fits into a message',
+)
+relation(
+  2 * LIMITS.maxLogChunkBytes <= Math.min(LIMITS.maxLogFileBytes, LIMITS.maxControlMessageBytes),
+  'what is passed on of a log fits into a message, and is less than its file holds',
+)
+relation(
+  (LIMITS.maxPrintedBytesPerSecond * LIMITS.orphanTimeoutMs) / 1000 <= LIMITS.maxLogFileBytes,
+  'what a worker prints while its agent is away is all there when the next one comes',
 )
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(

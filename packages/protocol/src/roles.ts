@@ -11,6 +11,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   workloads: 'viewer',
   workload: 'viewer',
   follow: 'viewer',
+  followLogs: 'viewer',
   unfollow: 'viewer',
   watch: 'viewer',
   session: 'viewer',
@@ -18,6 +19,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   events: 'viewer',
   migration: 'viewer',
   history: 'viewer',
+  logs: 'viewer',
   maintenance: 'viewer',
   /** It watches a job and loads a link, and changes nothing. */
   estimate: 'operator',

@@ -10,7 +10,7 @@ export const API_PREFIX = '/api/v1'
 export const EVENTS_PATH = `${API_PREFIX}/events`
 
 /** Asked over the WebSocket of events, since they are about what comes over it. */
-export const EVENT_OPS = ['follow', 'unfollow', 'watch'] as const
+export const EVENT_OPS = ['follow', 'followLogs', 'unfollow', 'watch'] as const
 export type EventOp = (typeof EVENT_OPS)[number]
 export type RestOp = Exclude<ClientOp, EventOp>
 
@@ -37,6 +37,7 @@ export const ROUTES = {
     'Forget a job that is over, its outputs and checkpoints included',
     204,
   ),
+  logs: get('/workloads/:workload/logs', 'What the program of a job has printed, oldest first'),
   stop: post('/workloads/:workload/stop', 'End a job', 200),
   checkpoint: post(
     '/workloads/:workload/checkpoints',

@@ -26,6 +26,7 @@ import type { Delta, SmallState, SplitSteps, StepReport, WholeSteps } from './co
 import { maxStagedBytes, sentArrays, stage, stagedBytes, stagedDelta } from './delta-staging.ts'
 import { checkDelta, checkReport, isSplit, type LoadedProgram, loadProgram } from './loaded-program.ts'
 import { Notices } from './notices.ts'
+import { takeOverStreams } from './program-prints.ts'
 import {
   ControlWords,
   type FromThread,
@@ -45,6 +46,7 @@ class Stopped extends Error {}
 
 const start = workerData as ThreadStart
 const control = new ControlWords(start.control)
+const prints = takeOverStreams(start.mode === 'incoming')
 const port = parentPort
 if (port === null) throw new Error('bug: the training thread is not a thread')
 
@@ -156,6 +158,7 @@ class Training {
     this.#step = step
     control.step = step
     this.#gated = true
+    prints.begin()
   }
 
   run(): void {
@@ -400,6 +403,7 @@ try {
 } catch (error) {
   if (error instanceof Stopped) post({ type: 'stopped' })
   else {
+    prints.reveal()
     if (!(error instanceof GodwitError)) console.error(error)
     else if (error.cause !== undefined) console.error(error.cause)
     post({ type: 'failed', error: toErrorReport(error), step: control.step })

@@ -142,7 +142,7 @@ export class RecordedRun {
     else if (event.kind === 'steps') {
       for (const output of event.outputs) this.recorder.add(output)
       this.#observer.stepped(this)
-    } else {
+    } else if (event.kind === 'migration') {
       this.#migration = event.migration
       this.#observer.migration(event.migration)
     }

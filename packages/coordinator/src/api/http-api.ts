@@ -82,6 +82,7 @@ const UNDONE: ReadonlySet<string> = new Set([
 const NO_EVENTS: Omit<WatchingClient, 'session'> = {
   sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
   follow: (_, follower) => follower.stop(),
+  followLogs: (_, follower) => follower.stop(),
   unfollow: () => {},
   changes: { send: () => {}, bufferedBytes: () => 0, end: () => {} },
   watch: (watcher) => watcher.stop(),

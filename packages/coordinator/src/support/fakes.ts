@@ -295,6 +295,22 @@ export class FakeClient {
     return outputs
   }
 
+  /** What a program printed, until so many lines have come. */
+  async printed(count: number): Promise<string[]> {
+    const texts: string[] = []
+    while (texts.length < count) {
+      const { event } = await this.events.next(({ event }) => event.kind === 'logs')
+      if (event.kind === 'logs') texts.push(...event.lines.map(({ text }) => text))
+    }
+    return texts
+  }
+
+  async logIsOver(): Promise<void> {
+    const isOver = (event: ClientEvent): boolean => event.kind === 'logs' && event.isOver
+    if (!this.events.all.some(({ event }) => isOver(event)))
+      await this.events.next(({ event }) => isOver(event))
+  }
+
   async workload(wanted: (view: WorkloadView) => boolean): Promise<WorkloadView> {
     const { event } = await this.events.next(
       ({ event }) => event.kind === 'workload' && wanted(event.workload),

@@ -205,6 +205,7 @@ export class Person {
         bufferedBytes: () => 0,
       }),
       follow: () => {},
+      followLogs: () => {},
       unfollow: () => {},
     }
   }
@@ -219,7 +220,7 @@ export class Person {
     } else if (event.kind === 'workload') {
       this.workloads.set(workload, event.workload)
       world.happened({ type: 'workload', view: event.workload })
-    } else {
+    } else if (event.kind === 'migration') {
       const before = this.migrations.get(event.migration.id)
       this.migrations.set(event.migration.id, event.migration)
       if (before?.status !== event.migration.status)

@@ -7,6 +7,7 @@ export {
   learnFromRound,
   NOTHING_KNOWN,
 } from './codec-choice.ts'
+export { type Ending, Endings } from './endings.ts'
 export { estimateMigration } from './estimate.ts'
 export { atRate, letGo, type Pace, unpaced, waitMs } from './pace.ts'
 export { percentDone, progressFactsOf, timeLeftMs } from './progress.ts'

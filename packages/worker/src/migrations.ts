@@ -6,17 +6,17 @@
  *
  * Invariants: at most one migration is under way; a worker dials once in its life; what ended stays ended.
  */
+import { Endings } from '@godwit/engine'
 import {
   type ErrorReport,
   GodwitError,
-  LIMITS,
   type MigrationReport,
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
 import { Incoming } from './incoming.ts'
 import type { Job, Parked } from './job.ts'
-import { type Ending, Outgoing } from './outgoing.ts'
+import { Outgoing } from './outgoing.ts'
 
 type Command<Type extends ToWorker['type']> = Extract<ToWorker, { type: Type }>
 
@@ -26,7 +26,7 @@ export class Migrations {
   #incoming: Incoming | undefined
   #hasDialled = false
   /** By migration, the latest last: orders that are sent again may be of several. */
-  readonly #endings = new Map<string, Ending>()
+  readonly #endings = new Endings()
   /** What the agent said last of the host's bandwidth. */
   #hostBandwidth: number | undefined
 
@@ -44,14 +44,14 @@ export class Migrations {
     if (this.#outgoing?.migrationId === migrationId) return this.#outgoing.sayAgain()
     const ending = this.#endings.get(migrationId)
     if (ending !== undefined) return this.#tell(ending)
-    if (trains instanceof GodwitError) return this.#end(migrationId, 'failed', toErrorReport(trains))
+    if (trains instanceof GodwitError) return this.#never(migrationId, 'failed', toErrorReport(trains))
     if (this.#outgoing !== undefined) {
       const another = 'another migration of this workload is under way'
-      return this.#end(migrationId, 'failed', { kind: 'already-migrating', message: another })
+      return this.#never(migrationId, 'failed', { kind: 'already-migrating', message: another })
     }
     try {
       const outgoing = new Outgoing(trains, { ...message, ...(estimated && { estimated }) }, () => {
-        if (outgoing.ending !== undefined) this.#keep(outgoing.ending)
+        if (outgoing.ending !== undefined) this.#endings.keep(outgoing.ending)
         this.#outgoing = undefined
       })
       outgoing.hostBandwidth = this.#hostBandwidth
@@ -61,7 +61,7 @@ export class Migrations {
       if (port !== undefined) this.#tell({ type: 'outgoingOpened', migrationId, port })
     } catch (error) {
       this.#outgoing = undefined
-      this.#end(migrationId, 'failed', toErrorReport(error))
+      this.#never(migrationId, 'failed', toErrorReport(error))
     }
   }
 
@@ -79,7 +79,7 @@ export class Migrations {
     const ending = this.#endings.get(migrationId)
     if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'cancel', error })
     else if (ending !== undefined) this.#tell(ending)
-    else this.#end(migrationId, 'cancelled', error)
+    else this.#never(migrationId, 'cancelled', error)
   }
 
   /** Said again until it is heard: of one that has ended, or stands parked, it means nothing. */
@@ -135,21 +135,7 @@ export class Migrations {
     this.#outgoing?.dispatch({ type: 'trainingEnded' })
   }
 
-  /** Of one that never was under way here. */
-  #end(migrationId: string, status: 'cancelled' | 'failed', error: ErrorReport): void {
-    const ending: Ending = {
-      type: 'migrationEnded',
-      migrationId,
-      status,
-      error: { phase: 'setup', ...error },
-    }
-    this.#keep(ending)
-    this.#tell(ending)
-  }
-
-  #keep(ending: Ending): void {
-    this.#endings.set(ending.migrationId, ending)
-    const [oldest] = this.#endings.keys()
-    if (oldest !== undefined && this.#endings.size > LIMITS.maxKeptEndings) this.#endings.delete(oldest)
+  #never(migrationId: string, status: 'cancelled' | 'failed', error: ErrorReport): void {
+    this.#tell(this.#endings.never(migrationId, status, error))
   }
 }

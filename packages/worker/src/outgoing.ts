@@ -6,6 +6,7 @@
 import { crashPoint, FrameWriter, type WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
+  type Ending,
   expectedDowntimeOf,
   percentDone,
   progressFactsOf,
@@ -22,7 +23,6 @@ import type { Subscription } from '@godwit/memory'
 import {
   type ErrorReport,
   type FromTarget,
-  type FromWorker,
   GodwitError,
   LIMITS,
   type MigrationReport,
@@ -44,7 +44,6 @@ import { TargetDoor, type TargetSays } from './target-door.ts'
 import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }> & Pick<SourceConfig, 'estimated'>
-export type Ending = Extract<FromWorker, { type: 'migrationEnded' }>
 type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */

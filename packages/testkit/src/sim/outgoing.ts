@@ -4,6 +4,7 @@
  */
 import {
   ClockEstimate,
+  type Ending,
   percentDone,
   progressFactsOf,
   type SourceConfig,
@@ -19,7 +20,6 @@ import {
   type ErrorReport,
   type FromSource,
   type FromTarget,
-  type FromWorker,
   LIMITS,
   type MigrationReport,
   PAGE_BYTES,
@@ -35,7 +35,6 @@ import { digestOf, hex64 } from './program.ts'
 import type { ThreadParked } from './training.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }>
-type Ending = Extract<FromWorker, { type: 'migrationEnded' }>
 type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 const FIRST_PINGS = 3

@@ -4,6 +4,7 @@
  * What the worker room's main.ts, pager.ts and migrations.ts do between the engine's machines and the agent is done
  * here, on simulated time. The machines themselves are the real ones.
  */
+import { Endings } from '@godwit/engine'
 import {
   type ErrorReport,
   type FromWorker,
@@ -32,7 +33,6 @@ import { Training } from './training.ts'
 import type { World } from './world.ts'
 
 type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
-type Ending = Said<'migrationEnded'>
 type Command<Type extends ToWorker['type']> = Extract<ToWorker, { type: Type }>
 
 export class SimWorker {
@@ -56,7 +56,7 @@ export class SimWorker {
   #hasDialled = false
   #isPrepared = false
   /** As many of the latest as the real one keeps. */
-  readonly #endings = new Map<string, Ending>()
+  readonly #endings = new Endings()
   #withheld: { step: number; loss: number; stepMs: number }[] | undefined
   readonly #own = new Set<number>()
   #exits: Gone | undefined
@@ -210,7 +210,7 @@ export class SimWorker {
     const why = this.#whyNot()
     if (why !== undefined) return this.#never(migrationId, 'failed', toErrorReport(why))
     const outgoing = new SimOutgoing(this.#job, message, () => {
-      if (outgoing.ending !== undefined) this.#keep(outgoing.ending)
+      if (outgoing.ending !== undefined) this.#endings.keep(outgoing.ending)
       this.#outgoing = undefined
     })
     this.#outgoing = outgoing
@@ -237,25 +237,11 @@ export class SimWorker {
 
   #cancel({ migrationId, error }: Command<'cancelMigration'>): void {
     if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'cancel', error })
-    else if (this.#endings.has(migrationId)) this.#tell(this.#endings.get(migrationId) as Ending)
-    else this.#never(migrationId, 'cancelled', error)
+    else this.#tell(this.#endings.get(migrationId) ?? this.#endings.never(migrationId, 'cancelled', error))
   }
 
   #never(migrationId: string, status: 'cancelled' | 'failed', error: Said<'failed'>['error']): void {
-    const ending: Ending = {
-      type: 'migrationEnded',
-      migrationId,
-      status,
-      error: { phase: 'setup', ...error },
-    }
-    this.#keep(ending)
-    this.#tell(ending)
-  }
-
-  #keep(ending: Ending): void {
-    this.#endings.set(ending.migrationId, ending)
-    const [oldest] = this.#endings.keys()
-    if (oldest !== undefined && this.#endings.size > LIMITS.maxKeptEndings) this.#endings.delete(oldest)
+    this.#tell(this.#endings.never(migrationId, status, error))
   }
 
   // ---- the job

@@ -4,13 +4,13 @@
  *
  * Nothing is inlined: the coordinator's content security policy runs no script and takes no style that stands in the page.
  */
-import { defineConfig } from 'vite'
+import { defineConfig, type HttpProxy } from 'vite'
 
-const coordinator = process.env.GODWIT_COORDINATOR ?? 'http://127.0.0.1:7070'
+const coordinator = (process.env.GODWIT_COORDINATOR ?? 'http://127.0.0.1:7070').replace(/^ws/, 'http')
 
 export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  server: { proxy: { '/api': { target: coordinator.replace(/^ws/, 'http'), ws: true, changeOrigin: true } } },
+  server: { proxy: { '/api': { target: coordinator, ws: true, configure: withoutOrigin } } },
   build: {
     target: 'es2023',
     assetsInlineLimit: 0,
@@ -19,3 +19,9 @@ export default defineConfig({
     reportCompressedSize: false,
   },
 })
+
+/** A coordinator answers no page of another origin, which this one is while it is developed. */
+function withoutOrigin(proxy: HttpProxy.Server): void {
+  for (const event of ['proxyReq', 'proxyReqWs'] as const)
+    proxy.on(event, (request) => request.removeHeader('origin'))
+}

@@ -26,7 +26,7 @@ test('numbers have three digits that matter', () => {
 })
 
 test('a loss keeps four digits behind the point', () => {
-  expect([2.30258, 0.00001, undefined].map(formatLoss)).toEqual(['2.3026', '1.000e-5', '–'])
+  expect([2.41258, 0.00001, undefined].map(formatLoss)).toEqual(['2.4126', '1.000e-5', '–'])
 })
 
 test('thousands stand apart', () => {

@@ -1,0 +1,198 @@
+/** What is written down of a job: where it ran, its parameters and rules, its latest checkpoint. */
+import type { MoveEntry, WorkloadView } from '@godwit/protocol'
+import { formatBytes, formatMs, grouped, plural, UNKNOWN } from '../format/units.ts'
+import { MOVE_WORDS } from '../state/tasks.ts'
+import { Facts } from '../ui/facts.tsx'
+import { HostLink, JobLink, Link } from '../ui/link.tsx'
+import { Empty, Section } from '../ui/section.tsx'
+import { State } from '../ui/state.tsx'
+import { When } from '../ui/when.tsx'
+
+/** Which steps were taken where: a strip as long as the run so far, and the same in words. */
+export function WhereItRan({ job }: { readonly job: WorkloadView }) {
+  const { ranges, acceptedSteps } = job
+  const shown = ranges.map(({ epoch, host, fromStep }, index) => {
+    const toStep = ranges[index + 1]?.fromStep ?? acceptedSteps
+    return { epoch, host, fromStep, steps: Math.max(0, toStep - fromStep) }
+  })
+  const hosts = [...new Set(ranges.map(({ host }) => host))]
+  const ran = shown.filter(({ steps }) => steps > 0)
+  return (
+    <Section title="Where it ran">
+      <div class="strip" aria-hidden="true">
+        {ran.map(({ epoch, host, steps, fromStep }) => (
+          <span
+            key={epoch}
+            class={`strip-part shade-${hosts.indexOf(host) % 4}`}
+            style={{ flexGrow: steps }}
+            title={`${host}: ${grouped(steps)} steps from ${grouped(fromStep)}`}
+          >
+            {host}
+          </span>
+        ))}
+      </div>
+      <ol class="ranges">
+        {shown.map(({ epoch, host, fromStep, steps }) => (
+          <li key={epoch}>
+            <HostLink name={host} />
+            <span class="muted">
+              {steps === 0 ? 'no step' : `${plural(steps, 'step')} from ${grouped(fromStep)}`} · epoch {epoch}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </Section>
+  )
+}
+
+export function Moves({
+  job,
+  moves,
+}: {
+  readonly job: string
+  readonly moves: readonly MoveEntry[] | undefined
+}) {
+  return (
+    <Section title="Moves">
+      {moves === undefined ? (
+        <Empty>Loading…</Empty>
+      ) : moves.length === 0 ? (
+        <Empty>It has not moved yet.</Empty>
+      ) : (
+        <div class="table-scroll">
+          <table class="lines">
+            <caption class="visually-hidden">Moves</caption>
+            <thead>
+              <tr>
+                <th scope="col">Started</th>
+                <th scope="col">Way</th>
+                <th scope="col">State</th>
+                <th scope="col" class="number">
+                  At step
+                </th>
+                <th scope="col" class="number">
+                  Downtime
+                </th>
+                <th scope="col" class="number">
+                  Took
+                </th>
+                <th scope="col" class="number">
+                  Sent
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {[...moves].reverse().map((move) => (
+                <MoveLine key={move.id} job={job} move={move} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Section>
+  )
+}
+
+function MoveLine({ job, move }: { readonly job: string; readonly move: MoveEntry }) {
+  const { id, from, to, status, startedAtMs, step, downtimeMs, totalMs, wireBytes, error } = move
+  const [tone, word] = MOVE_WORDS[status]
+  return (
+    <tr>
+      <td class="small">
+        <When atMs={startedAtMs} />
+      </td>
+      <td>
+        <Link to={{ page: 'move', job, move: id }}>
+          {from} → {to}
+        </Link>
+      </td>
+      <td>
+        <span title={error?.message}>
+          <State tone={tone} word={word} />
+        </span>
+      </td>
+      <td class="number">{grouped(step)}</td>
+      <td class="number">{formatMs(downtimeMs)}</td>
+      <td class="number">{formatMs(totalMs)}</td>
+      <td class="number">{formatBytes(wireBytes)}</td>
+    </tr>
+  )
+}
+
+export function AboutJob({ job }: { readonly job: WorkloadView }) {
+  const { program, tracker, trackerReason, restartPolicy, restarts, rules, stateDigest, startedAtMs } = job
+  const requires = Object.entries(rules?.requires ?? {})
+  return (
+    <Section title="About">
+      <Facts
+        facts={[
+          ['Program', <code>{program}</code>],
+          ['Started', <When atMs={startedAtMs} />],
+          ['Dirty tracking', tracker ?? UNKNOWN, trackerReason],
+          ['Restarts', restartPolicy === 'never' ? 'never' : `on failure (${restarts} so far)`],
+          requires.length > 0 && [
+            'Needs labels',
+            requires.map(([key, value]) => `${key}=${value}`).join(', '),
+          ],
+          rules?.with !== undefined && ['Together with', <JobLinks ids={rules.with} />],
+          rules?.apartFrom !== undefined && ['Apart from', <JobLinks ids={rules.apartFrom} />],
+          stateDigest !== undefined && [
+            'Memory at the end',
+            <code>{stateDigest.slice(0, 16)}…</code>,
+            stateDigest,
+          ],
+        ]}
+      />
+    </Section>
+  )
+}
+
+function JobLinks({ ids }: { readonly ids: readonly string[] }) {
+  return (
+    <>
+      {ids.map((id, index) => (
+        <span key={id}>
+          {index > 0 && ', '}
+          <JobLink id={id} />
+        </span>
+      ))}
+    </>
+  )
+}
+
+export function ParametersOf({ job: { parameters } }: { readonly job: WorkloadView }) {
+  const entries = Object.entries(parameters)
+  return (
+    <Section title="Parameters">
+      {entries.length === 0 ? (
+        <Empty>None were given.</Empty>
+      ) : (
+        <Facts facts={entries.map(([name, value]) => [name, <code>{String(value)}</code>] as const)} />
+      )}
+    </Section>
+  )
+}
+
+export function CheckpointOf({ job: { checkpoint } }: { readonly job: WorkloadView }) {
+  return (
+    <Section title="Checkpoint">
+      {checkpoint === undefined ? (
+        <Empty>None has been written. A worker that is lost begins anew.</Empty>
+      ) : (
+        <Facts
+          facts={[
+            ['At step', grouped(checkpoint.step)],
+            ['On', <HostLink name={checkpoint.host} />],
+            ['On disk', formatBytes(checkpoint.fileBytes)],
+            [
+              'Written',
+              `${formatBytes(checkpoint.writtenBytes)}${checkpoint.incremental ? ', what had changed' : ''}`,
+            ],
+            ['Training stood for', formatMs(checkpoint.stallMs)],
+            ['Took', formatMs(checkpoint.totalMs)],
+          ]}
+        />
+      )}
+    </Section>
+  )
+}

@@ -1,0 +1,48 @@
+/** A share as a bar. */
+import type { ComponentChildren } from 'preact'
+import { formatPercent } from '../format/units.ts'
+
+interface BarProps {
+  readonly label: string
+  /** From 0 to 1; undefined where nobody knows. */
+  readonly share: number | undefined
+  readonly tone?: 'move' | 'warn' | 'bad' | undefined
+  readonly isSlim?: boolean
+  /** A thing that goes on, rather than one that is so full. */
+  readonly isProgress?: boolean
+}
+
+export function Bar({ label, share, tone, isSlim, isProgress }: BarProps) {
+  const bounded = Math.min(1, Math.max(0, share ?? 0))
+  const said = {
+    role: isProgress === true ? 'progressbar' : 'meter',
+    'aria-label': label,
+    'aria-valuemin': 0,
+    'aria-valuemax': 100,
+    'aria-valuetext': formatPercent(share),
+    ...(share !== undefined && { 'aria-valuenow': Math.round(bounded * 100) }),
+  } as const
+  return (
+    <div class={`bar ${tone ?? ''} ${isSlim === true ? 'slim' : ''}`} {...said}>
+      <span style={{ width: `${bounded * 100}%` }} />
+    </div>
+  )
+}
+
+interface MeterProps extends Omit<BarProps, 'tone'> {
+  readonly children: ComponentChildren
+}
+
+/** With what it measures before and how much it is behind. */
+export function Meter({ label, share, children }: MeterProps) {
+  const tone = share === undefined || share < 0.8 ? undefined : share < 0.95 ? 'warn' : 'bad'
+  return (
+    <div class="meter">
+      <div class="meter-label">
+        <span>{label}</span>
+        <span>{children}</span>
+      </div>
+      <Bar label={label} share={share} tone={tone} />
+    </div>
+  )
+}

@@ -2,6 +2,7 @@
 import { ask } from '../api/ask.ts'
 import { session } from '../api/session.ts'
 import { formatMs } from '../format/units.ts'
+import { MoveReport } from '../parts/move-report.tsx'
 import { jobOffers } from '../state/actions.ts'
 import { doWithJob } from '../state/doing.ts'
 import { useFetched } from '../state/fetched.ts'
@@ -62,6 +63,11 @@ export function MovePage({ job: jobId, id }: { readonly job: string; readonly id
       {!isOver && (
         <Section title="Progress">
           <Moving move={move} />
+        </Section>
+      )}
+      {isOver && report !== undefined && (
+        <Section title="Report">
+          <MoveReport report={report} limitMs={options.downtimeLimitMs} />
         </Section>
       )}
       {isOver && report === undefined && (

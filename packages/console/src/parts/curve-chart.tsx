@@ -171,17 +171,17 @@ function CurveTable({ curve, panels, range, marks }: CurveTableProps) {
     <details class="curve-table" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>As a table</summary>
       {isOpen && (
-        <div class="scrolled">
-          <table>
+        <div class="table-scroll">
+          <table class="lines">
             <thead>
               <tr>
-                <th scope="col">step</th>
+                <th scope="col">Step</th>
                 {columns.map(({ name, label }) => (
-                  <th scope="col" key={name}>
+                  <th scope="col" class="number" key={name}>
                     {label}
                   </th>
                 ))}
-                <th scope="col">ran on</th>
+                <th scope="col">Ran on</th>
               </tr>
             </thead>
             <tbody>
@@ -189,7 +189,9 @@ function CurveTable({ curve, panels, range, marks }: CurveTableProps) {
                 <tr key={step}>
                   <th scope="row">{grouped(step)}</th>
                   {columns.map(({ name, format }, index) => (
-                    <td key={name}>{format(values[index])}</td>
+                    <td class="number" key={name}>
+                      {format(values[index])}
+                    </td>
                   ))}
                   <td>{hostAt(marks, step)}</td>
                 </tr>

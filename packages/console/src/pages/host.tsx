@@ -40,7 +40,7 @@ export function HostPage({ name }: { readonly name: string }) {
         </div>
         {role !== undefined && (
           <Actions
-            offers={hostOffers(host, role, currentToken() !== undefined)}
+            offers={hostOffers(host, { role, isSecured: currentToken() !== undefined })}
             chosen={(action) => doWithHost(action, host)}
           />
         )}
@@ -84,7 +84,7 @@ function Machine({ host }: { readonly host: HostView }) {
         {formatPercent(utilisation?.cpu)} of {cores} cores
       </Meter>
       <Sparkline values={cpu} max={1} label="Processor, the last minutes" />
-      <Meter label="Memory for jobs" share={usedMemoryBytes / Math.max(1, memoryBytes)}>
+      <Meter label="Memory for jobs" mayFill share={usedMemoryBytes / Math.max(1, memoryBytes)}>
         {formatBytes(usedMemoryBytes)} of {formatBytes(memoryBytes)}
       </Meter>
       <Figures

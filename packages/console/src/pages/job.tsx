@@ -1,11 +1,14 @@
 /** A job: how it is doing, its curves, where it ran and when, its moves, and what may be done with it. */
 import type { MigrationView, MoveEntry, WorkloadView } from '@godwit/protocol'
-import { useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { allMoves } from '../api/lists.ts'
 import { session } from '../api/session.ts'
 import { formatDuration, formatLoss, formatMs, formatNumber, grouped } from '../format/units.ts'
+import type { Curve } from '../parts/curve.ts'
+import { CurveChart } from '../parts/curve-chart.tsx'
 import { jobOffers } from '../state/actions.ts'
 import { nowMs } from '../state/clock.ts'
+import { feedCurve } from '../state/curve-feed.ts'
 import { doWithJob } from '../state/doing.ts'
 import { type Fetched, useFetched } from '../state/fetched.ts'
 import { isOver } from '../state/jobs.ts'
@@ -19,6 +22,7 @@ import { Bar } from '../ui/meter.tsx'
 import { Empty, Section } from '../ui/section.tsx'
 import { JobState } from './cells.tsx'
 import { AboutJob, CheckpointOf, Moves, ParametersOf, WhereItRan } from './job-about.tsx'
+import { Logs } from './logs.tsx'
 import { Moving } from './moving.tsx'
 
 export function JobPage({ id }: { readonly id: string }) {
@@ -59,6 +63,7 @@ function KnownJob({ job }: { readonly job: WorkloadView }) {
           <Moving move={move} />
         </Section>
       )}
+      <JobCurve key={job.startedAtMs} job={job} moves={known ?? []} />
       <div class="columns">
         <WhereItRan job={job} />
         <AboutJob job={job} />
@@ -68,7 +73,29 @@ function KnownJob({ job }: { readonly job: WorkloadView }) {
         <ParametersOf job={job} />
         <CheckpointOf job={job} />
       </div>
+      <Logs key={`${id} ${job.startedAtMs}`} job={id} />
     </div>
+  )
+}
+
+function JobCurve({
+  job,
+  moves: history,
+}: {
+  readonly job: WorkloadView
+  readonly moves: readonly MoveEntry[]
+}) {
+  const { id } = job
+  const [curve, setCurve] = useState<Curve>()
+  useEffect(() => {
+    const feed = feedCurve(id, jobs.peek(id)?.acceptedSteps ?? 0)
+    setCurve(feed.curve)
+    return feed.end
+  }, [id])
+  return (
+    <Section title="Curves">
+      {curve !== undefined && <CurveChart job={id} curve={curve} moves={history} />}
+    </Section>
   )
 }
 

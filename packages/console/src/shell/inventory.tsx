@@ -5,6 +5,7 @@
  */
 import { mayAsk } from '@godwit/protocol/light'
 import { session } from '../api/session.ts'
+import { plural } from '../format/units.ts'
 import { atRow, fold, rows, searchText, withOver } from '../state/inventory.ts'
 import { go, place } from '../state/location.ts'
 import { openMigrate } from '../state/overlays.ts'
@@ -29,7 +30,7 @@ export function Inventory() {
     <nav id="inventory" class={isDrawerOpen.value ? 'inventory open' : 'inventory'} aria-label="Inventory">
       <div class="inventory-head">
         <span class="muted">
-          {hosts.size} hosts · {jobs.size} jobs
+          {plural(hosts.size, 'host')} · {plural(jobs.size, 'job')}
         </span>
         <label>
           <input

@@ -72,7 +72,13 @@ function reason(why: string | undefined): { why?: string } {
   return why === undefined ? {} : { why }
 }
 
-export function hostOffers(host: HostView, role: Role, isSecured: boolean): Offer<HostAction>[] {
+interface Asker {
+  readonly role: Role
+  /** Hosts are members of the cluster, and can be removed from it. */
+  readonly isSecured: boolean
+}
+
+export function hostOffers(host: HostView, { role, isSecured }: Asker): Offer<HostAction>[] {
   const phase = host.maintenance?.phase
   const isIn = phase === 'evacuating' || phase === 'evacuated'
   const offers: Offer<HostAction>[] = [

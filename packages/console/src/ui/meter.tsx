@@ -30,12 +30,15 @@ export function Bar({ label, share, tone, isSlim, isProgress }: BarProps) {
 }
 
 interface MeterProps extends Omit<BarProps, 'tone'> {
+  /** To be nearly full is trouble. */
+  readonly mayFill?: boolean
   readonly children: ComponentChildren
 }
 
 /** With what it measures before and how much it is behind. */
-export function Meter({ label, share, children }: MeterProps) {
-  const tone = share === undefined || share < 0.8 ? undefined : share < 0.95 ? 'warn' : 'bad'
+export function Meter({ label, share, mayFill, children }: MeterProps) {
+  const tone =
+    mayFill !== true || share === undefined || share < 0.8 ? undefined : share < 0.95 ? 'warn' : 'bad'
   return (
     <div class="meter">
       <div class="meter-label">

@@ -5,6 +5,7 @@ export { armCrashPoints, type CrashRole, crashPoint } from './crash-point.ts'
 export { FrameReader } from './frame-reader.ts'
 export { FrameWriter, HEADER_ROOM } from './frame-writer.ts'
 export { type HttpAccess, type HttpAnswer, HttpPeer, type HttpQuestion } from './http.ts'
+export { roundTripOf } from './round-trip.ts'
 export { type Credentials, type DialSecurity, isLoopback, type Peer } from './secure.ts'
 export {
   type BulkAddress,

@@ -56,7 +56,7 @@ export function addMigrationOptions(command: Command): Command {
     )
     .option(
       '--streams <n>',
-      `bulk connections, up to ${LIMITS.maxStreams} (default: 1)`,
+      `bulk connections, up to ${LIMITS.maxStreams} (default: as the link's round trip wants)`,
       wholeNumber(1, LIMITS.maxStreams),
     )
     .option('--max-bandwidth <rate>', 'bytes a second, or like 1gbit, 100MiB (default: no limit)', bandwidth)

@@ -22,7 +22,7 @@ function start(options: Partial<MigrationOptions>, splits = true): SourceState {
     elapsedMs: 0,
   } as const
   const events: SourceEvent[] = [
-    { type: 'hello', versions: { min: 1, max: 1 }, identity },
+    { type: 'hello', versions: { min: 1, max: 1 }, identity, roundTripMs: 0.1 },
     { type: 'streamsOpen' },
   ]
   return events.reduce((state, event) => stepSource(state, event, 1).state, startSource(config, 0))

@@ -28,7 +28,7 @@ export function completedReport(
     epoch: running.epoch,
     tracker: config.tracker,
     codec: rounds.some(({ codec }) => codec === 'xor') ? 'xor' : 'raw',
-    streams: config.options.streams,
+    streams: run.streams,
     rounds: [...rounds],
     pageBytes: rounds.reduce((bytes, round) => bytes + round.pageBytes, 0),
     wireBytes: rounds.reduce((bytes, round) => bytes + round.wireBytes, 0),

@@ -57,6 +57,8 @@ export interface SourceRun {
   /** As they stand in the report; the last entry is the last round. */
   readonly rounds: readonly RoundReport[]
   /** Rounds begun so far: the number of the next. */
+  /** Bulk connections; 0 before the target said hello. */
+  readonly streams: number
   readonly nextRound: number
   /** Parks so far; also the number of the current attempt. */
   readonly parks: number
@@ -154,7 +156,12 @@ export type SourceState =
   | { readonly name: 'ended' }
 
 export type SourceEvent =
-  | { readonly type: 'hello'; readonly versions: VersionRange; readonly identity: Identity }
+  | {
+      readonly type: 'hello'
+      readonly versions: VersionRange
+      readonly identity: Identity
+      readonly roundTripMs: number
+    }
   | { readonly type: 'streamsOpen' }
   /**
    * All of a round was handed to the sockets; `pendingPages` were dirtied since it was collected.
@@ -209,7 +216,7 @@ export type SourceEvent =
   | { readonly type: 'tick'; readonly bytesInFlight: number }
 
 export type SourceEffect =
-  | { readonly type: 'welcome'; readonly version: number }
+  | { readonly type: 'welcome'; readonly version: number; readonly streams: number }
   | { readonly type: 'refuse'; readonly error: ErrorReport }
   /** Round 0: every page. Later ones: what is pending. */
   | { readonly type: 'sendRound'; readonly round: number; readonly pauseMs?: number }

@@ -32,7 +32,7 @@ const round: RoundReport = {
   codec: 'raw',
 }
 
-const hello: SourceEvent = { type: 'hello', versions: { min: 1, max: 1 }, identity }
+const hello = { type: 'hello', versions: { min: 1, max: 1 }, identity, roundTripMs: 0.1 } as const
 const roundSent: SourceEvent = { type: 'roundSent', round, pendingPages: 900, bytesPerMs: 4_096_00 }
 const finalRoundSent: SourceEvent = {
   type: 'finalRoundSent',
@@ -472,6 +472,17 @@ test('forced, or stopping to copy, it is told as well', () => {
     expect(typesOf(stepSource(told.state, TICK, 1002 + LIMITS.maxNoticeMs).effects)).toEqual([next])
   }
   expect(asksForTurn).toBe(true)
+})
+
+test.each([
+  [0.1, undefined, 1],
+  [150, undefined, 4],
+  [150, 1, 1],
+  [0.1, 3, 3],
+])('a round trip of %d ms and %s streams asked for: %d', (roundTripMs, asked, streams) => {
+  const options = migrationOptions.parse({ ...(asked !== undefined && { streams: asked }) })
+  const { effects } = run([[{ ...hello, roundTripMs }, 1001]], { ...config, options })
+  expect(effects).toEqual([{ type: 'welcome', version: 1, streams }])
 })
 
 /** Events of the peer, the coordinator and time: nothing is known of their order. */

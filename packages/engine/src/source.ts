@@ -13,6 +13,7 @@
  *
  * The table is total: a state without a rule for an event does not compile.
  */
+
 import {
   commonVersion,
   difference,
@@ -37,6 +38,7 @@ import { awaitsProgram, problemOf, tellProgram } from './notice.ts'
 import { completedReport } from './report.ts'
 import { addRound } from './rounds.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
+import { streamsFor } from './streams.ts'
 
 export interface SourceNext {
   readonly state: SourceState
@@ -59,6 +61,7 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     activeMs: undefined,
     forecast: noForecast(config.pageCount),
     rounds: [],
+    streams: 0,
     nextRound: 0,
     parks: 0,
     parkPoint: 'boundary',
@@ -362,7 +365,7 @@ function answerStall(run: SourceRun): SourceNext {
 
 const listening: Row<'listening'> = {
   ...beforeFinal,
-  hello: (state, { versions, identity }, nowMs) => {
+  hello: (state, { versions, identity, roundTripMs }, nowMs) => {
     const version = commonVersion(OUR_VERSIONS, versions)
     const refusal: ErrorReport | undefined =
       version === undefined
@@ -375,7 +378,9 @@ const listening: Row<'listening'> = {
       const { effects } = fail(state, refusal as ErrorReport)
       return to(ENDED, { type: 'refuse', error: refusal as ErrorReport }, ...effects)
     }
-    return to({ name: 'connecting', run: { ...state.run, progressMs: nowMs } }, { type: 'welcome', version })
+    const streams = state.run.config.options.streams ?? streamsFor(roundTripMs)
+    const run = { ...state.run, streams, progressMs: nowMs }
+    return to({ name: 'connecting', run }, { type: 'welcome', version, streams })
   },
   tick: setupTick,
 }

@@ -41,8 +41,8 @@ export const migrationOptions = z.strictObject({
   parkPoint: z.enum(['auto', 'boundary', 'preApply']).default('auto'),
   /** `auto` takes, for each round, what the link and the processor were measured to do best with. */
   codec: z.enum(['auto', 'raw', 'xor']).default('auto'),
-  /** Bulk connections. */
-  streams: z.int().min(1).max(LIMITS.maxStreams).default(1),
+  /** Bulk connections; left out, as many as the link's round trip wants. */
+  streams: z.int().min(1).max(LIMITS.maxStreams).optional(),
   /** Most bytes a second on the wire, over all streams and in every phase; no limit unless given. */
   maxBandwidth: z.number().min(LIMITS.minBandwidth).max(Number.MAX_SAFE_INTEGER).optional(),
   /** How much longer steps may become while rounds are sent, as a share; 1 and more is no limit. 0.1 where cores are free. */

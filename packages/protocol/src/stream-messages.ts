@@ -19,6 +19,8 @@ export const streamHello = z.strictObject({
   migrationId: label,
   secret,
   identity,
+  /** As the target measured it: from it the source takes how many streams, where nobody said. */
+  roundTripMs: instant,
 })
 
 /** First message on each bulk connection: `bulkToken` came with `welcome`. */

@@ -70,6 +70,7 @@ export class ScriptedTarget {
       migrationId: this.#migrationId,
       secret: this.#secret,
       identity,
+      roundTripMs: 0,
       ...change,
     })
   }

@@ -9,6 +9,7 @@ import {
   type DialSecurity,
   dial,
   dialBulk,
+  roundTripOf,
   type WebSocket,
 } from '@godwit/channel'
 import {
@@ -92,6 +93,7 @@ export class Incoming {
       this.#security = security
       const scheme = security === undefined ? 'ws' : 'wss'
       const socket = await dial(`${scheme}://${bracketed(host)}:${port}/control`, security && { security })
+      const roundTripMs = await roundTripOf(socket)
       const control = new Channel<FromSource, FromTarget>(socket, fromSource, {
         message: (message) => this.#fromSource(message),
         closed: (error) =>
@@ -105,6 +107,7 @@ export class Incoming {
         migrationId,
         secret,
         identity: this.#job.identity,
+        roundTripMs,
       })
     } catch (error) {
       this.#lost(error)

@@ -91,10 +91,10 @@ export class Outgoing {
         migrationId: open.migrationId,
         secret: open.secret,
         to: open.to,
-        streams: open.options.streams,
       },
       {
-        hello: ({ versions, identity }) => this.dispatch({ type: 'hello', versions, identity }),
+        hello: ({ versions, identity, roundTripMs }) =>
+          this.dispatch({ type: 'hello', versions, identity, roundTripMs }),
         message: (message) => this.#fromTarget(message),
         streamsOpen: (sockets) => this.#streamsOpen(sockets),
         lost: (error) => this.#lost(error),
@@ -234,7 +234,7 @@ export class Outgoing {
     switch (effect.type) {
       case 'welcome':
         this.#version = effect.version
-        this.#door.welcome(effect.version)
+        this.#door.welcome(effect)
         this.#ping()
         return
       case 'refuse':

@@ -42,6 +42,7 @@ const hello: FromTarget = {
     arenaBytes: 4096,
     tracker: 'compare',
   },
+  roundTripMs: 0.1,
 }
 
 let authority: SigningAuthority
@@ -67,7 +68,7 @@ beforeEach(async () => {
     said = resolve
   })
   door = new TargetDoor(
-    { migrationId: 'm', secret, to: 'b', streams: 1 },
+    { migrationId: 'm', secret, to: 'b' },
     {
       hello: () => {
         heard.push('hello')
@@ -102,7 +103,7 @@ test('the target comes in, and is heard', async () => {
   const answer = new Promise<unknown>((resolve) => {
     socket.once('message', (data: Buffer) => resolve(decodeValue(data)))
   })
-  door.welcome(1)
+  door.welcome({ version: 1, streams: 1 })
   expect(await answer).toMatchObject({ type: 'welcome', streams: 1 })
 })
 

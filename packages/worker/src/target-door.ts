@@ -45,17 +45,14 @@ export class TargetDoor {
   readonly #migration: { readonly migrationId: string; readonly secret: string; readonly to: string }
   readonly #handlers: DoorHandlers
   readonly #bulkToken = randomBytes(32).toString('hex')
-  readonly #bulk: (WebSocket | undefined)[]
+  /** None before the target is welcome. */
+  #bulk: (WebSocket | undefined)[] = []
   #listener: Listener | undefined
   #control: Channel<FromTarget, FromSource> | undefined
 
-  constructor(
-    migration: { migrationId: string; secret: string; to: string; streams: number },
-    handlers: DoorHandlers,
-  ) {
+  constructor(migration: { migrationId: string; secret: string; to: string }, handlers: DoorHandlers) {
     this.#migration = migration
     this.#handlers = handlers
-    this.#bulk = new Array<undefined>(migration.streams).fill(undefined)
   }
 
   /** Returns the port. With a membership only the target host is let in. Errors: `port-in-use`, `bad-arguments`. */
@@ -67,7 +64,7 @@ export class TargetDoor {
     const ports = Array.from({ length: last - first + 1 }, (_, index) => first + index)
     this.#listener = await listen({
       at: { host: listenHost, ports },
-      maxConnections: this.#bulk.length + SPARE_CONNECTIONS,
+      maxConnections: LIMITS.maxStreams + SPARE_CONNECTIONS,
       ...(member && {
         credentials: member.credentials,
         admit: (peer: Peer) => whyNotHost(member, this.#migration.to, peer),
@@ -82,8 +79,9 @@ export class TargetDoor {
   }
 
   /** Lets a target that said hello open its streams. */
-  welcome(version: number): void {
-    this.send({ type: 'welcome', version, streams: this.#bulk.length, bulkToken: this.#bulkToken })
+  welcome({ version, streams }: { readonly version: number; readonly streams: number }): void {
+    this.#bulk = new Array<undefined>(streams).fill(undefined)
+    this.send({ type: 'welcome', version, streams, bulkToken: this.#bulkToken })
   }
 
   /** To the target, if there is one. */

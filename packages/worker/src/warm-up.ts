@@ -145,7 +145,7 @@ function decide(): void {
   const roundSent = { type: 'roundSent', round, pendingPages: 1, bytesPerMs: 1e5, shape } as const
   let source = startSource(config, 0)
   for (const event of [
-    { type: 'hello', versions: { min: VERSION, max: VERSION }, identity },
+    { type: 'hello', versions: { min: VERSION, max: VERSION }, identity, roundTripMs: 1 },
     { type: 'streamsOpen' },
     { type: 'clock', roundTripMs: 1, clock: { offsetMs: 0, errorMs: 1 } },
     { type: 'installed' },

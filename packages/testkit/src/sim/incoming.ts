@@ -25,6 +25,8 @@ import { digestOf } from './program.ts'
 type Dial = Extract<ToWorker, { type: 'dial' }>
 type Final = Extract<FromSource, { type: 'final' }>
 
+/** Long enough for several streams. */
+const ROUND_TRIP_MS = 20
 const LOST: ErrorReport = { kind: 'connection-lost', message: 'the source closed a connection' }
 
 export class SimIncoming {
@@ -69,7 +71,14 @@ export class SimIncoming {
           closed: (error) => this.#lost(error ?? LOST),
         })
         const { migrationId, secret } = this.#dial
-        this.#say({ type: 'hello', versions: OUR_VERSIONS, migrationId, secret, identity })
+        this.#say({
+          type: 'hello',
+          versions: OUR_VERSIONS,
+          migrationId,
+          secret,
+          identity,
+          roundTripMs: ROUND_TRIP_MS,
+        })
       },
     })
   }

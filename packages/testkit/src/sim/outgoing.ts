@@ -49,7 +49,7 @@ export class SimOutgoing {
   readonly #over: () => void
   readonly #clock = new ClockEstimate()
   readonly #queue: SourceEvent[] = []
-  readonly #bulk: (End | undefined)[]
+  #bulk: (End | undefined)[] = []
   #port: number | undefined
   #ending: Ending | undefined
   readonly #sendQueue: ((next: () => void) => void)[] = []
@@ -75,7 +75,6 @@ export class SimOutgoing {
     this.#open = open
     this.#over = over
     this.migrationId = open.migrationId
-    this.#bulk = new Array<undefined>(open.options.streams).fill(undefined)
     const config: SourceConfig = {
       migrationId: open.migrationId,
       workload: job.workload,
@@ -156,10 +155,11 @@ export class SimOutgoing {
     const { training } = this.#job
     switch (effect.type) {
       case 'welcome':
+        this.#bulk = new Array<undefined>(effect.streams).fill(undefined)
         this.#say({
           type: 'welcome',
           version: effect.version,
-          streams: this.#bulk.length,
+          streams: effect.streams,
           bulkToken: this.#open.secret,
         })
         return this.#ping()
@@ -267,7 +267,12 @@ export class SimOutgoing {
     const isRight = hello.migrationId === this.migrationId && hello.secret === this.#open.secret
     if (!isRight || this.#control !== undefined) return false
     this.#control = end
-    this.dispatch({ type: 'hello', versions: hello.versions, identity: hello.identity })
+    this.dispatch({
+      type: 'hello',
+      versions: hello.versions,
+      identity: hello.identity,
+      roundTripMs: hello.roundTripMs,
+    })
     return true
   }
 

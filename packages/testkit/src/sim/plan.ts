@@ -317,7 +317,7 @@ function optionsOf(random: Random): MigrationOptions {
     ...(random.chance(0.2) && { maxDowntimeMs: random.pick([5, 100, 1_000]) }),
     method: random.chance(0.1) ? 'stopcopy' : 'precopy',
     parkPoint: random.pick(['auto', 'auto', 'boundary', 'preApply']),
-    streams: random.pick([1, 1, 2, 3]),
+    streams: random.pick([undefined, 1, 2, 3]),
     onStall: random.pick(['wait', 'raiseLimit', 'throttle', 'giveUp']),
     timeoutMs: random.pick([1_500, 5_000, 30_000, 600_000]),
     verify: random.chance(0.25),

@@ -7,7 +7,8 @@
  * tsconfig.json. Imports are read off the syntax tree, so that type-only ones, `typeof import(...)` and
  * `require` count too, and texts that only look like one do not.
  *
- * To resolve another room's entry in order to start it as a process (`import.meta.resolve`) is not to import it.
+ * To resolve another room's entry in order to start it as a process, or to hand out what was built of it (`import.meta.resolve`), is not to import
+ * it: nothing of it runs in the room that does.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
@@ -36,7 +37,7 @@ export const ROOMS = {
   agent: { imports: ['protocol', 'channel', 'trust', 'launch'], packages: ['pino'] },
   coordinator: {
     imports: ['protocol', 'channel', 'trust'],
-    packages: ['fastify', 'lmdb', 'pino', 'prom-client', 'zod'],
+    packages: ['@fastify/send', 'fastify', 'lmdb', 'pino', 'prom-client', 'zod'],
   },
   cli: { imports: ['protocol', 'channel', 'client', 'trust', 'launch'], packages: ['commander', 'tsx'] },
   // What it imports travels to a browser: schemas and codecs stay here.

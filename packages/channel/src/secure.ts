@@ -35,9 +35,16 @@ export interface Peer {
   readonly member?: { readonly uri: string; readonly serial: string }
   /** Why the certificate that was shown counts for nothing. */
   readonly certificateError?: GodwitError
-  /** Of an `Authorization: Bearer` header. */
+  /** Of an `Authorization: Bearer` header; of a page's WebSocket, of its protocols. */
   readonly token?: string
 }
+
+/**
+ * What a page in a browser speaks over its WebSocket, which can have no header of the page's but `Sec-WebSocket-Protocol`: `godwit`, and beside it
+ * `godwit.token.` and its token. A token in an address would stand in histories and logs.
+ */
+export const PAGE_PROTOCOL = 'godwit'
+const TOKEN_PROTOCOL = /(?:^|,)\s*godwit\.token\.([\w.-]+)\s*(?:,|$)/
 
 /** TLS 1.3's own three (RFC 8446, appendix B.4). The first costs a tenth less a page than the second, which OpenSSL prefers. */
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256'
@@ -89,6 +96,13 @@ export function peerOf(request: IncomingMessage): Peer {
   }
   const [uri] = urisOf(shown.subjectaltname)
   return uri === undefined ? known : { ...known, member: { uri, serial: shown.serialNumber } }
+}
+
+/** Of a request to become a WebSocket. */
+export function upgradingPeerOf(request: IncomingMessage): Peer {
+  const peer = peerOf(request)
+  const [, token] = TOKEN_PROTOCOL.exec(request.headers['sec-websocket-protocol'] ?? '') ?? []
+  return peer.token !== undefined || token === undefined ? peer : { ...peer, token }
 }
 
 /** OpenSSL's verdict (X509_V_ERR_*) as an error that says what to do; what is no verdict on a certificate is `unreachable`. */

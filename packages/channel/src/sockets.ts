@@ -23,9 +23,11 @@ import {
   type DialSecurity,
   dialOptions,
   explainTls,
+  PAGE_PROTOCOL,
   type Peer,
   peerOf,
   serverOptions,
+  upgradingPeerOf,
 } from './secure.ts'
 
 export interface DialOptions {
@@ -265,6 +267,8 @@ export interface ListenOptions {
   credentials?: Credentials
   /** Who may not come in, and why: told before the connection becomes a WebSocket. Everybody may unless this is given. */
   admit?(peer: Peer, path: string): GodwitError | undefined
+  /** Which pages in a browser may not connect, and why: none may unless this is given. Asked before `admit`. */
+  page?(request: IncomingMessage, path: string): GodwitError | undefined
   /** What is answered to a plain GET of a path. */
   resource?(path: string): string | undefined
   /** Answers all other requests that are no WebSockets; without it they are told that nothing else is spoken here. */
@@ -301,6 +305,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: options.maxMessageBytes ?? LIMITS.maxControlMessageBytes,
+    // What a token was shown in is not said again.
+    handleProtocols: (protocols) => (protocols.has(PAGE_PROTOCOL) ? PAGE_PROTOCOL : false),
     ...FRAMES,
   })
   server.on('connection', (socket: Socket) => strangers.came(socket))
@@ -308,8 +314,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     // What a stranger sends may be no WebSocket frames at all, even after we let go of the socket.
     socket.on('error', () => {})
     const path = request.url ?? '/'
-    const peer = peerOf(request)
-    const refused = fromPage(request) ?? options.admit?.(peer, path)
+    const peer = upgradingPeerOf(request)
+    const refused =
+      (isPage(request) ? (options.page ?? noPages)(request, path) : undefined) ?? options.admit?.(peer, path)
     if (refused !== undefined) {
       refuse(socket, refused)
       return
@@ -378,12 +385,13 @@ function newServer(
   )
 }
 
-/**
- * A page in a browser on this machine reaches what listens on loopback, whoever wrote it, and no rule of the browser's keeps it from
- * opening a WebSocket. Browsers say where a page is from (RFC 6455, section 10.2), and none of ours is one.
- */
-function fromPage({ headers: { origin } }: IncomingMessage): GodwitError | undefined {
-  if (origin === undefined) return undefined
+/** Browsers say where a page is from (RFC 6455, section 10.2), and nobody else of ours does. */
+function isPage({ headers: { origin } }: IncomingMessage): boolean {
+  return origin !== undefined
+}
+
+/** A page in a browser on this machine reaches what listens on loopback, whoever wrote it, and no rule of the browser's keeps it from opening a WebSocket. */
+function noPages(): GodwitError {
   return new GodwitError('forbidden', 'pages in a browser may not connect: use the godwit command')
 }
 

@@ -55,7 +55,8 @@ beforeEach(async () => {
     door,
     store,
     metrics,
-    host: '127.0.0.1',
+    here: { isSecured: false, listensAt: '127.0.0.1' },
+    consoleFolder: '/nowhere',
     nowMs: () => nowMs,
     ready: async () => {},
   })

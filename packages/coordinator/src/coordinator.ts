@@ -3,9 +3,10 @@
  * that they say goes to the registry. Whether a cluster is secured is seen by the authority in its folder.
  */
 import { type Credentials, type Listener, listen } from '@godwit/channel'
-import { changeKind, GodwitError, LIMITS } from '@godwit/protocol'
+import { changeKind, EVENTS_PATH, GodwitError, LIMITS } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
 import { acceptAgent } from './agent-connection.ts'
+import { builtConsole } from './api/console-page.ts'
 import { HttpApi } from './api/http-api.ts'
 import { Metrics } from './api/metrics.ts'
 import { type Changed, Changes } from './changes.ts'
@@ -20,6 +21,7 @@ import { Registry } from './registry.ts'
 import { type Audit, AuditLog, NO_AUDIT } from './security/audit-log.ts'
 import { readAuthority } from './security/authority-file.ts'
 import { checkReach, type Door, openDoor, pathOf } from './security/door.ts'
+import { type CalledHere, fromElsewhere } from './security/origin.ts'
 import { SecuredDoor } from './security/secured.ts'
 
 export interface CoordinatorOptions {
@@ -34,6 +36,8 @@ export interface CoordinatorOptions {
   /** Others than this machine may reach a cluster that is not secured. */
   insecure?: boolean
   clock?: Clock
+  /** Where the console was built, unless it is where its room builds it. */
+  consoleFolder?: string
   /** How many moves may be under way at once. */
   moveLimits?: Partial<MoveLimits>
   /** The store can't be used any more: this coordinator must end. */
@@ -93,12 +97,14 @@ async function startAudited(
   tell = (what) => changes.changed(what)
   const handlers: Handlers = { ...registry.requests, ...door.requests, ...watchHandlers(changes) }
   const asked = { handlers, audit, now, log }
+  const here: CalledHere = { isSecured: authority !== undefined, listensAt: host }
   const api = await HttpApi.open({
     ...asked,
     door,
     store,
     metrics,
-    host,
+    here,
+    consoleFolder: options.consoleFolder ?? builtConsole(),
     nowMs: () => clock.nowMs(),
     ready: async () => {
       await store.get(KEYS.cluster)
@@ -110,6 +116,7 @@ async function startAudited(
     maxConnections: LIMITS.maxConnections,
     maxStrangers: LIMITS.maxStrangers,
     ...(credentials !== undefined && { credentials }),
+    page: ({ headers }, url) => (pathOf(url) === EVENTS_PATH ? fromElsewhere(headers, here) : onlyEvents()),
     admit: (peer, url) => door.admit(peer, pathOf(url)),
     resource: (url) => door.resource(pathOf(url)),
     http: (request, response, visitor) => api.handle(request, response, visitor),
@@ -144,6 +151,13 @@ async function startAudited(
       await audit.close()
     },
   }
+}
+
+function onlyEvents(): GodwitError {
+  return new GodwitError(
+    'forbidden',
+    `a page in a browser hears events at ${EVENTS_PATH}, and comes in nowhere else`,
+  )
 }
 
 function watchHandlers(changes: Changes): WatchHandlers {

@@ -9,7 +9,7 @@
  * a viewer's. A token stands in the `Authorization` header and nowhere else. Where the cluster is open, a page of another origin asks nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { crashPoint, isLoopback, type Visitor } from '@godwit/channel'
+import { crashPoint, type Visitor } from '@godwit/channel'
 import {
   API_PREFIX,
   type ClientRequest,
@@ -31,6 +31,8 @@ import { type AskedDoor, type Asker, ask } from '../asking.ts'
 import type { WatchingClient } from '../client-connection.ts'
 import type { KeyValueStore } from '../key-value.ts'
 import type { Door, Session } from '../security/door.ts'
+import { type CalledHere, fromElsewhere } from '../security/origin.ts'
+import { serveConsole } from './console-page.ts'
 import { type Answer, IdempotencyKeys } from './idempotency.ts'
 import type { Metrics } from './metrics.ts'
 import { openApi } from './openapi.ts'
@@ -49,8 +51,9 @@ export interface HttpApiOptions extends AskedDoor {
   readonly door: Door
   readonly store: KeyValueStore
   readonly metrics: Metrics
-  /** Where it listens. */
-  readonly host: string
+  readonly here: CalledHere
+  /** Where the console was built. */
+  readonly consoleFolder: string
   /** Milliseconds of a monotonic clock, by which is counted who asks how often. */
   nowMs(): number
   /** Throws while it can't do its work. */
@@ -136,7 +139,7 @@ export class HttpApi {
     app.addHook('onRequest', async (request, reply) => {
       reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
       const { headers } = request
-      const refused = fromElsewhere(headers.origin, headers.host, this.#options)
+      const refused = fromElsewhere(headers, this.#options.here)
       if (refused !== undefined) throw refused
     })
     app.addHook('onResponse', async (request, reply) => {
@@ -149,6 +152,11 @@ export class HttpApi {
       throw notFound(request, reply)
     })
     this.#definePublic()
+    serveConsole(app, {
+      folder: this.#options.consoleFolder,
+      asked: (request) => this.#countStranger(request),
+      notFound,
+    })
     const reads = { config: { op: 'metrics' } }
     app.get('/metrics', reads, async (request, reply) => {
       const { session } = this.#asker(request, reply)
@@ -269,6 +277,10 @@ export class HttpApi {
   /** Whoever wants more of what is anybody's connects again, and is counted again. */
   #stranger(request: FastifyRequest, reply: FastifyReply): void {
     reply.header('connection', 'close')
+    this.#countStranger(request)
+  }
+
+  #countStranger(request: FastifyRequest): void {
     const { address } = this.#visitor(request).peer
     if (this.#strangers.take(address, this.#options.nowMs()) === undefined)
       throw tooOften(LIMITS.maxStrangersRequestsPerSecond)
@@ -317,24 +329,4 @@ function asOurs(error: unknown): unknown {
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new HttpError(statusCode, message ?? 'this is no request')
   return error
-}
-
-/**
- * A page in a browser on this machine reaches what listens on loopback, whoever wrote it: by another origin, or by a name of its own that
- * leads here. A secured cluster asks for a token, which no page has.
- */
-function fromElsewhere(
-  origin: string | undefined,
-  host: string | undefined,
-  { door, host: listensAt }: Pick<HttpApiOptions, 'door' | 'host'>,
-): GodwitError | undefined {
-  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host))
-    return new GodwitError('forbidden', 'pages of other origins may not ask: use the godwit command')
-  if (door.credentials !== undefined || !isLoopback(listensAt)) return undefined
-  const name = (host ?? '').replace(/:\d+$/, '')
-  if (name === '' || isLoopback(name)) return undefined
-  return new GodwitError(
-    'forbidden',
-    `this coordinator is asked at 127.0.0.1 or localhost, not at ${name.slice(0, 100)}`,
-  )
 }

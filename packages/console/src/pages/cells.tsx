@@ -96,3 +96,11 @@ export function HostNetwork({ name }: { readonly name: string }) {
 export function HostSpeed({ name }: { readonly name: string }) {
   return <>{formatNumber(hosts.get(name)?.stepsPerSecond)} /s</>
 }
+
+export function HostDomain({ name }: { readonly name: string }) {
+  return <>{hosts.get(name)?.faultDomain}</>
+}
+
+export function HostJobs({ name }: { readonly name: string }) {
+  return <>{hosts.get(name)?.workloads.length}</>
+}

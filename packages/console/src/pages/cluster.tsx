@@ -10,7 +10,7 @@ import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Figures } from '../ui/facts.tsx'
 import { HostLink } from '../ui/link.tsx'
 import { Section } from '../ui/section.tsx'
-import { HostCpu, HostMemory, HostNetwork, HostSpeed, HostState } from './cells.tsx'
+import { HostCpu, HostDomain, HostJobs, HostMemory, HostNetwork, HostSpeed, HostState } from './cells.tsx'
 import { JobTable } from './job-table.tsx'
 
 const HOST_COLUMNS: readonly Column<HostView>[] = [
@@ -20,7 +20,7 @@ const HOST_COLUMNS: readonly Column<HostView>[] = [
     name: 'Domain',
     isMinor: true,
     keyOf: ({ faultDomain }) => faultDomain,
-    cell: ({ faultDomain }) => <span class="muted">{faultDomain}</span>,
+    cell: ({ name }) => <HostDomain name={name} />,
   },
   {
     name: 'Processor',
@@ -46,7 +46,7 @@ const HOST_COLUMNS: readonly Column<HostView>[] = [
     name: 'Jobs',
     isNumber: true,
     keyOf: ({ workloads }) => workloads.length,
-    cell: ({ name }) => hosts.get(name)?.workloads.length,
+    cell: ({ name }) => <HostJobs name={name} />,
   },
   {
     name: 'Speed',

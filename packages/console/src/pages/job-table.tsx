@@ -36,6 +36,8 @@ const COLUMNS: readonly Column<WorkloadView>[] = [
   },
 ]
 
+const COLUMNS_OF_HOST = COLUMNS.filter(({ name }) => name !== 'Host')
+
 interface JobTableProps {
   readonly jobs: readonly WorkloadView[]
   readonly nothing: string
@@ -44,7 +46,7 @@ interface JobTableProps {
 }
 
 export function JobTable({ jobs, nothing, isOfHost }: JobTableProps) {
-  const columns = isOfHost === true ? COLUMNS.filter(({ name }) => name !== 'Host') : COLUMNS
+  const columns = isOfHost === true ? COLUMNS_OF_HOST : COLUMNS
   return (
     <DataTable
       caption="Jobs"

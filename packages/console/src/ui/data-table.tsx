@@ -2,7 +2,7 @@
  * A table of hosts or jobs: sorted by the head that is chosen, and no longer than asked for. It is put in order once a second; each cell follows its
  * own number.
  */
-import type { ComponentChildren } from 'preact'
+import { Component, type ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { resorted, type Sorting, type SortKey, sorted } from '../state/sorting.ts'
 import { Empty } from './section.tsx'
@@ -13,6 +13,7 @@ export interface Column<Item> {
   /** Left out where there is little room. */
   readonly isMinor?: boolean
   keyOf(item: Item): SortKey
+  /** Follows what it shows: it is not asked again for an item that changed. */
   cell(item: Item): ComponentChildren
 }
 
@@ -63,13 +64,7 @@ export function DataTable<Item>({ caption, columns, items, idOf, first, nothing 
           </thead>
           <tbody>
             {ordered.slice(0, length).map((item) => (
-              <tr key={idOf(item)}>
-                {columns.map(({ name, isNumber, isMinor, cell }) => (
-                  <td key={name} class={classOf(isNumber, isMinor)}>
-                    {cell(item)}
-                  </td>
-                ))}
-              </tr>
+              <Row key={idOf(item)} id={idOf(item)} columns={columns} item={item} />
             ))}
           </tbody>
         </table>
@@ -81,6 +76,31 @@ export function DataTable<Item>({ caption, columns, items, idOf, first, nothing 
       )}
     </>
   )
+}
+
+interface RowProps<Item> {
+  readonly id: string
+  readonly columns: readonly Column<Item>[]
+  readonly item: Item
+}
+
+/** Drawn once: its cells follow what they show by themselves. */
+class Row<Item> extends Component<RowProps<Item>> {
+  override shouldComponentUpdate({ id, columns }: RowProps<Item>): boolean {
+    return id !== this.props.id || columns !== this.props.columns
+  }
+
+  override render({ columns, item }: RowProps<Item>) {
+    return (
+      <tr>
+        {columns.map(({ name, isNumber, isMinor, cell }) => (
+          <td key={name} class={classOf(isNumber, isMinor)}>
+            {cell(item)}
+          </td>
+        ))}
+      </tr>
+    )
+  }
 }
 
 function classOf(isNumber: boolean | undefined, isMinor: boolean | undefined): string {

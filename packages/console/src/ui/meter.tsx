@@ -24,7 +24,7 @@ export function Bar({ label, share, tone, isSlim, isProgress }: BarProps) {
   } as const
   return (
     <div class={`bar ${tone ?? ''} ${isSlim === true ? 'slim' : ''}`} {...said}>
-      <span style={{ width: `${bounded * 100}%` }} />
+      <span style={{ transform: `scaleX(${bounded})` }} />
     </div>
   )
 }

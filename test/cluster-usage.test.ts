@@ -41,7 +41,7 @@ describe('a command line that makes no sense', () => {
     },
     {
       what: 'a file that the host does not run',
-      args: () => ['run', join(REPOSITORY, 'examples/two-spirals.ts')],
+      args: () => ['run', join(REPOSITORY, 'examples/two-spirals.ts'), '--no-bundle'],
       code: 1,
       words: /this host does not run .*two-spirals\.ts: allowed are .*support\/programs; .*--programs FOLDER/,
     },

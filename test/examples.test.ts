@@ -43,6 +43,7 @@ test('two-spirals puts nine of ten points on the right side after a thousand ste
     delta: () => {},
     packageFile: () => new Uint8Array(),
     localFile: () => new Uint8Array(),
+    dataPath: (path) => path,
   })
   if (!('compute' in steps)) throw new Error('two-spirals does not split its steps')
   const state = steps.init()

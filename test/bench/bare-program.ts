@@ -29,6 +29,7 @@ export async function loadBare(program: string, parameters: Program['parameters'
       return readFileSync(join(dirname(manifest), path))
     },
     localFile: (path) => readFileSync(join(dirname(file), path)),
+    dataPath: (path) => join(dirname(file), path),
   }
   const steps = await loaded.setup(context)
   return {

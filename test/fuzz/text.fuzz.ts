@@ -15,12 +15,13 @@ import {
   hostUri,
   LIMITS,
   parseBandwidth,
+  parseBytes,
   parseToken,
   parseUri,
 } from '@godwit/protocol'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { parseBytes, parseFlags, parsePortRange } from '../../packages/agent/src/flags.ts'
+import { parseFlags, parsePortRange } from '../../packages/agent/src/flags.ts'
 import { resolveProgram } from '../../packages/agent/src/programs.ts'
 import { epochOf, segmentName } from '../../packages/worker/src/checkpoint-file.ts'
 import { fuzz, valueOrRefusal } from './fuzzing.ts'

@@ -7,9 +7,11 @@
  * finds them in the data folder and takes them over.
  */
 import { availableParallelism } from 'node:os'
+import { isLoopback } from '@godwit/channel'
 import { type FromAgent, type Labels, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
 import { coordinatorSecurity, membershipIn } from '@godwit/trust'
 import type { Logger } from 'pino'
+import { CoordinatorSource } from './bundle-source.ts'
 import { joinOrStay, readCluster, writeCluster } from './cluster-membership.ts'
 import { CoordinatorLink, type CoordinatorMessage } from './coordinator-link.ts'
 import { makeDataFolder, removeUnusedFolder } from './data-dir.ts'
@@ -21,10 +23,14 @@ import { Renewal } from './renewal.ts'
 import { UtilisationReports } from './utilisation.ts'
 import { Workers, type WorkersOptions } from './workers.ts'
 
-export interface AgentOptions extends Omit<WorkersOptions, 'credentialsFolder'>, SecurityOptions {
+export interface AgentOptions
+  extends Omit<WorkersOptions, 'credentialsFolder' | 'bundleRefusal' | 'bundleSource'>,
+    SecurityOptions {
   faultDomain: string
   labels?: Labels
   maxJobs?: number
+  /** Whether it runs programs that are brought to it; unless said, where nobody on the network could bring one. */
+  bundles?: 'accept' | 'refuse'
 }
 
 export interface Agent {
@@ -63,9 +69,18 @@ async function startLocked(
 ): Promise<Agent> {
   const credentialsFolder = await becomeMember(options, folder, log)
   const membership = () => (credentialsFolder === undefined ? undefined : membershipIn(credentialsFolder))
+  const security = () => {
+    const member = membership()
+    return member && coordinatorSecurity(member.credentials.authority, member.credentials)
+  }
   const send = (message: FromAgent) => link.send(message)
   const workers = new Workers(
-    { ...options, credentialsFolder },
+    {
+      ...options,
+      credentialsFolder,
+      bundleRefusal: whyNoBundles(options, credentialsFolder !== undefined),
+      bundleSource: () => new CoordinatorSource(options.coordinatorUrl, security),
+    },
     {
       message: (workerId, message) => send({ type: 'fromWorker', workerId, message }),
       exited: (workerId, error) => {
@@ -85,10 +100,7 @@ async function startLocked(
   const reports = new UtilisationReports((utilisation) => send({ type: 'utilisation', utilisation }))
   const link = new CoordinatorLink({
     coordinatorUrl: options.coordinatorUrl,
-    security: () => {
-      const member = membership()
-      return member && coordinatorSecurity(member.credentials.authority, member.credentials)
-    },
+    security,
     register: () => ({
       type: 'register',
       versions: OUR_VERSIONS,
@@ -134,6 +146,19 @@ async function startLocked(
   }
 }
 
+/** Undefined where it runs them. */
+function whyNoBundles(
+  { bundles, coordinatorUrl, name }: AgentOptions,
+  isSecured: boolean,
+): string | undefined {
+  if (bundles === 'accept') return undefined
+  if (bundles === 'refuse')
+    return `${name} runs no programs that are brought to it: its operator said so (--bundles refuse)`
+  const isOurs = isSecured || (URL.canParse(coordinatorUrl) && isLoopback(new URL(coordinatorUrl).hostname))
+  if (isOurs) return undefined
+  return `${name} runs no programs that are brought to it, since anybody on the network could bring one: secure the cluster (godwit coordinator init), or start its agent with --bundles accept`
+}
+
 interface Obedient {
   readonly workers: Workers
   readonly probes: LinkProbes
@@ -152,7 +177,9 @@ function obey(message: CoordinatorMessage, { workers, probes, renewal, send }: O
     case 'dialProbe':
       return probes.dial(message)
     case 'checkHost':
-      return send({ type: 'hostChecked', probeId: message.probeId, host: checkHost() })
+      return void checkHost(workers.bundles, message.bundle).then((host) =>
+        send({ type: 'hostChecked', probeId: message.probeId, host }),
+      )
     case 'logKept':
       return workers.logs.kept(message.workerId, message.place)
     case 'certificate':

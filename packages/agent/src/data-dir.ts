@@ -1,7 +1,7 @@
 /**
  * The agent's folder on the host's disk, with one folder in it for each worker: `launch.json`, `worker.sock`,
  * `output.log`, `pid`. Beside them lie `agent.sock` (folder-lock.ts), `cluster` (cluster-membership.ts), `credentials`
- * (host-membership.ts) and `checkpoints` (checkpoint-folders.ts).
+ * (host-membership.ts), `checkpoints` (checkpoint-folders.ts) and `bundles` (bundles.ts).
  *
  * What could go wrong with the disk is tried when the agent starts, by writing, and not when the first job arrives.
  * Two things about unix sockets are easily overlooked and checked here: their path must fit into 107 bytes
@@ -30,6 +30,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { crashPoint } from '@godwit/channel'
 import { GodwitError, type WorkerLaunch } from '@godwit/protocol'
+import { BUNDLES_NAME } from './bundles.ts'
 import { CHECKPOINTS_NAME } from './checkpoint-folders.ts'
 import { CLUSTER_NAME } from './cluster-membership.ts'
 import { diskError } from './disk.ts'
@@ -45,7 +46,13 @@ const PROBE_BYTES = 8192
 export const LOCK_NAME = 'agent.sock'
 const LAUNCH_FILE = 'launch.json'
 /** What else lies in the folder. */
-const RESERVED: readonly string[] = [LOCK_NAME, CLUSTER_NAME, CHECKPOINTS_NAME, CREDENTIALS_NAME]
+const RESERVED: readonly string[] = [
+  LOCK_NAME,
+  CLUSTER_NAME,
+  CHECKPOINTS_NAME,
+  CREDENTIALS_NAME,
+  BUNDLES_NAME,
+]
 const TAIL_BYTES = 16 * 1024
 const TAIL_LINES = 20
 const TAIL_CHARACTERS = 2000
@@ -63,6 +70,8 @@ export interface Passport {
   readonly epoch: number
   /** SHA-256 of the file's bytes. */
   readonly launchDigest: string
+  /** Of the bundle from which it runs. */
+  readonly bundle?: string
 }
 
 export class DataDir {
@@ -187,10 +196,12 @@ export function checkSocketPath(path: string): void {
 export function readPassport({ path }: WorkerFolder): Passport | undefined {
   try {
     const bytes = readFileSync(join(path, LAUNCH_FILE))
-    const { workerId, workloadId, epoch } = JSON.parse(bytes.toString()) as Record<string, unknown>
+    const { workerId, workloadId, epoch, bundle } = JSON.parse(bytes.toString()) as Record<string, unknown>
     if (typeof workerId !== 'string' || typeof workloadId !== 'string' || typeof epoch !== 'number')
       return undefined
-    return { workerId, workloadId, epoch, launchDigest: createHash('sha256').update(bytes).digest('hex') }
+    const launchDigest = createHash('sha256').update(bytes).digest('hex')
+    const from = (bundle as { digest?: unknown } | undefined)?.digest
+    return { workerId, workloadId, epoch, launchDigest, ...(typeof from === 'string' && { bundle: from }) }
   } catch {
     return undefined
   }

@@ -7,7 +7,7 @@ import { freemem, hostname, tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { entryFile } from '@godwit/launch'
-import { faultDomain, GodwitError, type Labels, LIMITS, parseBandwidth } from '@godwit/protocol'
+import { faultDomain, GodwitError, type Labels, LIMITS, parseBandwidth, parseBytes } from '@godwit/protocol'
 import type { AgentOptions } from './agent.ts'
 import { defaultDataDir } from './data-dir.ts'
 
@@ -21,6 +21,8 @@ export const USAGE = `Usage: agent [flags]
   --label KEY=VALUE       what jobs may require of a host; may be given several times
   --data-dir DIR          folder for sockets and logs of workers (a folder named after the host in the temporary one)
   --programs DIR          folder of programs that may be run, besides those of Godwit; may be given several times
+  --bundles POLICY        accept or refuse programs that are brought here with their data (accept; refuse where the connection leaves this machine in the clear)
+  --bundle-space BYTES    for bundles that are kept, e.g. 16GiB (16GiB)
   --memory BYTES          paged memory for workers, e.g. 8GiB (80% of what is free)
   --max-jobs N            takes no more jobs than these (no limit)
   --max-bandwidth RATE    for all migrations that leave this host: bytes a second, or like 1gbit, 100MiB (no limit)
@@ -31,7 +33,6 @@ export const USAGE = `Usage: agent [flags]
 
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
-const UNITS: Record<string, number> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
 const MEMORY_SHARE = 0.8
 
 export interface Flags extends AgentOptions {
@@ -62,6 +63,10 @@ export function parseFlags(
     dataDir: values['data-dir'] ?? defaultDataDir(tmpdir(), name),
     programFolders: (values.programs ?? []).map((folder) => resolve(folder)),
     workerMain: values['worker-main'] ?? entryFile('worker/main'),
+    ...(values.bundles !== undefined && { bundles: policy(values.bundles) }),
+    ...(values['bundle-space'] !== undefined && {
+      bundleSpaceBytes: parseBytes('--bundle-space', values['bundle-space']),
+    }),
     memoryBytes: values.memory === undefined ? defaultMemoryBytes() : parseBytes('--memory', values.memory),
     orphanTimeoutMs: positive('--orphan-timeout-ms', values['orphan-timeout-ms'], LIMITS.orphanTimeoutMs),
     ...(values['max-bandwidth'] !== undefined && { maxBandwidth: bandwidth(values['max-bandwidth']) }),
@@ -88,6 +93,8 @@ function readFlags(args: readonly string[]) {
         'max-jobs': { type: 'string' },
         'data-dir': { type: 'string' },
         programs: { type: 'string', multiple: true },
+        bundles: { type: 'string' },
+        'bundle-space': { type: 'string' },
         memory: { type: 'string' },
         'max-bandwidth': { type: 'string' },
         'listen-host': { type: 'string' },
@@ -115,14 +122,6 @@ function joinTokenIn({
   } catch (error) {
     throw new GodwitError('bad-arguments', `GODWIT_JOIN_TOKEN_FILE: ${(error as Error).message}`)
   }
-}
-
-/** `1073741824`, `1GiB`, `1.5 GiB`. Throws `bad-arguments` naming `flag`. */
-export function parseBytes(flag: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|)$/.exec(text.trim())
-  const bytes = match === null ? 0 : Math.floor(Number(match[1]) * (UNITS[match[2] ?? ''] ?? 1))
-  if (!(bytes > 0) || !Number.isSafeInteger(bytes)) bad(flag, text, 'bytes like 1073741824 or 2GiB')
-  return bytes
 }
 
 /** `A-B`, both inclusive, or `0-0` for any free port. Throws `bad-arguments`. */
@@ -177,6 +176,11 @@ function labelsOf(texts: readonly string[]): Labels {
   if (pairs.length > LIMITS.maxLabels)
     bad('--label', texts.at(-1) ?? '', `at most ${LIMITS.maxLabels} labels`)
   return all
+}
+
+function policy(text: string): 'accept' | 'refuse' {
+  if (text === 'accept' || text === 'refuse') return text
+  return bad('--bundles', text, 'accept or refuse')
 }
 
 function wholeNumber(flag: string, text: string): number {

@@ -1,5 +1,6 @@
 /**
- * The workers of this host: who runs, what memory they hold, and where messages go.
+ * The workers of this host: who runs, what memory they hold, and where messages go. One whose program has to be brought first counts as
+ * running from its launch.
  *
  * Workers are strangers to each other as well: what one does, up to being killed, changes nothing for its
  * neighbours but the memory that the next one may have.
@@ -8,6 +9,7 @@
  * not; only processes started by this host's agents are ever killed.
  */
 import {
+  type BundleRef,
   type ErrorReport,
   type FromAgent,
   type FromWorker,
@@ -20,6 +22,8 @@ import {
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import { SharedBandwidth } from './bandwidth.ts'
+import type { BundleSource } from './bundle-source.ts'
+import { Bundles } from './bundles.ts'
 import { CheckpointFolders } from './checkpoint-folders.ts'
 import { DataDir, type Passport, readPassport, type WorkerFolder } from './data-dir.ts'
 import { resolveProgram } from './programs.ts'
@@ -41,6 +45,11 @@ export interface WorkersOptions {
   credentialsFolder?: string | undefined
   /** Bytes a second for all migrations that leave this host; undefined: no limit. */
   maxBandwidth?: number | undefined
+  /** Of all bundles that are kept. */
+  bundleSpaceBytes?: number | undefined
+  /** Why this host runs no bundles. */
+  bundleRefusal?: string | undefined
+  bundleSource: () => BundleSource
 }
 
 export interface WorkersHandlers {
@@ -57,6 +66,16 @@ interface Running {
   reservedBytes: number
 }
 
+/** One whose bundle is being brought. */
+interface Coming {
+  readonly controller: AbortController
+  /** To be told once it runs. */
+  readonly messages: ToWorker[]
+}
+
+/** More than the coordinator ever says to a worker that is not ready. */
+const MAX_WAITING = 100
+
 export class Workers {
   readonly #options: WorkersOptions
   readonly #handlers: WorkersHandlers
@@ -64,6 +83,8 @@ export class Workers {
   readonly #dataDir: DataDir
   readonly #checkpoints: CheckpointFolders
   readonly #running = new Map<string, Running>()
+  readonly #coming = new Map<string, Coming>()
+  readonly bundles: Bundles
   /** Of what leaves this host. */
   readonly bandwidth: SharedBandwidth
   /** What their programs print. */
@@ -78,6 +99,13 @@ export class Workers {
     this.#dataDir = new DataDir(options.dataDir)
     this.#checkpoints = new CheckpointFolders(this.#dataDir.path)
     this.logs = new WorkerLogs(handlers.printed)
+    this.bundles = new Bundles({
+      dataDir: this.#dataDir.path,
+      spaceBytes: options.bundleSpaceBytes ?? LIMITS.defaultBundleSpaceBytes,
+      refusal: options.bundleRefusal,
+      source: options.bundleSource,
+      log,
+    })
     this.bandwidth = new SharedBandwidth(options.maxBandwidth, (workerId, bytesPerSecond) =>
       this.#running
         .get(workerId)
@@ -101,7 +129,7 @@ export class Workers {
   }
 
   ids(): string[] {
-    return [...this.#running.keys()]
+    return [...this.#running.keys(), ...this.#coming.keys()]
   }
 
   /** Workloads of which this host keeps checkpoints. */
@@ -123,24 +151,63 @@ export class Workers {
 
   /** Starts a worker; whatever keeps it from starting is told as its exit. A repeat of a running one does nothing. */
   launch(launch: Launch): void {
-    const { workerId } = launch
-    if (this.#running.has(workerId)) {
+    const { workerId, bundle } = launch
+    if (this.#running.has(workerId) || this.#coming.has(workerId)) {
       this.#log.warn({ workerId }, 'launch of a worker that runs already')
       return
     }
+    if (bundle === undefined)
+      this.#start(launch, () => resolveProgram(launch.program, this.#options.programFolders))
+    else void this.#bring(launch, bundle)
+  }
+
+  async #bring(launch: Launch, bundle: BundleRef): Promise<void> {
+    const { workerId, computeOnly = false } = launch
+    const coming: Coming = { controller: new AbortController(), messages: [] }
+    const { signal } = coming.controller
+    this.#coming.set(workerId, coming)
+    let found: () => string
+    try {
+      const file = await this.bundles.bring({ workerId, bundle, computeOnly, signal })
+      found = () => file
+    } catch (error) {
+      found = () => {
+        throw error
+      }
+    }
+    if (this.#coming.get(workerId) !== coming) return
+    this.#coming.delete(workerId)
+    this.#start(launch, found)
+    for (const message of coming.messages) this.send(workerId, message)
+  }
+
+  /** True if it was on its way: now it is over. */
+  #giveUp(workerId: string): boolean {
+    const coming = this.#coming.get(workerId)
+    if (coming === undefined) return false
+    this.#coming.delete(workerId)
+    coming.controller.abort()
+    this.#handlers.exited(workerId, undefined)
+    return true
+  }
+
+  /** `program`: finds its file. */
+  #start(launch: Launch, program: () => string): void {
+    const { workerId } = launch
     let folder: WorkerFolder | undefined
     try {
       if (this.#stopping !== undefined)
         throw new GodwitError('host-disconnected', 'this host is shutting down')
-      if (this.#running.size >= LIMITS.maxWorkers) {
+      if (this.#running.size + this.#coming.size >= LIMITS.maxWorkers) {
         throw new GodwitError('too-large', `this host runs ${LIMITS.maxWorkers} workers already`)
       }
-      folder = this.#dataDir.create(this.#complete(launch))
+      folder = this.#dataDir.create(this.#complete(launch, program()))
       const passport = readPassport(folder)
       if (passport === undefined) throw new Error(`${folder.path} does not say what was written to it`)
       this.#attend({ passport, handle: startWorker(this.#options.workerMain, folder), folder })
     } catch (error) {
       if (folder !== undefined) this.#dataDir.release(folder, false)
+      this.bundles.release(workerId)
       if (error instanceof GodwitError) {
         this.#log.warn({ workerId, error: error.message }, 'a worker could not be started')
       } else this.#log.error({ workerId, err: error }, 'a bug kept a worker from being started')
@@ -149,6 +216,12 @@ export class Workers {
   }
 
   send(workerId: string, message: ToWorker): void {
+    const coming = this.#coming.get(workerId)
+    if (coming !== undefined) {
+      if (message.type === 'stop' || message.type === 'release') this.#giveUp(workerId)
+      else if (coming.messages.length < MAX_WAITING) coming.messages.push(message)
+      return
+    }
     const running = this.#running.get(workerId)
     if (running === undefined) {
       this.#log.debug({ workerId, type: message.type }, 'message for a worker that is gone')
@@ -159,7 +232,7 @@ export class Workers {
   }
 
   kill(workerId: string): void {
-    this.#running.get(workerId)?.process.kill()
+    if (!this.#giveUp(workerId)) this.#running.get(workerId)?.process.kill()
   }
 
   /** Makes every worker say again what has not been acknowledged: the coordinator may not have got it. */
@@ -173,6 +246,7 @@ export class Workers {
     const all = new Promise<void>((resolve) => {
       this.#stopping = resolve
     })
+    for (const workerId of [...this.#coming.keys()]) this.#giveUp(workerId)
     for (const [workerId, { process }] of this.#running) {
       if (process.isConnected) this.send(workerId, { type: 'stop' })
       else this.kill(workerId)
@@ -185,7 +259,8 @@ export class Workers {
   }
 
   #attend(place: WorkerPlace): void {
-    const { workerId, workloadId }: Passport = place.passport
+    const { workerId, workloadId, bundle }: Passport = place.passport
+    if (bundle !== undefined) this.bundles.use(workerId, bundle)
     const process = new WorkerProcess(place, {
       message: (message) => {
         if (message.type === 'prepared') running.reservedBytes = memoryOf(message)
@@ -201,6 +276,7 @@ export class Workers {
       },
       exited: (error) => {
         this.#running.delete(workerId)
+        this.bundles.release(workerId)
         this.bandwidth.gone(workerId)
         this.logs.ended(workerId)
         this.#dataDir.release(place.folder, error !== undefined && !process.toldToEnd)
@@ -229,11 +305,11 @@ export class Workers {
     }
   }
 
-  #complete(launch: Launch): WorkerLaunch {
-    const { programFolders, orphanTimeoutMs, listenHost, portRange, credentialsFolder } = this.#options
+  #complete(launch: Launch, programFile: string): WorkerLaunch {
+    const { orphanTimeoutMs, listenHost, portRange, credentialsFolder } = this.#options
     return {
       ...launch,
-      programFile: resolveProgram(launch.program, programFolders),
+      programFile,
       checkpointFolder: this.#checkpoints.prepare(launch.workloadId),
       orphanTimeoutMs,
       listenHost,

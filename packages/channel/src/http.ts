@@ -20,7 +20,7 @@ export interface HttpQuestion {
   readonly method: string
   /** With its query. */
   readonly path: string
-  /** Written as JSON. */
+  /** Bytes as they are, anything else as JSON. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
   readonly timeoutMs?: number
@@ -30,6 +30,7 @@ export interface HttpAnswer {
   readonly status: number
   /** Without parameters; empty where there is no body. */
   readonly contentType: string
+  readonly bytes: Buffer
   readonly text: string
 }
 
@@ -79,7 +80,8 @@ export class HttpPeer {
 
   #try(question: HttpQuestion): Promise<{ answer?: HttpAnswer; isStale?: boolean }> {
     const { method, path, body, headers = {}, timeoutMs = LIMITS.requestTimeoutMs } = question
-    const content = body === undefined ? undefined : JSON.stringify(body)
+    const isBinary = body instanceof Uint8Array
+    const content = body === undefined || isBinary ? body : JSON.stringify(body)
     const isSecure = this.#origin.protocol === 'wss:'
     return new Promise((resolve, reject) => {
       const request = (isSecure ? secureRequest : plainRequest)({
@@ -92,7 +94,7 @@ export class HttpPeer {
           ...headers,
           ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
           ...(content !== undefined && {
-            'content-type': 'application/json',
+            'content-type': isBinary ? 'application/octet-stream' : 'application/json',
             'content-length': Buffer.byteLength(content),
           }),
         },
@@ -114,21 +116,33 @@ export class HttpPeer {
       request.on('error', fail)
       request.on('response', (response) => {
         this.#hasAnswered = true
-        let text = ''
-        response.setEncoding('utf8')
-        response.on('data', (chunk: string) => {
-          text += chunk
-          if (text.length > LIMITS.maxAnswerLength)
+        const parts: Buffer[] = []
+        let length = 0
+        response.on('data', (part: Buffer) => {
+          parts.push(part)
+          length += part.length
+          if (length > LIMITS.maxAnswerLength)
             request.destroy(new GodwitError('too-large', 'an answer of more than 8 MiB'))
         })
         response.on('error', fail)
         response.on('end', () => {
           clearTimeout(timer)
           const [contentType = ''] = (response.headers['content-type'] ?? '').split(';')
-          resolve({ answer: { status: response.statusCode ?? 0, contentType, text } })
+          resolve({ answer: answerOf(response.statusCode ?? 0, contentType, Buffer.concat(parts)) })
         })
       })
       request.end(content)
     })
+  }
+}
+
+function answerOf(status: number, contentType: string, bytes: Buffer): HttpAnswer {
+  return {
+    status,
+    contentType,
+    bytes,
+    get text() {
+      return bytes.toString('utf8')
+    },
   }
 }

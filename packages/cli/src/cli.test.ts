@@ -217,7 +217,7 @@ test('run asks for what was typed', async () => {
 test('run makes a file absolute and knows when there is none', async () => {
   const file = join(tmpdir(), `godwit-program-${process.pid}.mjs`)
   writeFileSync(file, '')
-  await godwit(`run ${file}`, () => ({ workload: workloadView() }))
+  await godwit(`run ${file} --no-bundle`, () => ({ workload: workloadView() }))
   expect(coordinator.requests[0]).toMatchObject({
     program: file,
     steps: 1000,
@@ -318,7 +318,7 @@ test('migrate shows each status once, then the report', async () => {
 
 test('every option of a migration can be typed', async () => {
   const { exitCode, stderr } = await godwit(
-    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force --verify --priority high --hold',
+    'migrate job --to b --downtime-limit-ms 50 --max-downtime-ms 80 --method stopcopy --park-point pre-apply --codec xor --streams 16 --max-bandwidth 1gbit --max-slowdown 5% --on-stall raise-limit --timeout-ms 9000 --on-timeout force --verify --priority high --hold --compute-only',
     migrating,
   )
   expect(exitCode, stderr.join('\n')).toBe(0)
@@ -337,6 +337,7 @@ test('every option of a migration can be typed', async () => {
     verify: true,
     priority: 'high',
     hold: true,
+    computeOnly: true,
   }
   expect(coordinator.requests[1]).toEqual({ op: 'migrate', workload: 'job', to: 'b', options })
   expect(Object.keys(options).sort(), 'none is missing').toEqual(Object.keys(migrationOptions.shape).sort())

@@ -27,6 +27,12 @@ export function addMigrationOptions(command: Command): Command {
       ),
     )
     .option('--hold', 'wait before the switchover until godwit switchover lets it go')
+    .option('--compute-only', 'bring nothing of the program and its data: the target must have them')
+    .addOption(
+      new Option('--with-data', 'bring what the target lacks of them: so it is unless said otherwise')
+        .conflicts('computeOnly')
+        .implies({ computeOnly: false }),
+    )
     .option(
       '--downtime-limit-ms <ms>',
       `pause that is allowed (default: ${LIMITS.defaultDowntimeLimitMs})`,
@@ -85,7 +91,10 @@ export function addMigrationOptions(command: Command): Command {
 }
 
 /** Only what was asked for. */
-export function migrationOptionsOf(typed: Partial<MigrationOptions>): Partial<MigrationOptions> {
+export function migrationOptionsOf({
+  withData: _,
+  ...typed
+}: Partial<MigrationOptions> & { withData?: boolean }): Partial<MigrationOptions> {
   return Object.fromEntries(Object.entries(typed).filter(([, value]) => value !== undefined))
 }
 

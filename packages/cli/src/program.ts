@@ -76,6 +76,11 @@ export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
     '--programs <dir>',
     'folder of programs that may be run here, besides those of Godwit; may be given several times',
   ],
+  [
+    '--bundles <policy>',
+    'accept or refuse programs that are brought here with their data (default: accept; refuse where the connection leaves this machine in the clear)',
+  ],
+  ['--bundle-space <bytes>', 'for bundles that are kept, e.g. 16GiB (default: 16GiB)'],
   ['--memory <bytes>', 'paged memory for workers, e.g. 8GiB (default: 80% of what is free)'],
   [
     '--max-bandwidth <rate>',
@@ -96,6 +101,7 @@ export const COORDINATOR_FLAGS: readonly (readonly [string, string])[] = [
   ['--max-moves-out <n>', 'of those, such as leave one host (default: 2)'],
   ['--max-moves-in <n>', 'such as come to one host (default: 2)'],
   ['--max-moves-link <n>', 'such as are between the same two zones (default: 4)'],
+  ['--bundle-space <bytes>', 'for programs and data that are uploaded, e.g. 16GiB (default: 16GiB)'],
   ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
 ]
 
@@ -186,7 +192,17 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
   program
     .command('run')
     .description('start a workload')
-    .argument('<program>', 'a name that the host knows, or a file beginning with . or /')
+    .argument(
+      '<program>',
+      'a name that the host knows, or a file beginning with . or /, which is brought to it',
+    )
+    .option(
+      '--data <[name=]path>',
+      'a file or folder that comes along with the program, besides what its setup reads; may be given several times',
+      collect,
+    )
+    .option('--bundle', 'bring the file along, with the data that it reads: so it is unless said otherwise')
+    .option('--no-bundle', 'the file lies on each host, in a folder of its --programs')
     .option('--host <host>', 'where (default: the best one, by free memory above all)')
     .option('--steps <n>', 'how many steps the job has', wholeNumber(1), DEFAULT_STEPS)
     .option('--param <key=value>', 'a parameter of the program; may be given several times', collectParameter)

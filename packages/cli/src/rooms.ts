@@ -9,7 +9,7 @@ import { type Entry, entryFile, nodeArguments } from '@godwit/launch'
 import { GodwitError } from '@godwit/protocol'
 import type { Io } from './io.ts'
 
-export type Room = Extract<Entry, 'coordinator/main' | 'agent/main' | 'worker/check'>
+export type Room = Extract<Entry, 'coordinator/main' | 'agent/main' | 'worker/bundle' | 'worker/check'>
 
 /** Starts a room's program with this Node. */
 export function spawnRoom(room: Room, args: readonly string[], options: SpawnOptions): ChildProcess {

@@ -14,6 +14,8 @@
 import { randomUUID } from 'node:crypto'
 import { Channel, type DialSecurity, dial, type HttpAnswer, HttpPeer } from '@godwit/channel'
 import {
+  BUNDLES_PATH,
+  CHUNKS_PATH,
   type ChangeKind,
   type ClientEvent,
   type ClientOp,
@@ -28,6 +30,7 @@ import {
   IDEMPOTENCY_HEADER,
   isRestOp,
   LIMITS,
+  missingChunks,
   PROBLEM_TYPE,
   problem,
   REPLIES,
@@ -176,9 +179,32 @@ export class CoordinatorClient {
     this.#end(undefined)
   }
 
-  async #restReply(request: Extract<ClientRequest, { op: RestOp }>, timeoutMs: number): Promise<unknown> {
+  /** Chunks that the coordinator lacks of the bundle that this manifest is of. Errors: those of `request`. */
+  async putBundle(digest: string, manifest: Uint8Array): Promise<string[]> {
+    const answer = await this.#put('the upload of a bundle', `${BUNDLES_PATH}/${digest}`, manifest)
+    return checkMessage(missingChunks, answer).missing
+  }
+
+  /** Errors: those of `request`; it may be sent again. */
+  async putChunk(digest: string, bytes: Uint8Array): Promise<void> {
+    await this.#put('the upload of a chunk', `${CHUNKS_PATH}/${digest}`, bytes)
+  }
+
+  #put(what: string, path: string, body: Uint8Array): Promise<unknown> {
+    const timeoutMs = LIMITS.requestTimeoutMs
+    if (!this.#isOpen) throw lost(undefined)
+    return this.#settled(what, timeoutMs, async () =>
+      resultOf(await this.#http.ask({ method: 'PUT', path, body, timeoutMs }), this.#url),
+    )
+  }
+
+  #restReply(request: Extract<ClientRequest, { op: RestOp }>, timeoutMs: number): Promise<unknown> {
+    return this.#settled(request.op, timeoutMs, () => this.#ask(request, timeoutMs))
+  }
+
+  async #settled(what: string, timeoutMs: number, ask: () => Promise<unknown>): Promise<unknown> {
     try {
-      const answer = await this.#ask(request, timeoutMs)
+      const answer = await ask()
       this.#hasAnswered()
       return answer
     } catch (error) {
@@ -187,7 +213,7 @@ export class CoordinatorClient {
         this.#hasAnswered()
         throw fromErrorReport(error)
       }
-      if (error.kind === 'peer-stalled') throw notAnswered(request.op, timeoutMs)
+      if (error.kind === 'peer-stalled') throw notAnswered(what, timeoutMs)
       if (!this.#isOpen) throw lost(undefined)
       this.#end(error)
       throw lost(error)
@@ -302,7 +328,7 @@ function isRest(request: ClientRequest): request is Extract<ClientRequest, { op:
   return isRestOp(request.op)
 }
 
-function notAnswered(op: ClientOp, timeoutMs: number): GodwitError {
+function notAnswered(op: string, timeoutMs: number): GodwitError {
   return new GodwitError('peer-stalled', `the coordinator did not answer ${op} within ${timeoutMs / 1000} s`)
 }
 

@@ -1,4 +1,5 @@
 /** The coordinator's API as typed calls and events: what the command line is built on, and other programs may be. */
+export { type LocalBundle, readBundle, uploadBundle } from './bundles.ts'
 export {
   type ChangeListener,
   type ClientAccess,

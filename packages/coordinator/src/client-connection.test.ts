@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HttpApi } from './api/http-api.ts'
 import { Metrics } from './api/metrics.ts'
+import { BundleStore } from './bundle-store.ts'
 import { acceptClient, type Handlers } from './client-connection.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { Follower } from './output-feed.ts'
@@ -57,6 +58,7 @@ beforeEach(async () => {
     metrics,
     here: { isSecured: false, listensAt: '127.0.0.1' },
     consoleFolder: '/nowhere',
+    bundles: BundleStore.open({ folder: undefined, spaceBytes: 1, log, now: () => nowMs }),
     nowMs: () => nowMs,
     ready: async () => {},
   })

@@ -2,6 +2,7 @@
  * The coordinator's door: agents dial `/agent`, hosts that want to join `/join`, clients ask by HTTP and hear events over a WebSocket (api/); all
  * that they say goes to the registry. Whether a cluster is secured is seen by the authority in its folder.
  */
+import { join } from 'node:path'
 import { type Credentials, type Listener, listen } from '@godwit/channel'
 import { changeKind, EVENTS_PATH, GodwitError, LIMITS } from '@godwit/protocol'
 import { type Logger, pino } from 'pino'
@@ -9,6 +10,7 @@ import { acceptAgent } from './agent-connection.ts'
 import { builtConsole } from './api/console-page.ts'
 import { HttpApi } from './api/http-api.ts'
 import { Metrics } from './api/metrics.ts'
+import { BundleStore } from './bundle-store.ts'
 import { type Changed, Changes } from './changes.ts'
 import { acceptClient, type Handlers, type WatchHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -38,6 +40,8 @@ export interface CoordinatorOptions {
   clock?: Clock
   /** Where the console was built, unless it is where its room builds it. */
   consoleFolder?: string
+  /** Bytes of all bundles that it keeps. */
+  bundleSpaceBytes?: number
   /** How many moves may be under way at once. */
   moveLimits?: Partial<MoveLimits>
   /** The store can't be used any more: this coordinator must end. */
@@ -84,8 +88,15 @@ async function startAudited(
       : await SecuredDoor.open({ authority, clusterId, store, audit, log, now })
   let tell = (_: Changed): void => {}
   const changed = (what: Changed): void => tell(what)
+  const bundles = BundleStore.open({
+    folder: folder && join(folder, 'bundles'),
+    spaceBytes: options.bundleSpaceBytes ?? LIMITS.defaultBundleSpaceBytes,
+    log,
+    now,
+  })
   const registry = await Registry.open({
     store,
+    bundles,
     log,
     clock,
     changed,
@@ -105,6 +116,7 @@ async function startAudited(
     metrics,
     here,
     consoleFolder: options.consoleFolder ?? builtConsole(),
+    bundles,
     nowMs: () => clock.nowMs(),
     ready: async () => {
       await store.get(KEYS.cluster)
@@ -148,6 +160,7 @@ async function startAudited(
       changes.close()
       await listener.close()
       await api.close()
+      bundles.close()
       await audit.close()
     },
   }

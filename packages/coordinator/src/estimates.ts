@@ -8,6 +8,7 @@
  * Invariant: every question ends, by an answer of the host that was asked or by the time that it may take.
  */
 import {
+  type BundleRef,
   type EstimateView,
   type FromAgent,
   type FromWorker,
@@ -71,13 +72,13 @@ export class Estimates {
     return this.play(request, await this.link(request))
   }
 
-  /** What the host says that it has. Errors: `host-disconnected`, `peer-stalled`. */
-  async host(host: string): Promise<HostCheck> {
+  /** What the host says that it has, of a bundle too. Errors: `host-disconnected`, `peer-stalled`. */
+  async host(host: string, bundle?: BundleRef): Promise<HostCheck> {
     const probeId = makeProbeId()
     const answer = await this.#ask('hostChecked', {
       host,
       probeId,
-      message: { type: 'checkHost', probeId },
+      message: { type: 'checkHost', probeId, ...(bundle === undefined ? {} : { bundle }) },
     })
     return answer.host
   }

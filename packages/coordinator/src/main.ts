@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util'
 import { armCrashPoints } from '@godwit/channel'
-import { GodwitError } from '@godwit/protocol'
+import { GodwitError, LIMITS, parseBytes } from '@godwit/protocol'
 import { pino } from 'pino'
 import { administer, COMMANDS } from './administration.ts'
 import { type Coordinator, DEFAULT_HOST, DEFAULT_PORT, startCoordinator } from './coordinator.ts'
@@ -18,7 +18,7 @@ import { LmdbStore } from './lmdb-store.ts'
 import type { MoveLimits } from './move-queue.ts'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
-const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--insecure] [--max-moves N] [--max-moves-out N] [--max-moves-in N] [--max-moves-link N] [--log-level info], or coordinator ${COMMANDS.join('|')}`
+const USAGE = `usage: coordinator [--host ${DEFAULT_HOST}] [--port ${DEFAULT_PORT}] [--data-dir FOLDER] [--insecure] [--max-moves N] [--max-moves-out N] [--max-moves-in N] [--max-moves-link N] [--bundle-space 16GiB] [--log-level info], or coordinator ${COMMANDS.join('|')}`
 
 interface Flags {
   host: string
@@ -26,6 +26,7 @@ interface Flags {
   dataDir: string | undefined
   insecure: boolean
   logLevel: string
+  bundleSpaceBytes: number
   moveLimits: Partial<MoveLimits>
 }
 
@@ -50,7 +51,14 @@ function parseFlags(args: string[]): Flags | undefined {
     throw new GodwitError('bad-arguments', `--log-level ${logLevel} is none of ${LOG_LEVELS.join(', ')}`)
   }
   const { host = DEFAULT_HOST, 'data-dir': dataDir, insecure = false } = values
-  return { host, port, dataDir, insecure, logLevel, moveLimits: moveLimitsIn(values) }
+  return {
+    ...{ host, port, dataDir, insecure, logLevel },
+    bundleSpaceBytes:
+      values['bundle-space'] === undefined
+        ? LIMITS.defaultBundleSpaceBytes
+        : parseBytes('--bundle-space', values['bundle-space']),
+    moveLimits: moveLimitsIn(values),
+  }
 }
 
 function moveLimitsIn(values: Values): Partial<MoveLimits> {
@@ -70,6 +78,7 @@ interface Values {
   'data-dir'?: string
   insecure?: boolean
   'log-level'?: string
+  'bundle-space'?: string
   'max-moves'?: string
   'max-moves-out'?: string
   'max-moves-in'?: string
@@ -88,6 +97,7 @@ function parsed(args: string[]): Values {
         'data-dir': string,
         insecure: { type: 'boolean' },
         'log-level': string,
+        'bundle-space': string,
         'max-moves': string,
         'max-moves-out': string,
         'max-moves-in': string,
@@ -143,6 +153,7 @@ async function main(): Promise<void> {
     fatal: fail,
     insecure,
     moveLimits: flags.moveLimits,
+    bundleSpaceBytes: flags.bundleSpaceBytes,
     ...(store !== undefined && { store }),
     ...(dataDir !== undefined && { folder: dataDir }),
   })

@@ -58,6 +58,8 @@ export interface MigrationPlan {
   readonly isChosen?: boolean
   /** The longest of the job's latest steps; undefined where none was seen. */
   readonly longestStepMs?: number
+  /** What the target may take to bring the job's bundle, besides all other limits. */
+  readonly bringMs?: number
 }
 
 interface Known {
@@ -230,7 +232,8 @@ const STALLED_STEPS = 20
  * that has switched over asks (`recover`) when its target doesn't go on.
  */
 export function deadlineMs(state: MigrationState): number | undefined {
-  const { startedAtMs, options } = state.plan
+  const { options, bringMs = 0 } = state.plan
+  const startedAtMs = state.plan.startedAtMs + bringMs
   const heldMs = state.name === 'moving' ? (state.heldMs ?? 0) : 0
   const byTimeout = startedAtMs + options.timeoutMs + heldMs
   switch (state.name) {

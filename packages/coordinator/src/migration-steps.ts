@@ -158,9 +158,8 @@ export function overdue(state: MigrationState, nowMs: number): Outcome {
     return failure(state, { kind: 'peer-stalled', message })
   }
   const inSetup = migrationStatus(state) === 'setup'
-  const limitMs = inSetup
-    ? Math.min(LIMITS.setupTimeoutMs, state.plan.options.timeoutMs)
-    : state.plan.options.timeoutMs
+  const { options, bringMs = 0 } = state.plan
+  const limitMs = bringMs + (inSetup ? Math.min(LIMITS.setupTimeoutMs, options.timeoutMs) : options.timeoutMs)
   return failure(
     state,
     inSetup

@@ -113,6 +113,7 @@ export class Preflights {
       queue: wouldWait({ ...move, order: Number.MAX_SAFE_INTEGER }),
       versions: { source: inventory.versions(from), target: inventory.versions(to) },
       source: workload.source.prepared,
+      bundle: workload.spec.bundle,
     }
     const closed = there ?? refusals.away ?? refusals.maintenance ?? job.busy
     return { ...known, ...(await this.#asked(workload, { to, options, closed })) }
@@ -124,14 +125,23 @@ export class Preflights {
   ): Promise<Pick<PreflightFacts, 'hosts' | 'rehearsal' | 'link' | 'estimate'>> {
     const { estimates, inventory } = this.#edge
     const { spec, host: from, source } = workload
-    const [here, there] = await Promise.all([asked(estimates.host(from)), asked(estimates.host(to))])
+    const [here, there] = await Promise.all([
+      asked(estimates.host(from)),
+      asked(estimates.host(to, spec.bundle)),
+    ])
     const hosts = { source: here, target: there }
     if (closed !== undefined) {
       const notAsked = { notAsked: closed }
       return { hosts, rehearsal: notAsked, link: notAsked, estimate: notAsked }
     }
     const { workerId: sourceWorker, epoch } = source
-    const worker = { workerId: makeWorkerId(spec.id, epoch + 1), mode: 'incoming', epoch } as const
+    const { computeOnly } = options
+    const worker = {
+      workerId: makeWorkerId(spec.id, epoch + 1),
+      mode: 'incoming',
+      epoch,
+      computeOnly,
+    } as const
     const rehearsal = await asked(this.rehearsals.rehearse(to, launchOf(spec, worker)))
     const { address: sourceAddress } = inventory.knownHost(from)
     const way = { workload: spec.id, from, to, sourceAddress, sourceWorker, options }

@@ -49,6 +49,7 @@ const WELL: PreflightFacts = {
   queue: undefined,
   versions: { source: { min: 1, max: 2 }, target: { min: 2, max: 3 } },
   source: prepared(),
+  bundle: undefined,
   hosts: { source: { said: host() }, target: { said: host() } },
   rehearsal: { said: prepared() },
   link: { said: link },

@@ -7,6 +7,7 @@
  * Invariants: pure; each check is there once, in the order of `PREFLIGHT_CHECKS`; nothing passes that was not looked at.
  */
 import {
+  type BundleRef,
   commonVersion,
   difference,
   type ErrorKind,
@@ -19,6 +20,7 @@ import {
   type MigrationOptions,
   PREFLIGHT_CHECKS,
   type PreflightCheck,
+  sayBytes,
   trackedBytes,
   type VersionRange,
 } from '@godwit/protocol'
@@ -52,6 +54,8 @@ export interface PreflightFacts {
   }
   /** What the job's worker said as it was ready. */
   readonly source: Prepared | undefined
+  /** What it was bundled with; undefined where the program lies on each host. */
+  readonly bundle: BundleRef | undefined
   readonly hosts: { readonly source: Asked<HostCheck>; readonly target: Asked<HostCheck> }
   readonly rehearsal: Asked<Prepared>
   readonly link: Asked<LinkMeasure>
@@ -119,6 +123,18 @@ const CHECKS: { readonly [Check in CheckName]: (facts: PreflightFacts) => Found 
       `the target speaks versions ${target.min} to ${target.max}, the source ${source.min} to ${source.max}`,
       'use releases of Godwit that are next to each other',
     )
+  },
+  bundle: ({ bundle, hosts: { target }, to, options }) => {
+    if (bundle === undefined) return pass('the program lies on each host, and nothing is brought')
+    if (!('said' in target)) return unknown(whyNot(target))
+    const { bundle: there, bundleError } = target.said
+    if (bundleError?.kind === 'forbidden') return blocker(bundleError.message, ELSEWHERE)
+    if (there === undefined) return unknown(bundleError?.message ?? `${to} did not say what it has of it`)
+    const { bytes, missingBytes } = there
+    if (missingBytes === 0) return pass(`${to} has the program and its data, ${sayBytes(bytes)}`)
+    const lacks = `${to} lacks ${sayBytes(missingBytes)} of the ${sayBytes(bytes)} of program and data`
+    if (options.computeOnly) return blocker(`${lacks}, and nothing is brought`, 'leave out --compute-only')
+    return pass(`${lacks}: they are brought before training is disturbed`)
   },
   memory: (facts) => {
     const found = rehearsed(facts, 'memory')
@@ -236,6 +252,8 @@ function rehearsed(facts: PreflightFacts, check: Tried): Found | undefined {
   if ('error' in rehearsal) {
     const { kind, message } = rehearsal.error
     if (UNSURE.has(kind)) return unknown(message, 'look again; a move waits for longer')
+    if (facts.bundle !== undefined && (kind === 'bundle-missing' || kind === 'forbidden'))
+      return unknown(`the job can't be set up on ${facts.to}, see bundle`)
     const culprit = culpritOf(rehearsal.error, source?.identity)
     return culprit === check
       ? blocker(message, TRIED_ADVICE[check])

@@ -19,6 +19,7 @@ import {
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentHandlers } from './agent-connection.ts'
+import { type Bundles, NO_BUNDLES } from './bundle-store.ts'
 import type { Changed, Look } from './changes.ts'
 import type { JobHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -66,6 +67,8 @@ export interface RegistryOptions {
   fatal?: (error: GodwitError) => void
   /** Told of whatever may be watched, each time it has changed. */
   changed?: ((changed: Changed) => void) | undefined
+  /** Where programs and data are that are brought to hosts. */
+  bundles?: Bundles
   /** How many moves may be under way at once; those that are left out are `MOVE_LIMITS`'s. */
   moveLimits?: Partial<MoveLimits>
   /** Told of each transition of a migration: for a simulation that counts them. */
@@ -81,6 +84,7 @@ export class Registry {
   readonly #estimates: Estimates
   readonly #preflights: Preflights
   readonly #logs: JobLogs
+  readonly #bundles: Bundles
   readonly #changed: (changed: Changed) => void
   readonly #services: Services
   readonly #maintenances: Maintenances
@@ -97,9 +101,19 @@ export class Registry {
   private constructor(
     known: Known,
     watched: WatchedTime,
-    { store, log, clock = systemClock, fatal, moveLimits, entered, changed = () => {} }: RegistryOptions,
+    {
+      store,
+      log,
+      clock = systemClock,
+      fatal,
+      moveLimits,
+      entered,
+      bundles = NO_BUNDLES,
+      changed = () => {},
+    }: RegistryOptions,
   ) {
     this.#changed = changed
+    this.#bundles = bundles
     this.#inventory = new Inventory(
       (id) => changed({ kind: 'host', id }),
       ({ workload }) => this.#logs.changed(workload),
@@ -312,6 +326,7 @@ export class Registry {
       // Asked for by somebody whose connection broke before the answer came.
       if (known !== undefined && isSameJob(known, { id: known.id, ...asked }))
         return { workload: await known.started() }
+      if (asked.bundle !== undefined) await this.#bundles.check(asked.bundle)
       const spec: WorkloadSpec = { id: this.#freeId(asked.program, id), ...asked }
       const { rules = {} } = asked
       this.#checkRules(spec.id, rules)
@@ -395,6 +410,12 @@ export class Registry {
       else this.#log.error({ err: error }, 'a bug in the coordinator')
     })
     this.#forgetOld()
+    const inUse = [...this.#workloads.values()].flatMap(({ isActive, spec }) =>
+      isActive ? (spec.bundle?.digest ?? []) : [],
+    )
+    this.#bundles
+      .collect(new Set(inUse))
+      .catch((error: unknown) => this.#log.error({ err: error }, 'a bug in the coordinator'))
   }
 
   /** What retention.ts names, now and every so often. Whatever can't be deleted is named again. */

@@ -11,7 +11,7 @@
  * Invariants: an attempt is written down before its worker is launched; a worker trains (`resume`) only after the record was
  * changed; there is one attempt at a time.
  */
-import { difference, type ErrorReport, type FromWorker, type Identity, LIMITS } from '@godwit/protocol'
+import { difference, type ErrorReport, type FromWorker, type Identity } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
 import { makeRestartId, makeWorkerId } from './names.ts'
@@ -38,6 +38,8 @@ export interface Attempt {
 
 export interface RestartsEdge {
   readonly workload: string
+  /** What a worker is given to load the job. */
+  readonly setupMs: number
   readonly clock: Clock
   readonly log: Logger
   record(): OwnershipRecord
@@ -202,10 +204,10 @@ export class Restarts {
   #armSetup(): void {
     const workerId = this.#attempt?.workerId
     if (workerId === undefined) return
-    this.#after(LIMITS.setupTimeoutMs, () =>
+    this.#after(this.#edge.setupMs, () =>
       this.exited(workerId, {
         kind: 'setup-timeout',
-        message: `the job was not loaded again within ${LIMITS.setupTimeoutMs} ms`,
+        message: `the job was not loaded again within ${this.#edge.setupMs} ms`,
       }),
     )
   }

@@ -12,6 +12,7 @@ import {
   GodwitError,
   LIMITS,
   type MigrationView,
+  setupMs,
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
@@ -115,6 +116,7 @@ export class WorkloadLife {
     this.restarts = new Restarts(
       {
         workload: spec.id,
+        setupMs: setupMs(spec.bundle),
         clock,
         log: this.log,
         record: () => ledger.record,
@@ -163,6 +165,7 @@ export class WorkloadLife {
     )
     this.moves = new WorkloadMoves({
       workload: spec.id,
+      bundle: spec.bundle,
       ledger,
       workers: this.workers,
       inventory,
@@ -246,7 +249,7 @@ export class WorkloadLife {
     this.later(async () => {
       if (this.isActive) await this.moves.latest?.resume(this.ledger.record)
       else await this.moves.open?.workloadEnded()
-      if (this.status === 'starting') this.#after(LIMITS.setupTimeoutMs, () => this.#startTooSlow())
+      if (this.status === 'starting') this.#after(setupMs(this.spec.bundle), () => this.#startTooSlow())
       if (this.stop === 'wanted') this.limitStop()
     })
   }
@@ -254,7 +257,7 @@ export class WorkloadLife {
   launch(): void {
     this.launched = true
     this.workers.launch(this.host, { workerId: this.owner, mode: 'fresh', epoch: 1 })
-    this.#after(LIMITS.setupTimeoutMs, () => this.#startTooSlow())
+    this.#after(setupMs(this.spec.bundle), () => this.#startTooSlow())
   }
 
   async #startTooSlow(): Promise<void> {
@@ -264,7 +267,7 @@ export class WorkloadLife {
     const why = isAway ? `: the agent of ${this.host} is not connected` : ''
     await this.#lost({
       kind: 'setup-timeout',
-      message: `the workload did not start within ${LIMITS.setupTimeoutMs} ms${why}`,
+      message: `the workload did not start within ${setupMs(this.spec.bundle)} ms${why}`,
     })
   }
 

@@ -8,6 +8,8 @@
  * and `waitForEnd` is called in the workload's queue.
  */
 import {
+  type BundleRef,
+  bringMs,
   type ErrorReport,
   type FromWorker,
   GodwitError,
@@ -53,6 +55,7 @@ export function alreadyThere(workload: string, host: string): GodwitError {
 /** What migrations need of their workload. */
 export interface WorkloadMovesEdge {
   readonly workload: string
+  readonly bundle: BundleRef | undefined
   readonly ledger: Ledger
   readonly workers: WorkloadWorkers
   readonly inventory: Inventory
@@ -114,7 +117,7 @@ export class WorkloadMoves {
 
   /** Queued, where it may not begin at once. Errors: `not-running`, `already-migrating`, `already-there`, `unknown-host`, `host-disconnected`. */
   async begin(to: string, options: MigrationOptions, asked: Asked): Promise<MigrationView> {
-    const { ledger, clock, log } = this.#edge
+    const { ledger, clock, log, bundle } = this.#edge
     // Asked for by somebody whose connection broke before the answer came.
     if (this.open?.plan.to === to) return this.open.view()
     const plan: MigrationPlan = {
@@ -124,6 +127,7 @@ export class WorkloadMoves {
       askedAtMs: clock.calendarMs(),
       ...(asked.maintenance === undefined ? {} : { maintenance: asked.maintenance }),
       ...(asked.isChosen === true ? { isChosen: true } : {}),
+      ...(bundle === undefined || options.computeOnly ? {} : { bringMs: bringMs(bundle) }),
     }
     const before = this.#move
     before?.close()
@@ -409,8 +413,8 @@ export class WorkloadMoves {
       clock,
       isConnected: (host) => inventory.isConnected(host),
       save,
-      launchTarget: ({ to, targetWorker, epoch }) =>
-        workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch }),
+      launchTarget: ({ to, targetWorker, epoch, options: { computeOnly } }) =>
+        workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch, computeOnly }),
       toWorker: (workerId, message) => workers.tell(workerId, message),
       turns: this.#moveTurns(),
       kill: (workerId) => workers.kill(workerId),

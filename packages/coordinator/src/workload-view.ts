@@ -16,7 +16,7 @@ import { MAX_KEPT_RANGES, newestRange, type OwnershipRecord } from './ownership.
 /** What was asked for. */
 export type WorkloadSpec = Pick<
   Launch,
-  'program' | 'parameters' | 'steps' | 'tracker' | 'checkpointEveryMs'
+  'program' | 'bundle' | 'parameters' | 'steps' | 'tracker' | 'checkpointEveryMs'
 > & {
   readonly id: string
   readonly restartPolicy: RestartPolicy
@@ -51,6 +51,7 @@ export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
   return {
     id: spec.id,
     program: spec.program,
+    ...(spec.bundle === undefined ? {} : { bundle: spec.bundle }),
     parameters: spec.parameters,
     steps: spec.steps,
     status: facts.status,

@@ -18,6 +18,8 @@ import type { WorkloadSpec } from './workload-view.ts'
 /** From the word to stop to SIGKILL, with the time that a message takes on a busy machine. */
 export const REAP_MS = LIMITS.stopGraceMs + LIMITS.heartbeatIntervalMs
 
+/** What differs between launches of one job. */
+type OneLaunch = Pick<Launch, 'workerId' | 'mode' | 'epoch' | 'computeOnly'>
 type Prepared = Extract<FromWorker, { type: 'prepared' }>
 
 export interface WorkersEdge {
@@ -50,7 +52,7 @@ export class WorkloadWorkers {
     this.#prepared.set(workerId, message)
   }
 
-  launch(host: string, launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>): void {
+  launch(host: string, launch: OneLaunch): void {
     const { inventory } = this.#edge
     inventory.launched({ workerId: launch.workerId, host, workload: this.#spec.id })
     inventory.send(host, { type: 'launch', launch: launchOf(this.#spec, launch) })
@@ -103,13 +105,15 @@ export class WorkloadWorkers {
 }
 
 export function launchOf(
-  { id, program, parameters, steps, tracker, checkpointEveryMs }: WorkloadSpec,
-  launch: Pick<Launch, 'workerId' | 'mode' | 'epoch'>,
+  { id, program, bundle, parameters, steps, tracker, checkpointEveryMs }: WorkloadSpec,
+  { computeOnly, ...launch }: OneLaunch,
 ): Launch {
   return {
     ...launch,
     workloadId: id,
     program,
+    ...(bundle === undefined ? {} : { bundle }),
+    ...(computeOnly === true ? { computeOnly } : {}),
     parameters,
     steps,
     tracker,

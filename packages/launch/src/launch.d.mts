@@ -4,6 +4,7 @@ export type Entry =
   | 'coordinator/check-store'
   | 'agent/main'
   | 'worker/main'
+  | 'worker/bundle'
   | 'worker/check'
   | 'worker/training-thread'
 export declare const ENTRIES: Readonly<Record<Entry, string>>

@@ -21,6 +21,7 @@ export const ENTRIES = {
   'coordinator/check-store': 'check-store.mjs',
   'agent/main': 'main.ts',
   'worker/main': 'main.ts',
+  'worker/bundle': 'bundle.ts',
   'worker/check': 'check.ts',
   'worker/training-thread': 'training-thread.mjs',
 }

@@ -1,5 +1,6 @@
 /** Between an agent and the coordinator: the agent dials and holds one connection. */
 import { z } from 'zod'
+import { bundleRef } from './bundle.ts'
 import { count, errorReport, label, name, pem, port, secret } from './common.ts'
 import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
@@ -72,7 +73,7 @@ export const toAgent = z.discriminatedUnion('type', [
   /** Dial it from the host that a workload would move to, and measure. */
   z.strictObject({ type: z.literal('dialProbe'), probeId: label, from: label, host: name, port, secret }),
   /** Say what this host has for a job: for a look at what a move would meet. */
-  z.strictObject({ type: z.literal('checkHost'), probeId: label }),
+  z.strictObject({ type: z.literal('checkHost'), probeId: label, bundle: bundleRef.optional() }),
   z.strictObject({ type: z.literal('certificate'), certificate: pem }),
   /** Of what the worker's program printed all before this place is kept. */
   z.strictObject({ type: z.literal('logKept'), workerId: label, place: logPlace }),

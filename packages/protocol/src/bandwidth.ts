@@ -32,3 +32,22 @@ export function parseBandwidth(text: string): number {
     `write bytes a second, at least ${LIMITS.minBandwidth}, or with a unit like 100MiB or 1gbit`,
   )
 }
+
+const SIZES: Record<string, number> = { '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
+
+/** `1073741824`, `1GiB`, `1.5 GiB`. Throws `bad-arguments` naming `flag`. */
+export function parseBytes(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB|)$/.exec(text.trim())
+  const bytes = match === null ? 0 : Math.floor(Number(match[1]) * (SIZES[match[2] ?? ''] ?? 1))
+  if (!(bytes > 0) || !Number.isSafeInteger(bytes))
+    throw new GodwitError('bad-arguments', `${flag} ${text}: write bytes like 1073741824 or 2GiB`)
+  return bytes
+}
+
+/** `512 B`, `1.5 KiB`, `12.0 MiB`, `1.50 GiB`. */
+export function sayBytes(bytes: number): string {
+  if (bytes < 2 ** 10) return `${bytes} B`
+  if (bytes < 2 ** 20) return `${(bytes / 2 ** 10).toFixed(1)} KiB`
+  if (bytes < 2 ** 30) return `${(bytes / 2 ** 20).toFixed(1)} MiB`
+  return `${(bytes / 2 ** 30).toFixed(2)} GiB`
+}

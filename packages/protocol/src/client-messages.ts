@@ -3,6 +3,7 @@
  * of events (event-messages.ts) where it is about what comes over that.
  */
 import { z } from 'zod'
+import { bundleRef } from './bundle.ts'
 import { checkpointReport } from './checkpoint.ts'
 import {
   count,
@@ -68,6 +69,8 @@ export type Divergence = z.infer<typeof divergence>
 export const workloadView = z.strictObject({
   id: label,
   program: path,
+  /** Left out where the program lies on each host. */
+  bundle: bundleRef.optional(),
   parameters,
   steps: count,
   /** `restarting`: its worker was lost, and another one is being started from the latest checkpoint. */
@@ -187,6 +190,8 @@ export const clientRequest = z.discriminatedUnion('op', [
   z.strictObject({
     op: z.literal('run'),
     program: path,
+    /** Uploaded before: the program and its data. */
+    bundle: bundleRef.optional(),
     parameters,
     steps: z.int().min(1),
     host: label.optional(),

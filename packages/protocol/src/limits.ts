@@ -106,6 +106,24 @@ export const LIMITS = {
   /** How often it is looked what can be forgotten. */
   forgetEveryMs: 60_000,
 
+  /**
+   * Of a bundle (bundle.ts): bytes of a chunk, of all files, and of its manifest; files, and characters of a path. A slow line carries a
+   * chunk in the time that a request may take.
+   */
+  bundleChunkBytes: 256 * KiB,
+  maxBundleBytes: 8 * 1024 * MiB,
+  maxBundleManifestBytes: 4 * MiB,
+  maxBundleFiles: 10_000,
+  maxBundlePathLength: 1024,
+  /** Of all bundles that the coordinator keeps, and of those that a host does, unless it is told otherwise. */
+  defaultBundleSpaceBytes: 16 * 1024 * MiB,
+  /** What no job needs stays at the coordinator for so long: the next run may need it, and so does an upload that was interrupted. */
+  keepUnusedChunksMs: HOUR_MS,
+  /** Chunks that are sent or fetched at once. */
+  maxChunksAtOnce: 4,
+  /** Bytes a second: by a bundle's size over this a host has longer to set a job up. */
+  bundleBandwidth: 1 * MiB,
+
   heartbeatIntervalMs: 1_000,
   /** Silence on a connection that ends it. A paused or unplugged peer closes nothing: only silence tells. */
   heartbeatTimeoutMs: 8_000,
@@ -312,6 +330,16 @@ relation(
   (LIMITS.maxPrintedBytesPerSecond * LIMITS.orphanTimeoutMs) / 1000 <= LIMITS.maxLogFileBytes,
   'what a worker prints while its agent is away is all there when the next one comes',
 )
+relation(LIMITS.bundleChunkBytes <= LIMITS.maxApiBodyBytes, 'a chunk is no longer than a request may be')
+relation(
+  (LIMITS.bundleChunkBytes * 1000) / LIMITS.minBandwidth <= LIMITS.handshakeTimeoutMs,
+  'the slowest line carries a chunk in the time that a request may take',
+)
+relation(
+  67 * (LIMITS.maxBundleBytes / LIMITS.bundleChunkBytes) <= LIMITS.maxBundleManifestBytes,
+  'a manifest names the chunks of the largest bundle, and has room for its files',
+)
+relation(LIMITS.maxBundleBytes <= LIMITS.defaultBundleSpaceBytes, 'the largest bundle can be kept')
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(
   (2 * 1000 * MAX_FRAME_PAYLOAD_BYTES) / LIMITS.minBandwidth < LIMITS.progressTimeoutMs,

@@ -55,6 +55,8 @@ export const migrationOptions = z.strictObject({
    */
   timeoutMs: z.number().positive().max(LIMITS.maxMigrationMs).default(LIMITS.defaultMigrationTimeoutMs),
   onTimeout: z.enum(['cancel', 'force']).default('cancel'),
+  /** The target must have the job's program and data: nothing of its bundle is brought there. */
+  computeOnly: z.boolean().default(false),
   /** Both sides hash all paged memory at the switchover, and the target compares before it claims. Inside the downtime. */
   verify: z.boolean().default(false),
 })

@@ -2,7 +2,7 @@
  * What a move would meet, looked at before it is asked for: one check for each thing that could stand in its way. Nothing moves.
  */
 import { z } from 'zod'
-import { count, label, name } from './common.ts'
+import { count, errorReport, label, name } from './common.ts'
 import { estimateView } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 
@@ -20,6 +20,8 @@ export const PREFLIGHT_CHECKS = [
   /** Whether the move would begin at once. */
   'queue',
   'protocol',
+  /** What was bundled with the job is there, or is brought. */
+  'bundle',
   'memory',
   /** The target has the same program, with the same packages. */
   'program',
@@ -63,5 +65,8 @@ export const hostCheck = z.strictObject({
   arch: name,
   /** Of the machine or the container: what nothing uses. */
   freeMemoryBytes: count,
+  /** Of the bundle that was asked about: bytes of all its files, and of those that are missing; or why that can't be said. */
+  bundle: z.strictObject({ bytes: count, missingBytes: count }).optional(),
+  bundleError: errorReport.optional(),
 })
 export type HostCheck = z.infer<typeof hostCheck>

@@ -3,6 +3,7 @@
  * through the agent unchanged: `ToWorker` and `FromWorker` are what coordinator and worker say to each other.
  */
 import { z } from 'zod'
+import { bundleRef } from './bundle.ts'
 import { checkpointReport } from './checkpoint.ts'
 import {
   count,
@@ -29,8 +30,12 @@ import { migrationOptions, migrationProgress, migrationReport, migrationStatus }
 export const launch = z.strictObject({
   workerId: label,
   workloadId: label,
-  /** A name that the agent resolves, or an absolute path. */
+  /** A name that the agent resolves, or an absolute path; of a bundle what people call it. */
   program: path,
+  /** Where the program and its data are: what of it the host lacks it fetches before the worker starts. */
+  bundle: bundleRef.optional(),
+  /** Nothing is fetched: where something of the bundle is missing the worker is not started. */
+  computeOnly: z.boolean().optional(),
   parameters,
   /** The job ends when this many steps are applied. */
   steps: z.int().min(1),

@@ -72,6 +72,11 @@ export interface SetupContext {
   packageFile(packageName: string, path: string): Uint8Array
   /** A file beside the program's own module, read whole; identified like `packageFile`. */
   localFile(path: string): Uint8Array
+  /**
+   * Where a file or folder beside the program's own module lies on this host, for what is too large to read whole, or is read by a library. All of
+   * its bytes are identified. It is read in `setup` or in `compute`, and never written to.
+   */
+  dataPath(path: string): string
 }
 
 /** What a program is told before its job moves: plain values, frozen. */

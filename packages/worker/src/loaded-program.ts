@@ -5,6 +5,7 @@
  * Authors make mistakes here, so each is told in their terms: what was expected, what stood there.
  */
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { Arena, type ArenaLayout, type SharedMemory } from '@godwit/memory'
 import { encodeValue, GodwitError, LIMITS, type Parameters } from '@godwit/protocol'
@@ -28,19 +29,21 @@ export function isSplit(steps: LoadedProgram['steps']): steps is SplitSteps<Smal
   return 'compute' in steps && typeof steps.compute === 'function' && typeof steps.apply === 'function'
 }
 
-/** Errors: `program-invalid`, `program-failed` (setup threw), `data-missing`, `out-of-memory`, `bad-arguments`. */
+/**
+ * `bundle`: the digest of the bundle that the file is the program of; it holds all that the program is. Errors: `program-invalid`, `program-failed`
+ * (setup threw), `data-missing`, `out-of-memory`, `bad-arguments`.
+ */
 export async function loadProgram(
   programFile: string,
   overrides: Parameters,
   memory: SharedMemory,
+  bundle?: string,
 ): Promise<LoadedProgram> {
-  const { digest, code } = await digestProgram(programFile)
-  const program = await importProgram(programFile)
-  const parameters = withDefaults(program, overrides)
-  const arena = new Arena(memory)
-  const setup = new RecordingSetup(arena, programFile, parameters)
-  const steps = await runSetup(program, setup)
-  setup.close()
+  const { digest, code } =
+    bundle === undefined
+      ? await digestProgram(programFile)
+      : { digest: bundle, code: readFileSync(programFile, 'utf8') }
+  const { program, parameters, setup, steps, arena } = await setUp({ programFile, overrides, memory })
   return {
     name: program.name,
     layout: arena.seal(),
@@ -53,6 +56,32 @@ export async function loadProgram(
     dataDigests: setup.dataDigests,
     mathDigests: mathDigests(code),
   }
+}
+
+export interface SettingUp {
+  readonly programFile: string
+  readonly overrides: Parameters
+  readonly memory?: SharedMemory
+  /** Where the program's data lies beside, unless beside `programFile`; and what of it lies elsewhere. */
+  readonly besideFile?: string
+  readonly elsewhere?: ReadonlyMap<string, string>
+}
+
+/** Imports a program and runs its `setup`. Errors: those of `loadProgram`. */
+export async function setUp({ programFile, overrides, memory, besideFile, elsewhere }: SettingUp): Promise<{
+  program: Program
+  parameters: Parameters
+  setup: RecordingSetup
+  steps: LoadedProgram['steps']
+  arena: Arena
+}> {
+  const program = await importProgram(programFile)
+  const parameters = withDefaults(program, overrides)
+  const arena = new Arena(memory)
+  const setup = new RecordingSetup(arena, besideFile ?? programFile, parameters, elsewhere)
+  const steps = await runSetup(program, setup)
+  setup.close()
+  return { program, parameters, setup, steps, arena }
 }
 
 interface Module {

@@ -92,11 +92,12 @@ export class Pager {
       this.#withheld = []
     }
     if (launch.mode === 'restored') this.#control.request({ set: REQUEST.await })
-    const { programFile, parameters, steps, mode } = launch
+    const { programFile, bundle, parameters, steps, mode } = launch
     const start: ThreadStart = {
       memory: this.#memory,
       control: this.#control.buffer,
       programFile,
+      bundle: bundle?.digest,
       parameters,
       steps,
       mode,

@@ -173,6 +173,8 @@ export interface ThreadStart {
   readonly memory: WebAssembly.Memory
   readonly control: SharedArrayBuffer
   readonly programFile: string
+  /** The digest of the bundle that it is the program of. */
+  readonly bundle: string | undefined
   readonly parameters: Parameters
   readonly steps: number
   readonly mode: 'fresh' | 'incoming' | 'restored'

@@ -377,7 +377,7 @@ function inProgram<T>(where: 'init' | 'compute' | 'apply' | 'step', run: () => T
 }
 
 async function main(): Promise<void> {
-  const program = await loadProgram(start.programFile, start.parameters, start.memory)
+  const program = await loadProgram(start.programFile, start.parameters, start.memory, start.bundle)
   const { layout, programDigest, parametersDigest, dataDigests, mathDigests } = program
   post({
     type: 'loaded',

@@ -1,17 +1,21 @@
 /** `run`: start a workload, and follow it if asked; `run --check`: look at a program before anybody depends on it. */
 import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import {
   type ClientRequestInput,
   GodwitError,
   type PlacementRules,
   type RestartPolicy,
+  setupMs,
 } from '@godwit/protocol'
 import type { Io } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
 import { renderPlacement } from '../render/placement.ts'
+import { formatBytes } from '../render/units.ts'
 import { renderWorkload } from '../render/views.ts'
 import { builtInProgram, runRoom } from '../rooms.ts'
 import { printJson, type Session } from '../session.ts'
+import { bringBundle } from './bundle.ts'
 import { follow } from './follow.ts'
 
 export interface RunOptions {
@@ -28,15 +32,18 @@ export interface RunOptions {
   explain?: boolean
   follow?: boolean
   check?: boolean
+  /** Of a file: unless it is false. */
+  bundle?: boolean
+  data?: string[]
 }
 
 /** `program` is a name or an absolute path. */
 export async function run(session: Session, program: string, options: RunOptions): Promise<number> {
-  const { client, io, json } = session
+  const { io, json } = session
   const { host, id, steps, tracker, restartPolicy, checkpointEvery } = options
   const request: Extract<ClientRequestInput, { op: 'run' }> = {
     op: 'run',
-    program,
+    ...(await programOf(session, program, options)),
     parameters: options.param ?? {},
     steps,
     tracker,
@@ -47,7 +54,9 @@ export async function run(session: Session, program: string, options: RunOptions
     ...rulesOf(options),
     ...(options.explain === true && { explain: true }),
   }
-  const reply = await client.request(request)
+  if (request.bundle !== undefined && !json)
+    io.live(`the host fetches what it lacks of ${formatBytes(request.bundle.bytes)}, and sets the job up`)
+  const reply = await session.client.request(request, setupMs(request.bundle))
   const { workload, placement } = reply
   if (json) printJson(io, reply)
   else {
@@ -60,6 +69,25 @@ export async function run(session: Session, program: string, options: RunOptions
   }
   if (workload.status === 'failed') return 1
   return options.follow === true ? follow(session, workload.id, { fromStep: 0 }) : 0
+}
+
+/** A file is brought along, unless it lies on each host already. Errors: `bad-arguments`, those of `bringBundle`. */
+async function programOf(
+  session: Session,
+  program: string,
+  { bundle, data = [], param = {} }: RunOptions,
+): Promise<Pick<Extract<ClientRequestInput, { op: 'run' }>, 'program' | 'bundle'>> {
+  const isFile = program.startsWith('/')
+  if (isFile && bundle !== false)
+    return {
+      program: basename(program),
+      bundle: await bringBundle(session, { file: program, parameters: param, data }),
+    }
+  if (data.length > 0 || bundle === true) {
+    const why = isFile ? '--no-bundle brings nothing along' : `${program} is a name that each host knows`
+    throw new GodwitError('bad-arguments', `${why}: a bundle is made of a file, beginning with . or /`)
+  }
+  return { program }
 }
 
 function rulesOf({ require: requires, with: together, apartFrom }: RunOptions): { rules?: PlacementRules } {

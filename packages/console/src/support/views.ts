@@ -51,6 +51,7 @@ export function moveView(view: Partial<MigrationView> = {}): MigrationView {
       onStall: 'wait',
       timeoutMs: 600_000,
       onTimeout: 'cancel',
+      computeOnly: false,
       verify: false,
     },
     ...view,

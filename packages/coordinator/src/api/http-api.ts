@@ -28,10 +28,13 @@ import {
 } from '@godwit/protocol'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { type AskedDoor, type Asker, ask } from '../asking.ts'
+import type { BundleStore } from '../bundle-store.ts'
 import type { WatchingClient } from '../client-connection.ts'
 import type { KeyValueStore } from '../key-value.ts'
+import { auditOf } from '../security/audited.ts'
 import type { Door, Session } from '../security/door.ts'
 import { type CalledHere, fromElsewhere } from '../security/origin.ts'
+import { defineBundleRoutes } from './bundle-routes.ts'
 import { serveConsole } from './console-page.ts'
 import { type Answer, IdempotencyKeys } from './idempotency.ts'
 import type { Metrics } from './metrics.ts'
@@ -54,6 +57,7 @@ export interface HttpApiOptions extends AskedDoor {
   readonly here: CalledHere
   /** Where the console was built. */
   readonly consoleFolder: string
+  readonly bundles: BundleStore
   /** Milliseconds of a monotonic clock, by which is counted who asks how often. */
   nowMs(): number
   /** Throws while it can't do its work. */
@@ -157,6 +161,7 @@ export class HttpApi {
       asked: (request) => this.#countStranger(request),
       notFound,
     })
+    this.#defineBundles()
     const reads = { config: { op: 'metrics' } }
     app.get('/metrics', reads, async (request, reply) => {
       const { session } = this.#asker(request, reply)
@@ -172,6 +177,19 @@ export class HttpApi {
         handler: (request, reply) => this.#answer(op, request, reply),
       })
     }
+  }
+
+  #defineBundles(): void {
+    const { bundles, audit, now } = this.#options
+    this.#app.register((scope) =>
+      defineBundleRoutes(scope, {
+        bundles,
+        session: (request, reply) => this.#asker(request, reply).session,
+        host: (request, reply) => this.#host(request, reply),
+        refused: (session, error) =>
+          audit.note({ ...auditOf({ op: 'session' }, session, error, now()), action: 'upload' }),
+      }),
+    )
   }
 
   #definePublic(): void {
@@ -274,6 +292,20 @@ export class HttpApi {
     throw tooOften(LIMITS.maxRequestsPerSecond)
   }
 
+  /** Errors: those of the door for agents, `too-busy`. */
+  #host(request: FastifyRequest, reply: FastifyReply): void {
+    const { peer, letIn } = this.#visitor(request)
+    const refused = this.#options.door.admit(peer, '/agent')
+    if (refused !== undefined) {
+      this.#stranger(request, reply)
+      throw refused
+    }
+    letIn()
+    const who = `agent ${peer.member?.uri ?? ''} ${peer.address}`
+    if (this.#askers.take(who, this.#options.nowMs()) === undefined)
+      throw tooOften(LIMITS.maxRequestsPerSecond)
+  }
+
   /** Whoever wants more of what is anybody's connects again, and is counted again. */
   #stranger(request: FastifyRequest, reply: FastifyReply): void {
     reply.header('connection', 'close')
@@ -291,7 +323,7 @@ export class HttpApi {
   }
 
   #failed(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const known = asOurs(error)
+    const known = asOurs(error, request.routeOptions.bodyLimit)
     if (!(known instanceof GodwitError) || known.kind === 'internal')
       this.#options.log.error({ err: error, url: request.routeOptions.url }, 'a bug in the coordinator')
     const problem = problemOf(known, known instanceof HttpError ? known.status : undefined)
@@ -321,11 +353,11 @@ function notFound(request: FastifyRequest, reply: FastifyReply): HttpError {
 }
 
 /** Fastify's errors about the request as ours. */
-function asOurs(error: unknown): unknown {
+function asOurs(error: unknown, bodyLimit: number | undefined): unknown {
   if (error instanceof GodwitError) return error
   const { statusCode, message, code } = error as { statusCode?: number; message?: string; code?: string }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new GodwitError('too-large', `a body of more than ${LIMITS.maxApiBodyBytes} bytes`)
+    return new GodwitError('too-large', `a body of more than ${bodyLimit ?? LIMITS.maxApiBodyBytes} bytes`)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new HttpError(statusCode, message ?? 'this is no request')
   return error

@@ -5,6 +5,7 @@ import { ERROR_KINDS, type ErrorKind, type Problem, toErrorReport } from '@godwi
 const STATUSES: { readonly [Kind in ErrorKind]?: number } = {
   'bad-arguments': 400,
   'bad-message': 400,
+  'bad-checksum': 400,
   unauthorized: 401,
   'token-expired': 401,
   'token-revoked': 401,
@@ -14,6 +15,7 @@ const STATUSES: { readonly [Kind in ErrorKind]?: number } = {
   'unknown-workload': 404,
   'unknown-host': 404,
   'unknown-migration': 404,
+  'bundle-missing': 404,
   'too-large': 413,
   'program-missing': 422,
   'program-invalid': 422,

@@ -122,6 +122,9 @@ export function makeContext(parameters: Readonly<Record<string, number | string 
     localFile() {
       throw new Error('No program of this room reads a file beside its module')
     },
+    dataPath() {
+      throw new Error('No program of this room reads a file beside its module')
+    },
   }
   const checkDelta = (delta: Delta): Delta => {
     for (const [name, array] of Object.entries(delta.arrays)) {

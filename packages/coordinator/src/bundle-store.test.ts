@@ -9,32 +9,30 @@ import { join } from 'node:path'
 import { type BundleRef, encodeManifest, LIMITS } from '@godwit/protocol'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { BundleStore } from './bundle-store.ts'
-
-const disk = vi.hoisted(() => ({ isFull: false }))
-vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>()
-  return {
-    ...real,
-    open: (...args: Parameters<typeof real.open>) =>
-      disk.isFull
-        ? Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
-        : real.open(...args),
-  }
-})
+import { BundleStore, writeSynced } from './bundle-store.ts'
 
 const CHUNK = LIMITS.bundleChunkBytes
 let folder: string
 let nowMs = 0
+let isDiskFull = false
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'godwit-test-'))
   nowMs = Date.now()
-  disk.isFull = false
+  isDiskFull = false
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const open = (spaceBytes = 1 << 30): BundleStore =>
-  BundleStore.open({ folder, spaceBytes, log: pino({ level: 'silent' }), now: () => nowMs })
+  BundleStore.open({
+    folder,
+    spaceBytes,
+    log: pino({ level: 'silent' }),
+    now: () => nowMs,
+    write: async (path, bytes) => {
+      await writeSynced(path, isDiskFull ? bytes.subarray(1) : bytes)
+      if (isDiskFull) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+    },
+  })
 const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** A program and a file of three chunks, the last of one byte; `fill` tells two apart. */
@@ -173,12 +171,12 @@ test('a full disk is said, nothing is left of what did not fit, and it goes on w
   const store = open()
   const one = bundle()
   await upload(store, one, 1)
-  disk.isFull = true
+  isDiskFull = true
   await expect(upload(store, one)).rejects.toMatchObject({
     kind: 'disk-full',
     message: expect.stringContaining('free some space'),
   })
-  disk.isFull = false
+  isDiskFull = false
   expect(readdirSync(join(folder, 'chunks'))).toHaveLength(1)
   expect(await upload(store, one)).toHaveLength(3)
 })

@@ -33,6 +33,8 @@ export interface BundleStoreOptions {
   readonly folder: string | undefined
   readonly spaceBytes: number
   readonly log: Logger
+  /** Puts a new file on the disk; `writeSynced` unless a test has another. */
+  readonly write?: (path: string, bytes: Uint8Array) => Promise<void>
   /** Milliseconds since 1970: files say when they were wanted before this coordinator began. */
   now(): number
 }
@@ -215,13 +217,7 @@ export class BundleStore implements Bundles {
     const folder = this.#folder ?? this.#use(undefined)
     const path = join(folder, kind, `${randomUUID()}.new`)
     try {
-      const file = await open(path, 'wx', 0o600)
-      try {
-        await file.writeFile(bytes)
-        await file.datasync()
-      } finally {
-        await file.close()
-      }
+      await (this.#options.write ?? writeSynced)(path, bytes)
       // Not while it is being removed.
       await this.#queue.run(async () => {
         await rename(path, this.#path(kind, digest))
@@ -289,6 +285,16 @@ export class BundleStore implements Bundles {
         await folder.close()
       }
     }
+  }
+}
+
+export async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(bytes)
+    await file.datasync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -9,6 +9,7 @@ import {
   formatPercent,
   grouped,
   plural,
+  sentence,
 } from './units.ts'
 
 test('numbers have three digits that matter', () => {
@@ -62,4 +63,13 @@ test('bytes and shares', () => {
   ])
   expect([0, 0.126, Number.NaN].map(formatPercent)).toEqual(['0 %', '13 %', '–'])
   expect([plural(1, 'job'), plural(1000, 'job')]).toEqual(['1 job', '1\u202f000 jobs'])
+})
+
+test('sentences begin with a capital, names stay as they are', () => {
+  expect(['no host fits', 'host-a is gone', 'Already so', ''].map(sentence)).toEqual([
+    'No host fits',
+    'host-a is gone',
+    'Already so',
+    '',
+  ])
 })

@@ -80,3 +80,9 @@ export function formatPercent(share: number | undefined): string {
 export function plural(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** A message of the coordinator's as it stands on a page: it begins with a capital, unless it begins with a name that has none. */
+export function sentence(text: string): string {
+  const isWord = /^[a-z]+[ ,:]/.test(text)
+  return isWord ? `${text[0]?.toUpperCase()}${text.slice(1)}` : text
+}

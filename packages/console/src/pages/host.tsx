@@ -169,12 +169,12 @@ function Maintenance({ host: { name, maintenance } }: { readonly host: HostView 
   return (
     <Section title="Maintenance" aside={<State tone={stuck > 0 ? 'warn' : tone} word={sentence} />}>
       {all > 0 && (
-        <>
+        <div class="moving">
           <Bar label={`Maintenance of ${name}`} share={moved / all} tone="move" isProgress />
           <p class="small muted">
             {moved} of {all} moved, {moving} moving, {waiting} waiting, {stuck} stuck
           </p>
-        </>
+        </div>
       )}
       <ul class="leaving">
         {listed.map(({ workload, state, to, reason }) => (

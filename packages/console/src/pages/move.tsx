@@ -1,7 +1,7 @@
 /** A move: as it goes on, and its report once it is over. */
 import { ask } from '../api/ask.ts'
 import { session } from '../api/session.ts'
-import { formatMs } from '../format/units.ts'
+import { formatDuration, formatMs } from '../format/units.ts'
 import { MoveReport } from '../parts/move-report.tsx'
 import { jobOffers } from '../state/actions.ts'
 import { doWithJob } from '../state/doing.ts'
@@ -12,7 +12,7 @@ import { moveState } from '../state/tasks.ts'
 import { Actions } from '../ui/actions.tsx'
 import { ErrorText } from '../ui/error-text.tsx'
 import { Facts } from '../ui/facts.tsx'
-import { HostLink, JobLink } from '../ui/link.tsx'
+import { JobLink } from '../ui/link.tsx'
 import { Empty, Section } from '../ui/section.tsx'
 import { State } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
@@ -77,21 +77,16 @@ export function MovePage({ job: jobId, id }: { readonly job: string; readonly id
         <Facts
           facts={[
             ['Id', <code>{move.id}</code>],
-            maintenance !== undefined && [
-              'Asked for by',
-              <>
-                maintenance of <HostLink name={maintenance} />
-              </>,
-            ],
+            maintenance !== undefined && ['Asked for by', 'a maintenance', maintenance],
             ['Priority', options.priority],
             ['Downtime limit', formatMs(options.downtimeLimitMs)],
             ['Method', options.method],
             ['Park point', options.parkPoint],
             ['Codec', options.codec],
-            ['Streams', options.streams],
+            ['Streams', options.streams ?? 'auto'],
             ['Held before switchover', options.hold ? 'yes' : 'no'],
             ['When rounds no longer shrink', options.onStall],
-            ['Gives up after', formatMs(options.timeoutMs), `then: ${options.onTimeout}`],
+            ['Gives up after', formatDuration(options.timeoutMs), `then: ${options.onTimeout}`],
             ['Memory compared', options.verify ? 'yes' : 'no'],
           ]}
         />

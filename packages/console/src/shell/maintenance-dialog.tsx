@@ -42,7 +42,7 @@ export function MaintenanceDialog({ host }: { readonly host: string }) {
         <p>
           {leaving.length === 0
             ? 'No job is on the host. It takes none until it exits maintenance.'
-            : `${plural(leaving.length, 'job')} will move to other hosts while they train. The host takes none until it exits maintenance.`}
+            : `${plural(leaving.length, 'job')} will move to other hosts, training all the while. The host takes none until it exits maintenance.`}
         </p>
         <ul class="leaving" aria-label="Jobs that leave">
           {leaving.slice(0, MAX_ASKED).map((id) => (

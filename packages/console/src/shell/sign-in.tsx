@@ -1,9 +1,12 @@
 /** Where a secured cluster is entered: by a token, which goes into no address. */
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { connection, signIn } from '../api/connection.ts'
+import { sentence } from '../format/units.ts'
 
 export function SignIn() {
   const [token, setToken] = useState('')
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => field.current?.focus(), [])
   const [problem, setProblem] = useState<string>()
   const state = connection.value
   const reason = problem ?? (state.phase === 'signedOut' ? state.reason : undefined)
@@ -24,6 +27,7 @@ export function SignIn() {
         <label>
           API token
           <input
+            ref={field}
             type="password"
             name="token"
             autocomplete="off"
@@ -36,7 +40,7 @@ export function SignIn() {
           />
         </label>
         <p id="sign-in-problem" class="bad" role="alert">
-          {reason}
+          {reason === undefined ? '' : sentence(reason)}
         </p>
         <button type="submit" class="primary">
           Sign in

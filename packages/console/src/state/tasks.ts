@@ -55,7 +55,7 @@ function taskOfMove(move: MigrationView): Task {
   return {
     id,
     what: `Move ${workload}`,
-    about: `${from} → ${to}${maintenance === undefined ? '' : `, maintenance of ${maintenance}`}`,
+    about: `${from} → ${to}${maintenance === undefined ? '' : ', for maintenance'}`,
     place: { page: 'move', job: workload, move: id },
     word,
     tone,

@@ -1,12 +1,13 @@
 /** An error in full: its kind as people read it, and the sentence that says what to do. */
 import type { ErrorReport } from '@godwit/protocol'
 import { ERROR_KINDS } from '@godwit/protocol/light'
+import { sentence } from '../format/units.ts'
 
 export function ErrorText({ error }: { readonly error: ErrorReport }) {
   return (
     <div class="error-text" role="note">
       <strong>{ERROR_KINDS[error.kind] ?? error.kind}</strong>
-      <p>{error.message}</p>
+      <p>{sentence(error.message)}</p>
     </div>
   )
 }

@@ -14,6 +14,7 @@ interface BarProps {
 
 export function Bar({ label, share, tone, isSlim, isProgress }: BarProps) {
   const bounded = Math.min(1, Math.max(0, share ?? 0))
+  const isUnknown = isProgress === true && share === undefined
   const said = {
     role: isProgress === true ? 'progressbar' : 'meter',
     'aria-label': label,
@@ -23,8 +24,11 @@ export function Bar({ label, share, tone, isSlim, isProgress }: BarProps) {
     ...(share !== undefined && { 'aria-valuenow': Math.round(bounded * 100) }),
   } as const
   return (
-    <div class={`bar ${tone ?? ''} ${isSlim === true ? 'slim' : ''}`} {...said}>
-      <span style={{ transform: `scaleX(${bounded})` }} />
+    <div
+      class={['bar', tone, isSlim === true && 'slim', isUnknown && 'unknown'].filter(Boolean).join(' ')}
+      {...said}
+    >
+      <span style={{ transform: `scaleX(${isUnknown ? 0.3 : bounded})` }} />
     </div>
   )
 }

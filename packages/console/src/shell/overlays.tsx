@@ -1,9 +1,9 @@
 /** The dialog that is open, if one is. */
 import { useState } from 'preact/hooks'
+import { MigrateWizard } from '../parts/migrate-wizard.tsx'
 import { type Confirmation, closeOverlay, overlay } from '../state/overlays.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { MaintenanceDialog } from './maintenance-dialog.tsx'
-import { MigrateDialog } from './migrate-dialog.tsx'
 
 export function Overlays() {
   const open = overlay.value
@@ -13,7 +13,7 @@ export function Overlays() {
     case 'confirm':
       return <ConfirmDialog {...open} />
     case 'migrate':
-      return <MigrateDialog jobs={open.jobs} to={open.to} />
+      return <MigrateWizard jobs={open.jobs} to={open.to} closed={closeOverlay} />
     case 'enterMaintenance':
       return <MaintenanceDialog host={open.host} />
     case 'keys':

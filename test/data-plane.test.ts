@@ -7,7 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { MigrationOptions, TrackerKind } from '@godwit/protocol'
+import type { MigrationOptions, MigrationReport, TrackerKind } from '@godwit/protocol'
 import { type JobSpec, lossBits, Rig, type RigWorker } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
 import { trackersHere } from './support/needs.ts'
@@ -69,6 +69,20 @@ function combinations(): Combination[] {
   return all
 }
 
+/** Setup, rounds, and the last one within the downtime follow on each other from the beginning to the end. */
+function expectTimeline(report: MigrationReport): void {
+  const { rounds, setupMs, downtimeStartMs = Number.NaN, downtimeMs, totalMs, clockErrorMs } = report
+  let endMs = setupMs
+  for (const { startMs = Number.NaN, durationMs } of rounds) {
+    expect(startMs).toBeGreaterThanOrEqual(endMs)
+    // Sums of instants that are no whole numbers.
+    endMs = startMs + durationMs - 1e-6
+  }
+  expect(downtimeStartMs).toBeGreaterThanOrEqual(setupMs)
+  expect(downtimeStartMs).toBeLessThanOrEqual(rounds.at(-1)?.startMs ?? Number.NaN)
+  expect(downtimeStartMs + downtimeMs).toBeLessThanOrEqual(totalMs + clockErrorMs)
+}
+
 test('every way to travel keeps every bit', { timeout: 240_000 }, async () => {
   const job = newJob()
   const { rig, spec } = job
@@ -89,6 +103,7 @@ test('every way to travel keeps every bit', { timeout: 240_000 }, async () => {
     })
     expect(report.deltaBytes > 0).toBe(options.parkPoint === 'preApply')
     expect(report.rounds.reduce((pages, round) => pages + round.pages, 0)).toBeGreaterThanOrEqual(1500)
+    expectTimeline(report)
     // In the first round nothing has a base; later ones have pages to send, and those are xored.
     if (options.codec === 'xor') expect(report.codec).toBe('xor')
     else expect(report.codec).toBe('raw')

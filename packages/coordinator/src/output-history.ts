@@ -69,6 +69,24 @@ export class OutputHistory {
     return outputs
   }
 
+  /** Losses and step times of steps that are kept, one after the other: a view of what is here, valid until the next `add`, or a copy. */
+  columns(from: number, end: number): { losses: Float64Array; stepMs: Float64Array } {
+    return { losses: this.#stretch(this.#losses, from, end), stepMs: this.#stretch(this.#stepMs, from, end) }
+  }
+
+  /** Of a step that is kept. */
+  outputAt(step: number): Output {
+    return this.#at(step)
+  }
+
+  /** By step, as far as they are kept. */
+  *metricsIn(
+    from: number,
+    end: number,
+  ): Generator<readonly [step: number, metrics: Readonly<Record<string, number>>]> {
+    for (const each of this.#metrics) if (each[0] >= from && each[0] < end) yield each
+  }
+
   /** Step times in milliseconds of up to `count` latest steps, oldest first. */
   latestStepMs(count: number): number[] {
     return this.read(Math.max(0, this.#nextStep - count), count).map(({ stepMs }) => stepMs)
@@ -89,6 +107,15 @@ export class OutputHistory {
     }
     const metrics = this.#metrics.get(step)
     return { step, epoch, loss, stepMs, ...(metrics === undefined ? {} : { metrics }) }
+  }
+
+  #stretch(ring: Float64Array, from: number, end: number): Float64Array {
+    const first = from % ring.length
+    if (first + end - from <= ring.length) return ring.subarray(first, first + end - from)
+    const stretch = new Float64Array(end - from)
+    stretch.set(ring.subarray(first))
+    stretch.set(ring.subarray(0, end - from - (ring.length - first)), ring.length - first)
+    return stretch
   }
 
   #keepMetrics(step: number, metrics: Record<string, number>): void {

@@ -23,6 +23,7 @@ import { type Bundles, NO_BUNDLES } from './bundle-store.ts'
 import type { Changed, Look } from './changes.ts'
 import type { JobHandlers } from './client-connection.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { curveOf } from './curve.ts'
 import { Estimates } from './estimates.ts'
 import { factsOfHost, jobsByHost, viewOfHost } from './host-view.ts'
 import { Inventory, type KnownWorker } from './inventory.ts'
@@ -344,6 +345,10 @@ export class Registry {
       client.follow(id, workload.feed.follow(client.sink(id), fromStep))
       const { migration } = workload
       return { workload: workload.view(), ...(migration === undefined ? {} : { migration }) }
+    },
+    curve: ({ workload: id, ...asked }) => {
+      const workload = this.#workload(id)
+      return { curve: { ...curveOf(workload.feed.history, asked), ranges: workload.view().ranges } }
     },
     logs: (request) => {
       this.#workload(request.workload)

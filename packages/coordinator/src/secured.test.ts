@@ -56,6 +56,7 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   migration: { op: 'migration', migration: 'm-1' },
   history: { op: 'history', workload: 'job' },
   logs: { op: 'logs', workload: 'job' },
+  curve: { op: 'curve', workload: 'job' },
   enterMaintenance: { op: 'enterMaintenance', host: 'a' },
   exitMaintenance: { op: 'exitMaintenance', host: 'a' },
   maintenance: { op: 'maintenance', host: 'a' },

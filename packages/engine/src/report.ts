@@ -39,6 +39,7 @@ export function completedReport(
     totalMs: nowMs - run.startedMs,
     downtimeMs: totalDowntimeMs(downtime),
     downtime,
+    downtimeStartMs: instants.parkedMs - run.startedMs,
     clockErrorMs: run.clock?.errorMs ?? 0,
     clockOffsetMs: run.clock?.offsetMs ?? 0,
     predicted: run.predicted,

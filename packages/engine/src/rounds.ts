@@ -20,6 +20,7 @@ function halved(rounds: readonly RoundReport[]): RoundReport[] {
 
 function sum(a: RoundReport, b: RoundReport): RoundReport {
   return {
+    ...(a.startMs !== undefined && { startMs: a.startMs }),
     pages: a.pages + b.pages,
     pageBytes: a.pageBytes + b.pageBytes,
     wireBytes: a.wireBytes + b.wireBytes,

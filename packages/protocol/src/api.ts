@@ -8,6 +8,7 @@ import {
   type ClientOp,
   type ClientRequest,
   clientRequest,
+  curveView,
   hostView,
   migrationView,
   moveEntry,
@@ -124,6 +125,7 @@ export type Problem = z.infer<typeof problem>
 export const NAMED_SCHEMAS = {
   AuditEntry: auditEntry,
   Checkpoint: checkpointReport,
+  Curve: curveView,
   Error: errorReport,
   Estimate: estimateView,
   Happening: happening,

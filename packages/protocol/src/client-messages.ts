@@ -12,6 +12,7 @@ import {
   errorReport,
   label,
   name,
+  output,
   parameters,
   path,
   recordOf,
@@ -99,6 +100,27 @@ export const workloadView = z.strictObject({
   error: errorReport.optional(),
 })
 export type WorkloadView = z.infer<typeof workloadView>
+
+/** What a step reported, without whose it was: `ranges` say that. */
+export const curvePoint = output.omit({ epoch: true })
+
+/** A job's history as it is drawn: of each stretch of steps the lowest and the highest of each line, the first step and the last. */
+export const curveView = z.strictObject({
+  /** Steps that are kept: this one and all up to before `nextStep`, from which one follows on. */
+  firstStep: step,
+  nextStep: step,
+  /** Each kept step that was asked for is among the points. */
+  isWhole: z.boolean(),
+  /** By step. */
+  points: z.array(curvePoint).max(LIMITS.maxCurvePoints),
+  /** How fast steps were, over stretches of all that were asked for: points alone would say it of extremes. */
+  speeds: z
+    .array(z.strictObject({ fromStep: step, steps: count, stepsPerSecond: z.number() }))
+    .max(LIMITS.maxCurvePoints),
+  /** Who owned them. */
+  ranges: z.array(ownershipRange),
+})
+export type CurveView = z.infer<typeof curveView>
 
 export const migrationView = z.strictObject({
   id: label,
@@ -224,6 +246,14 @@ export const clientRequest = z.discriminatedUnion('op', [
     options: migrationOptions,
     explain: z.boolean().optional(),
   }),
+  /** Steps `from` up to and including `to` as far as they are kept, all unless said, as so many points at most. */
+  z.strictObject({
+    op: z.literal('curve'),
+    workload: label,
+    from: step.optional(),
+    to: step.optional(),
+    points: z.int().min(LIMITS.minCurvePoints).max(LIMITS.maxCurvePoints).default(1000),
+  }),
   z.strictObject({ op: z.literal('migration'), migration: label }),
   /** The moves of a job, oldest first. */
   z.strictObject({ op: z.literal('history'), workload: label, ...page }),
@@ -300,6 +330,7 @@ export const REPLIES = {
   migrate: z.strictObject({ migration: migrationView, placement }),
   estimate: z.strictObject({ estimate: estimateView }),
   preflight: z.strictObject({ preflight: preflightView, placement }),
+  curve: z.strictObject({ curve: curveView }),
   migration: z.strictObject({ migration: migrationView }),
   history: z.strictObject({ moves: z.array(moveEntry).max(LIMITS.maxListed), next }),
   /** `already`: it was entered before, and nothing has changed. */

@@ -211,6 +211,10 @@ export const LIMITS = {
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */
   clientPatienceMs: 120_000,
 
+  /** Of a job's curve: points in an answer; with fewer of them not each metric would have its extremes. */
+  minCurvePoints: 50,
+  maxCurvePoints: 4000,
+
   /** In one page of a list: entries, and their bytes; of an entry the characters of its error, and the jobs of a host. */
   maxListed: 500,
   maxListedBytes: 512 * KiB,
@@ -340,6 +344,15 @@ relation(
   'a manifest names the chunks of the largest bundle, and has room for its files',
 )
 relation(LIMITS.maxBundleBytes <= LIMITS.defaultBundleSpaceBytes, 'the largest bundle can be kept')
+relation(
+  LIMITS.minCurvePoints >= 2 * (LIMITS.maxMetrics + 2) + 2,
+  'the fewest points hold two ends, and two extremes of loss, step time and each metric',
+)
+relation(
+  LIMITS.maxCurvePoints * (200 + LIMITS.maxMetrics * (LIMITS.maxMetricNameLength + 30)) <=
+    LIMITS.maxAnswerLength,
+  'the most points fit into an answer, as text',
+)
 relation(LIMITS.slowFramePages <= LIMITS.maxFramePages, 'a small frame is no larger than a frame')
 relation(
   (2 * 1000 * MAX_FRAME_PAYLOAD_BYTES) / LIMITS.minBandwidth < LIMITS.progressTimeoutMs,

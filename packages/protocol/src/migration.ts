@@ -74,6 +74,8 @@ export const roundReport = z.strictObject({
   /** Bytes of the frames that carried them: zero pages have no payload. */
   wireBytes: count,
   durationMs: milliseconds,
+  /** When it began, since the move was asked for; left out in a report of an earlier release. */
+  startMs: milliseconds.optional(),
   /** Steps applied while the round was sent: none in the last one, which is sent parked. */
   steps: count,
   codec: roundCodec,
@@ -148,6 +150,8 @@ export const migrationReport = z.strictObject({
   totalMs: milliseconds,
   downtimeMs: milliseconds,
   downtime: downtimeParts,
+  /** When the thread stood, since the move was asked for: its parts follow on each other from there. Left out in a report of an earlier release. */
+  downtimeStartMs: milliseconds.optional(),
   /** Half the width of the interval in which the offset between the two clocks lies, and its middle. */
   clockErrorMs: milliseconds,
   clockOffsetMs: milliseconds,

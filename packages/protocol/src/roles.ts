@@ -20,6 +20,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   migration: 'viewer',
   history: 'viewer',
   logs: 'viewer',
+  curve: 'viewer',
   maintenance: 'viewer',
   /** It watches a job and loads a link, and changes nothing. */
   estimate: 'operator',

@@ -38,6 +38,7 @@ export const ROUTES = {
     204,
   ),
   logs: get('/workloads/:workload/logs', 'What the program of a job has printed, oldest first'),
+  curve: get('/workloads/:workload/curve', 'Losses, metrics and step times of a job, thinned to be drawn'),
   stop: post('/workloads/:workload/stop', 'End a job', 200),
   checkpoint: post(
     '/workloads/:workload/checkpoints',

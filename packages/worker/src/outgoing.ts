@@ -61,6 +61,8 @@ export class Outgoing {
   readonly #pacing: Pacing
   readonly #steps: StepWatch
   readonly #door: TargetDoor
+  /** When the move was asked for. */
+  readonly #startedMs: number
   readonly #queue: SourceEvent[] = []
   #state: SourceState
   #sender: PageSender | undefined
@@ -106,6 +108,8 @@ export class Outgoing {
     const { workloadId } = job.launch
     const { from, to, options, elapsedMs, migrationId, estimated, asksForTurn } = open
     const { identity } = job
+    const beganMs = nowMs()
+    this.#startedMs = beganMs - elapsedMs
     this.#state = startSource(
       {
         migrationId,
@@ -122,7 +126,7 @@ export class Outgoing {
         pageCount: job.dirtyPages.pageCount,
         splits: job.maxDeltaBytes !== undefined,
       },
-      nowMs(),
+      beganMs,
     )
   }
 
@@ -488,6 +492,7 @@ export class Outgoing {
       pages: sent,
       pageBytes: pageBytesOf(sent),
       wireBytes,
+      startMs: begun.atMs - this.#startedMs,
       durationMs: nowMs() - begun.atMs,
       steps: this.#job.control.step - begun.step,
       codec,

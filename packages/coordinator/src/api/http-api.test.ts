@@ -21,7 +21,7 @@ import {
 } from '@godwit/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeAgent } from '../support/fakes.ts'
-import { coordinator, port, restarted, training, useCoordinator } from '../support/scene.suite.ts'
+import { client, coordinator, port, restarted, training, useCoordinator } from '../support/scene.suite.ts'
 import { SecuredCluster } from '../support/secured.ts'
 import type { OpenApi } from './openapi.ts'
 
@@ -191,6 +191,26 @@ describe('an open coordinator', () => {
     await once(half, 'close')
     expect(said).toContain('408')
     for (const socket of idle) socket.destroy()
+  })
+
+  test('a curve is thinned, says who owned its steps, and is asked for within bounds', async () => {
+    const { source } = await training()
+    source.steps(1, 3, 90)
+    await client.steps(87)
+    const { status, text } = await ask('GET', '/api/v1/workloads/job/curve?points=50&from=10&to=89')
+    const { curve } = JSON.parse(text)
+    expect(status).toBe(200)
+    expect(curve).toMatchObject({
+      firstStep: 0,
+      nextStep: 90,
+      isWhole: false,
+      ranges: [{ epoch: 1, host: 'a', fromStep: 0 }],
+    })
+    expect(curve.points.length).toBeLessThanOrEqual(50)
+    expect([curve.points[0].step, curve.points.at(-1).step]).toEqual([10, 89])
+    for (const query of ['points=1', 'points=100000', 'points=x', 'from=-1', 'from=2&to=1', 'step=1'])
+      expect(problemIn(await ask('GET', `/api/v1/workloads/job/curve?${query}`)).status, query).toBe(400)
+    expect(problemIn(await ask('GET', '/api/v1/workloads/none/curve')).kind).toBe('unknown-workload')
   })
 
   test('a page of another origin, or under a name that leads here, is refused', async () => {

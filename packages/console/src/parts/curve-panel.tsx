@@ -1,5 +1,5 @@
 /** One chart of a curve: its legend with the values that are pointed at, its lines, and the job's moves as vertical ones. */
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type uPlot from 'uplot'
 import { grouped } from '../format/units.ts'
 import { theme } from '../state/theme.ts'
@@ -39,7 +39,6 @@ export function CurvePanel(props: CurvePanelProps) {
   const { curve, version, panel, range, marks, height, syncKey, isLogarithmic, hasFlags } = props
   const target = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
-  const data = useRef<DrawnColumns>([[]])
   const latest = useRef(props)
   latest.current = props
   const width = useWidth(target)
@@ -77,11 +76,13 @@ export function CurvePanel(props: CurvePanelProps) {
     if (width > 0) plot.current?.setSize({ width, height })
   }, [width, height])
 
+  const data = useMemo(
+    () => panel.drawn(curve, range, Math.max(1, width)),
+    [curve, version, panel.id, lines, range.from, range.to, width],
+  )
   useEffect(() => {
-    if (plot.current === undefined) return
-    data.current = panel.drawn(curve, range, Math.max(1, width))
-    setPlotData(plot.current, data.current, range)
-  }, [curve, version, panel.id, lines, isLogarithmic, range.from, range.to, width])
+    if (plot.current !== undefined) setPlotData(plot.current, data, range)
+  }, [data, isLogarithmic, height, syncKey, range.from, range.to])
 
   useEffect(() => theme.subscribe(() => plot.current?.redraw(false)), [])
 
@@ -94,7 +95,7 @@ export function CurvePanel(props: CurvePanelProps) {
   const said = hasFlags ? (held ?? near) : undefined
   return (
     <div class="curve-panel">
-      <PanelLegend panel={panel} data={data.current} index={pointed.index} curve={curve} />
+      <PanelLegend panel={panel} data={data} index={pointed.index} to={range.to} curve={curve} />
       <div class="curve-plot">
         <div ref={target} aria-hidden="true" style={{ height: `${height}px` }} />
         <div class="curve-marks" style={{ left: `${placed.left}px`, width: `${placed.width}px` }}>
@@ -165,14 +166,15 @@ function Flag({ flag, left, hasLabel, held, pressed }: FlagProps) {
 interface PanelLegendProps {
   readonly panel: Panel
   readonly data: DrawnColumns
-  /** Undefined: the latest. */
+  /** Where the pointer is; null: the latest that is shown, up to step `to`. */
   readonly index: number | null
+  readonly to: number
   readonly curve: Curve
 }
 
-function PanelLegend({ panel, data, index, curve }: PanelLegendProps) {
+function PanelLegend({ panel, data, index, to, curve }: PanelLegendProps) {
   const [steps, ...columns] = data
-  const at = index ?? steps.length - 1
+  const at = index ?? steps.findLastIndex((each) => each <= to)
   const step = steps[at]
   return (
     <div class="curve-legend">

@@ -3,6 +3,7 @@ import uPlot from 'uplot'
 import { formatNumber, grouped } from '../format/units.ts'
 import type { StepRange } from './curve.ts'
 import type { Panel } from './curve-panels.ts'
+import { logRange, logTicks } from './log-axis.ts'
 
 export interface PlotOptions {
   readonly panel: Panel
@@ -36,11 +37,11 @@ export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
     {
       width,
       height,
-      padding: [10, 12, 0, 0],
+      padding: [10, 22, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: false },
-        y: { distr: isLogarithmic ? 3 : 1 },
+        y: isLogarithmic ? { distr: 3, range: (_, min, max) => logRange(min, max) } : { distr: 1 },
       },
       series: [
         {},
@@ -67,7 +68,11 @@ export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
           size: AXIS_WIDTH,
           gap: 6,
           space: 28,
-          values: (_, splits) => splits.map((value) => (value === null ? '' : formatNumber(value))),
+          values: (_, splits) => splits.map(formatNumber),
+          ...(isLogarithmic && {
+            splits: (_: uPlot, __: number, min: number, max: number) => logTicks(min, max),
+            filter: (_: uPlot, splits: number[]) => splits,
+          }),
         },
       ],
       cursor: {

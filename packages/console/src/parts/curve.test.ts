@@ -68,6 +68,11 @@ test('lines run to both edges of a range', () => {
   const curve = new Curve()
   curve.add(points(0, 100))
   expect(curve.drawn([LOSS], { from: 10, to: 12 }, 100)[0]).toEqual([9, 10, 11, 12, 13])
+  for (const step of [0, 40, 80]) curve.add([{ step, loss: 1, metrics: { accuracy: step } }])
+  expect(curve.drawn(['accuracy'], { from: 50, to: 51 }, 100)).toEqual([
+    [40, 49, 50, 51, 52, 80],
+    [40, null, null, null, null, 80],
+  ])
 })
 
 test('no more than so many points are kept, the latest all of them', () => {

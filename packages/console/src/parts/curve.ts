@@ -95,17 +95,19 @@ export class Curve {
     return undefined
   }
 
-  /** Lines of these names in a range, with the points next to it, so that they run to its edges. `pixels`: how many it is drawn on. */
+  /** Lines of these names in a range, with the points of each next to it, so that they run to its edges. `pixels`: how many it is drawn on. */
   drawn(names: readonly string[], range: StepRange, pixels: number): DrawnColumns {
     const [begin, end] = this.#around(range)
     const columns = names.map((name) => this.#columns.get(name))
-    const chosen = end - begin <= 4 * pixels ? undefined : this.#chosen(columns, begin, end, range, pixels)
-    const count = chosen?.length ?? end - begin
-    const indexAt = (at: number): number => (chosen === undefined ? begin + at : (chosen[at] as number))
-    const steps = Array.from({ length: count }, (_, at) => this.#steps[indexAt(at)] as number)
+    const within =
+      end - begin <= 4 * pixels
+        ? Array.from({ length: end - begin }, (_, at) => begin + at)
+        : this.#chosen(columns, begin, end, range, pixels)
+    const chosen = [...this.#knownBefore(columns, begin), ...within, ...this.#knownAfter(columns, end)]
+    const steps = chosen.map((index) => this.#steps[index] as number)
     const lines = columns.map((column) =>
-      steps.map((_, at) => {
-        const value = column?.[indexAt(at)] ?? Number.NaN
+      chosen.map((index) => {
+        const value = column?.[index] ?? Number.NaN
         return Number.isNaN(value) ? null : value
       }),
     )
@@ -140,6 +142,27 @@ export class Curve {
     const begin = Math.max(0, this.#indexOf(from) - 1)
     const after = this.#indexOf(to + 1)
     return [begin, Math.min(this.#size, after + 1)]
+  }
+
+  /** Of columns that are reported seldom, the last points before `begin`. */
+  #knownBefore(columns: readonly (Float64Array | undefined)[], begin: number): number[] {
+    const found = new Set<number>()
+    for (const column of columns) {
+      let index = Math.min(begin, this.#size - 1)
+      while (index >= 0 && Number.isNaN(column?.[index] ?? Number.NaN)) index--
+      if (index >= 0 && index < begin) found.add(index)
+    }
+    return [...found].sort((a, b) => a - b)
+  }
+
+  #knownAfter(columns: readonly (Float64Array | undefined)[], end: number): number[] {
+    const found = new Set<number>()
+    for (const column of columns) {
+      let index = end - 1
+      while (index < this.#size && Number.isNaN(column?.[index] ?? Number.NaN)) index++
+      if (index >= end && index < this.#size) found.add(index)
+    }
+    return [...found].sort((a, b) => a - b)
   }
 
   #chosen(

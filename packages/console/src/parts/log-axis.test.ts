@@ -1,0 +1,29 @@
+/** Goal: a logarithmic side has some numbers, never too many, and all within it. Method: ranges at random, and some that are known. */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { logRange, logTicks } from './log-axis.ts'
+
+test('decades, with 2 and 5 where there is room; within one, even distances', () => {
+  const rounded = (min: number, max: number): number[] =>
+    logTicks(min, max).map((tick) => Number(tick.toPrecision(6)))
+  expect(rounded(0.15, 2.4)).toEqual([0.2, 0.5, 1, 2])
+  expect(rounded(1e-6, 10)).toEqual([1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10])
+  expect(rounded(0.92, 1.04)).toEqual([0.95, 1])
+  expect(logRange(null, null)).toEqual([1, 10])
+})
+
+test('each range has some', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 1e-12, max: 1e6, noNaN: true }),
+      fc.double({ min: 1.001, max: 1e12, noNaN: true }),
+      (low, by) => {
+        const [min, max] = logRange(low, low * by)
+        const ticks = logTicks(min, max)
+        expect(ticks.length).toBeGreaterThan(0)
+        expect(ticks.length).toBeLessThanOrEqual(8)
+        for (const tick of ticks) expect(tick >= min * (1 - 1e-9) && tick <= max * (1 + 1e-9)).toBe(true)
+      },
+    ),
+  )
+})

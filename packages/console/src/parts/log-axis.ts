@@ -1,0 +1,35 @@
+/** The side of a logarithmic chart: from where to where, and which numbers stand at it. */
+
+const ROOM = 1.06
+
+/** With some room above and below; of nothing it is one decade. */
+export function logRange(min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null || !(min > 0)) return [1, 10]
+  return [min / ROOM, max * ROOM]
+}
+
+const MOST_TICKS = 8
+
+/** 1, 2 and 5 of each decade where there are several; within one, numbers at even distances. */
+export function logTicks(min: number, max: number): number[] {
+  const [low, high] = [Math.floor(Math.log10(min)), Math.ceil(Math.log10(max))]
+  const within = (ticks: number[]): number[] => ticks.filter((tick) => tick >= min && tick <= max)
+  const decades = (steps: readonly number[]): number[] =>
+    Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index)).flatMap((decade) =>
+      steps.map((step) => step * decade),
+    )
+  if (max / min < 10) return linearTicks(min, max)
+  const fine = within(decades([1, 2, 5]))
+  if (fine.length <= MOST_TICKS) return fine
+  const coarse = within(decades([1]))
+  const each = Math.ceil(coarse.length / MOST_TICKS)
+  return coarse.filter((_, index) => index % each === 0)
+}
+
+function linearTicks(min: number, max: number): number[] {
+  const rough = (max - min) / 4
+  const decade = 10 ** Math.floor(Math.log10(rough))
+  const step = ([1, 2, 5, 10].find((times) => times * decade >= rough) ?? 10) * decade
+  const first = Math.ceil(min / step)
+  return Array.from({ length: Math.floor(max / step) - first + 1 }, (_, index) => (first + index) * step)
+}

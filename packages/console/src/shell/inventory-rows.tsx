@@ -30,7 +30,9 @@ export function ZoneRow(props: RowProps) {
   const { row } = props
   return (
     <Item {...props} about={`${row.kind}, ${plural(row.jobCount, 'job')}`}>
-      <span class="row-note">{row.jobCount}</span>
+      <span class="row-note" aria-hidden="true">
+        {row.jobCount}
+      </span>
     </Item>
   )
 }
@@ -71,7 +73,9 @@ export function HostRow(props: RowProps) {
           <Bar label={`Processor of ${row.name}`} share={cpu} isSlim />
         </span>
       ) : (
-        <span class="row-note">{state}</span>
+        <span class="row-note" aria-hidden="true">
+          {state}
+        </span>
       )}
     </Item>
   )
@@ -105,7 +109,7 @@ export function JobRow(props: RowProps) {
         },
       }}
     >
-      <span class="row-note" title={tone === 'ok' ? 'Steps a second' : undefined}>
+      <span class="row-note" aria-hidden="true" title={tone === 'ok' ? 'Steps a second' : undefined}>
         {note}
       </span>
     </Item>
@@ -146,7 +150,6 @@ function Item({
       aria-level={level}
       aria-posinset={row.position}
       aria-setsize={row.siblings}
-      aria-labelledby={`${id}-name`}
       aria-description={about}
       aria-selected={isHere || isPicked}
       {...(isOpen !== undefined && { 'aria-expanded': isOpen })}
@@ -164,9 +167,7 @@ function Item({
         }}
       />
       {mark !== undefined && <Mark tone={mark} />}
-      <span id={`${id}-name`} class="row-name">
-        {row.name}
-      </span>
+      <span class="row-name">{row.name}</span>
       {children}
     </div>
   )

@@ -27,40 +27,54 @@ export function Inventory() {
   const index = shown.findIndex(({ key }) => key === at)
   const active = index < 0 ? {} : { 'aria-activedescendant': idOf(at as string) }
   return (
-    <nav id="inventory" class={isDrawerOpen.value ? 'inventory open' : 'inventory'} aria-label="Inventory">
-      <div class="inventory-head">
-        <span class="muted">
-          {plural(hosts.size, 'host')} · {plural(jobs.size, 'job')}
-        </span>
-        <label>
-          <input
-            type="checkbox"
-            checked={withOver.value}
-            onChange={({ currentTarget }) => {
-              withOver.value = currentTarget.checked
-            }}
-          />
-          Over
-        </label>
-      </div>
-      {shown.length === 0 && <p class="empty">{nothing()}</p>}
-      <Virtual
-        items={shown}
-        rowHeight={ROW_HEIGHT}
-        shown={index}
-        row={(row) => <Row key={row.key} row={row} isAt={row.key === at} />}
-        attributes={{
-          class: 'tree',
-          role: 'tree',
-          tabIndex: 0,
-          'aria-label': 'Hosts and jobs',
-          'aria-multiselectable': true,
-          onKeyDown: pressed,
-          ...active,
-        }}
-      />
-      <Picked />
-    </nav>
+    <>
+      {isDrawerOpen.value && (
+        <button
+          type="button"
+          class="scrim only-narrow"
+          aria-label="Close the inventory"
+          tabIndex={-1}
+          onClick={() => {
+            isDrawerOpen.value = false
+          }}
+        />
+      )}
+      <nav id="inventory" class={isDrawerOpen.value ? 'inventory open' : 'inventory'} aria-label="Inventory">
+        <div class="inventory-head">
+          <span class="muted">
+            {plural(hosts.size, 'host')} · {plural(jobs.size, 'job')}
+          </span>
+          <label>
+            <input
+              type="checkbox"
+              checked={withOver.value}
+              onChange={({ currentTarget }) => {
+                withOver.value = currentTarget.checked
+              }}
+            />
+            Over
+          </label>
+        </div>
+        {shown.length === 0 && <p class="empty">{nothing()}</p>}
+        <Virtual
+          items={shown}
+          rowHeight={ROW_HEIGHT}
+          shown={index}
+          shownKey={at}
+          row={(row) => <Row key={row.key} row={row} isAt={row.key === at} />}
+          attributes={{
+            class: 'tree',
+            role: 'tree',
+            tabIndex: 0,
+            'aria-label': 'Hosts and jobs',
+            'aria-multiselectable': true,
+            onKeyDown: pressed,
+            ...active,
+          }}
+        />
+        <Picked />
+      </nav>
+    </>
   )
 }
 

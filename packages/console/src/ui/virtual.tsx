@@ -11,13 +11,14 @@ interface VirtualProps<Item> {
   readonly items: readonly Item[]
   readonly rowHeight: number
   readonly row: (item: Item, index: number) => ComponentChildren
-  /** The index that has to be in sight. */
-  readonly shown?: number | undefined
+  /** The index that has to be in sight; one scrolls there when what it is about, `shownKey`, is another. */
+  readonly shown: number
+  readonly shownKey: string | undefined
   /** Of the element that scrolls: role, name, keys. */
   readonly attributes: HTMLAttributes<HTMLDivElement>
 }
 
-export function Virtual<Item>({ items, rowHeight, row, shown, attributes }: VirtualProps<Item>) {
+export function Virtual<Item>({ items, rowHeight, row, shown, shownKey, attributes }: VirtualProps<Item>) {
   const element = useRef<HTMLDivElement>(null)
   const [view, setView] = useState({ top: 0, height: 600 })
   useEffect(() => {
@@ -34,12 +35,13 @@ export function Virtual<Item>({ items, rowHeight, row, shown, attributes }: Virt
   }, [])
   useEffect(() => {
     const { current } = element
-    if (current === null || shown === undefined || shown < 0) return
+    if (current === null || shown < 0) return
     const top = shown * rowHeight
     if (top < current.scrollTop) current.scrollTop = top
     else if (top + rowHeight > current.scrollTop + current.clientHeight)
       current.scrollTop = top + rowHeight - current.clientHeight
-  }, [shown, rowHeight])
+    // Rows that come and go above are no reason to scroll.
+  }, [shownKey, shown < 0])
   const first = Math.max(0, Math.floor(view.top / rowHeight) - BEYOND)
   const last = Math.min(items.length, Math.ceil((view.top + view.height) / rowHeight) + BEYOND)
   return (

@@ -48,6 +48,9 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   'coordinator/send:toWorker.bandwidth': 'said by agents, to their own workers',
   'agent/send:renewCertificate': 'in secured clusters every few months; asked again at the next registration',
   'coordinator/send:certificate': 'the answer to it',
+  'coordinator/send:toWorker.pauseMigration':
+    'said again until the source says that it is so (pause.test.ts)',
+  'agent/send:pauseMigration': 'the same, passed on',
   'coordinator/write:log':
     'what a program prints has no part in where it trains; said again until it is kept (worker-logs.test.ts, job-logs.test.ts)',
   'coordinator/write:log-lines': 'the same commit',

@@ -15,6 +15,7 @@ const SOURCE_STATES = all<SourceState['name']>({
   connecting: true,
   active: true,
   holding: true,
+  paused: true,
   parking: true,
   draining: true,
   verifying: true,
@@ -41,6 +42,7 @@ const SOURCE_EVENTS = all<SourceEvent['type']>({
   cancel: true,
   noticed: true,
   switchover: true,
+  pause: true,
   recoverResult: true,
   release: true,
   tick: true,
@@ -99,6 +101,7 @@ const MIGRATION_EVENTS = all<MigrationEventType>({
   cancel: true,
   hold: true,
   letGo: true,
+  pause: true,
   tick: true,
 })
 
@@ -114,7 +117,16 @@ export const CELLS: readonly string[] = [
   'ownership: restart x granted',
 ]
 
-const BEFORE_FINAL = ['listening', 'connecting', 'active', 'holding', 'parking', 'draining', 'verifying']
+const BEFORE_FINAL = [
+  'listening',
+  'connecting',
+  'active',
+  'holding',
+  'paused',
+  'parking',
+  'draining',
+  'verifying',
+]
 const AFTER_FINAL = ['frozen', 'handedOver', 'recovering']
 
 /** So many states at a time have the same reason. */
@@ -132,7 +144,7 @@ const NEVER: readonly (readonly [
   ],
   [
     'source',
-    ['listening', 'connecting', 'draining', 'verifying', ...AFTER_FINAL, 'ended'],
+    ['listening', 'connecting', 'paused', 'draining', 'verifying', ...AFTER_FINAL, 'ended'],
     ['roundSent'],
     'rounds are asked for while active or parking, and the edge reports none after that',
   ],
@@ -144,7 +156,17 @@ const NEVER: readonly (readonly [
   ],
   [
     'source',
-    ['listening', 'connecting', 'active', 'holding', 'draining', 'verifying', ...AFTER_FINAL, 'ended'],
+    [
+      'listening',
+      'connecting',
+      'active',
+      'holding',
+      'paused',
+      'draining',
+      'verifying',
+      ...AFTER_FINAL,
+      'ended',
+    ],
     ['parked'],
     'the edge drops parks that were taken back',
   ],
@@ -198,6 +220,7 @@ const NEVER: readonly (readonly [
     ['release'],
     'without its word the coordinator waits for longer than a source that hears nothing does before it asks',
   ],
+  ['source', AFTER_FINAL, ['pause'], 'the edge drops what is said to one that has parked for good'],
   ['source', ['handedOver'], ['cancel'], 'a coordinator that cancels grants no claim, so no target runs'],
   [
     'source',
@@ -208,7 +231,7 @@ const NEVER: readonly (readonly [
   [
     'source',
     ['ended'],
-    ['trainingEnded', 'cancel', 'switchover', 'recoverResult'],
+    ['trainingEnded', 'cancel', 'switchover', 'pause', 'recoverResult'],
     'the worker forgets a migration with its end, and answers by itself',
   ],
   [
@@ -258,14 +281,14 @@ const NEVER: readonly (readonly [
   ],
   [
     'source',
-    [...BEFORE_FINAL.filter((state) => state !== 'active'), ...AFTER_FINAL, 'ended'],
+    [...BEFORE_FINAL.filter((state) => state !== 'active' && state !== 'paused'), ...AFTER_FINAL, 'ended'],
     ['noticed'],
     'the edge drops what comes when the program is waited for no more',
   ],
   [
     'migration',
     ['claimed', 'accepted', 'cancelling', 'completed', 'ended'],
-    ['hold', 'letGo'],
+    ['hold', 'letGo', 'pause'],
     'not said of one that can switch over no more, or has',
   ],
   [

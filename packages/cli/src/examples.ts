@@ -19,6 +19,8 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   follow: 'godwit follow digits --from-step 0',
   migrate: 'godwit migrate digits --to b',
   hold: 'godwit hold digits',
+  pause: 'godwit pause digits',
+  resume: 'godwit resume digits',
   switchover: 'godwit switchover digits',
   estimate: 'godwit estimate digits --to b',
   'maintenance enter': 'godwit maintenance enter a',

@@ -19,7 +19,7 @@ import { describe } from './commands/describe.ts'
 import { cancel, remove, stop } from './commands/end.ts'
 import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
-import { hold, switchover } from './commands/hold.ts'
+import { hold, pause, resume, switchover } from './commands/hold.ts'
 import { history, hosts, ps, type WatchOptions } from './commands/inventory.ts'
 import { login, logout } from './commands/login.ts'
 import { type LogsOptions, logs } from './commands/logs.ts'
@@ -365,6 +365,18 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .description("keep a workload's migration before its switchover; it goes on sending what changes")
     .argument('<workload>')
     .action((workload: string) => talk((session) => hold(session, workload)))
+  program
+    .command('pause')
+    .description(
+      "have a workload's migration send nothing for a while, an hour at most; what it has sent it keeps, and the job trains on at full speed",
+    )
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => pause(session, workload)))
+  program
+    .command('resume')
+    .description('let a migration go on that is paused, with what has changed since')
+    .argument('<workload>')
+    .action((workload: string) => talk((session) => resume(session, workload)))
   program
     .command('switchover')
     .description('let a migration go that is held')

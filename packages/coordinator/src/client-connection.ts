@@ -31,6 +31,8 @@ export interface Followed {
 
 /** What a request needs to know of whoever asks. */
 export interface Client {
+  /** A token's id, or `local` where the cluster is not secured. */
+  readonly who: string
   sink(workload: string): Sink
   /** Replaces an earlier one of the same workload. Its events begin after the reply. */
   follow(workload: string, follower: Followed): void
@@ -107,6 +109,7 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
       })
     }
     const client: WatchingClient = {
+      who: session.who,
       session,
       sink: (workload) => ({
         send: (event) => {

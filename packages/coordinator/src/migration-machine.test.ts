@@ -79,6 +79,7 @@ const EVENTS: { readonly [Type in EventType]: Extract<MigrationEvent, { type: Ty
   cancel: { type: 'cancel', error: ERROR },
   hold: { type: 'hold' },
   letGo: { type: 'letGo' },
+  pause: { type: 'pause', by: 'ann' },
   tick: { type: 'tick' },
 }
 
@@ -126,6 +127,8 @@ const NEXT: { readonly [Type in EventType]: { readonly [Name in StateName]: Stat
   hold: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
   letGo: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
+  // biome-ignore format: a table
+  pause: { queued: '-', preparing: '-', opening: '-', moving: '-', claimed: '-', accepted: '-', cancelling: '-', completed: '-', ended: '-' },
   // biome-ignore format: a table
   tick: { queued: '-', preparing: 'ended', opening: 'cancelling', moving: 'cancelling', claimed: '-', accepted: 'completed', cancelling: 'ended', completed: '-', ended: '-' },
 }
@@ -470,4 +473,51 @@ test('while it is ready no timeout ends it, and afterwards it has as much time a
   expect(deadlineMs(state)).toBe(before + 898_100)
   expect(deadlineMs(at(state, active, 905_000))).toBe(before + 898_100)
   expect(at(at(state, sourceHostBack, 1e6), tick, 2e6).name).toBe('cancelling')
+})
+
+const { pause } = EVENTS
+const goOn: MigrationEvent = { type: 'pause', by: undefined }
+const sends: MigrationEvent = { type: 'progress', status: 'active', progress: PROGRESS }
+const isPaused: MigrationEvent = {
+  type: 'progress',
+  status: 'active',
+  progress: { ...PROGRESS, isPaused: true },
+}
+
+test('a source is told to pause, and to go on, until it says that it does', () => {
+  const moving = { ...STATES.moving, status: 'active' } as const
+  const { state, said } = play(moving, pause, sends, isPaused, isPaused)
+  expect([state, said]).toMatchObject([
+    { name: 'moving', pausedBy: 'ann' },
+    ['toSource pauseMigration', 'toSource pauseMigration'],
+  ])
+  expect(play(state, goOn, isPaused, sends, sends).said).toEqual([
+    'toSource pauseMigration',
+    'toSource pauseMigration',
+  ])
+  // Ready or not: it has no turn.
+  expect(play(moving, pause, ready).said).toEqual(['toSource pauseMigration', 'toSource pauseMigration'])
+  // One that was not engaged when it was asked for is told as soon as it speaks.
+  const early = play(STATES.preparing, pause, targetPrepared, outgoingOpened, sends)
+  expect(early.said.at(-1)).toBe('toSource pauseMigration')
+})
+
+test('while it is paused no timeout ends it, and afterwards it has as much time as before', () => {
+  const moving = play({ ...STATES.moving, status: 'active' }, sends, pause).state
+  const at = (state: MigrationState, event: MigrationEvent, nowMs: number): MigrationState =>
+    stepMigration(state, event, nowMs).state
+  const before = deadlineMs(moving) as number
+  let state = at(moving, isPaused, 2000)
+  expect(deadlineMs(state)).toBeUndefined()
+  state = at(at(state, isPaused, 900_000), sends, 900_100)
+  expect(deadlineMs(state)).toBe(before + 898_100)
+})
+
+test('a coordinator that takes a move over waits for its source, however long it has been under way', () => {
+  const plan = { ...PLAN, startedAtMs: 0, options: { ...PLAN.options, timeoutMs: 3_600_000 } }
+  const old = { ...STATES.moving, plan, status: 'setup' } as const
+  const nowMs = 5 * 60_000
+  expect(stepMigration(old, tick, nowMs).state.name).toBe('cancelling')
+  const restored = { ...old, restoredMs: nowMs }
+  expect(stepMigration(restored, tick, nowMs + 1000).state.name).toBe('moving')
 })

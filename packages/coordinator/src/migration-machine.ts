@@ -43,6 +43,7 @@ import {
   notAsked,
   openOutgoing,
   overdue,
+  pauseSource,
   recovered,
   recoveredLate,
   recoverResult,
@@ -55,6 +56,7 @@ import {
   unclaimed,
   winDown,
   withHold,
+  withPause,
   withReport,
   workloadEnded,
 } from './migration-steps.ts'
@@ -112,6 +114,7 @@ const queued: Row<'queued'> = {
   cancel: (state, { error }) => end(state, { status: 'cancelled', error: during(state, error) }),
   hold: (state) => withHold(state, true),
   letGo: (state) => withHold(state, false),
+  pause: (state, { by }) => withPause(state, by),
   tick: ignore,
 }
 
@@ -140,6 +143,7 @@ const preparing: Row<'preparing'> = {
   cancel: (state, { error }) => end(state, { status: 'cancelled', error: during(state, error) }),
   hold: (state) => withHold(state, true),
   letGo: (state) => withHold(state, false),
+  pause: (state, { by }) => withPause(state, by),
   tick: (state, _event, nowMs) => (isDue(state, nowMs) ? end(state, overdue(state, nowMs)) : ignore(state)),
 }
 
@@ -175,6 +179,7 @@ const opening: Row<'opening'> = {
     winDown(state, { status: 'cancelled', error: during(state, error) }, nowMs),
   hold: (state) => withHold(state, true),
   letGo: (state) => withHold(state, false),
+  pause: (state, { by }) => withPause(state, by),
   tick: (state, _event, nowMs) =>
     isDue(state, nowMs) ? winDown(state, overdue(state, nowMs), nowMs) : ignore(state),
 }
@@ -199,13 +204,15 @@ const moving: Row<'moving'> = {
   progress(state, { status: said, progress }, nowMs) {
     const status = isOfSource(said) ? said : state.status
     const isReady = status === 'preSwitchover'
+    const isPaused = progress.isPaused === true
     const sinceMs = state.readyMs ?? nowMs
     const heldMs = (state.heldMs ?? 0) + nowMs - sinceMs
-    const readyMs = isReady ? nowMs : undefined
-    return {
-      state: { ...state, progress, status, readyMs, heldMs, sourceBackMs: undefined },
-      effects: isReady && state.isHeld !== true ? [{ type: 'askTurn' }] : [],
-    }
+    const readyMs = isReady || isPaused ? nowMs : undefined
+    const next = { ...state, progress, status, readyMs, heldMs, sourceBackMs: undefined }
+    // Said again until it is heard, by one that may not have been told at all.
+    if (isPaused !== (state.pausedBy !== undefined) && status !== 'switchover')
+      return { state: next, effects: [pauseSource(next)] }
+    return { state: next, effects: isReady && state.isHeld !== true ? [{ type: 'askTurn' }] : [] }
   },
   claim: (state, { fromStep }) => ({ state, effects: [{ type: 'askClaim', fromStep }] }),
   claimDecided(state, { granted, epoch }, nowMs) {
@@ -241,6 +248,7 @@ const moving: Row<'moving'> = {
       : ignore(state),
   hold: (state) => withHold(state, true),
   letGo: (state) => withHold(state, false),
+  pause: (state, { by }) => withPause(state, by),
   tick(state, _event, nowMs) {
     if (!isDue(state, nowMs)) return ignore(state)
     if (state.sourceGone !== undefined) return sourceLost(state, state.sourceGone.error)
@@ -291,6 +299,7 @@ const claimed: Row<'claimed'> = {
   cancel: ignore,
   hold: ignore,
   letGo: ignore,
+  pause: ignore,
   tick: (state, _event, nowMs) =>
     isDue(state, nowMs) ? backToSource(state, targetOverdue(state, nowMs)) : ignore(state),
 }
@@ -317,6 +326,7 @@ const accepted: Row<'accepted'> = {
   cancel: ignore,
   hold: ignore,
   letGo: ignore,
+  pause: ignore,
   // The report is worth a wait, but not a frozen process for ever.
   tick: (state, _event, nowMs) => (isDue(state, nowMs) ? complete(state) : ignore(state)),
 }
@@ -344,6 +354,7 @@ const cancelling: Row<'cancelling'> = {
   cancel: ignore,
   hold: ignore,
   letGo: ignore,
+  pause: ignore,
   // A source that says nothing for so long is given up; should it ask later, it is answered.
   tick: (state, _event, nowMs) => (isDue(state, nowMs) ? end(state, state.outcome) : ignore(state)),
 }
@@ -377,6 +388,7 @@ const completed: Row<'completed'> = {
   cancel: ignore,
   hold: ignore,
   letGo: ignore,
+  pause: ignore,
   tick: ignore,
 }
 
@@ -403,6 +415,7 @@ const ended: Row<'ended'> = {
   cancel: ignore,
   hold: ignore,
   letGo: ignore,
+  pause: ignore,
   tick: ignore,
 }
 

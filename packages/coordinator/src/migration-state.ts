@@ -66,6 +66,8 @@ interface Known {
   readonly plan: MigrationPlan
   /** Ready or not, it does not switch over before somebody lets it go. */
   readonly isHeld?: boolean
+  /** Who wants it to send nothing for now. */
+  readonly pausedBy?: string | undefined
   /** The source's latest word. */
   readonly progress?: MigrationProgress
   /** The source's, once it has sent it. */
@@ -97,7 +99,9 @@ export type MigrationState = Known &
         readonly sourceGone?: { readonly error: ErrorReport; readonly sinceMs: number } | undefined
         /** When the source's agent came back, until the source is heard again. */
         readonly sourceBackMs?: number | undefined
-        /** When it last said that it is ready; and how long it was in all, which the timeout does not count. */
+        /** When this coordinator took it over from one before it: from then on it has the time of a setup to be heard of. */
+        readonly restoredMs?: number | undefined
+        /** When it last said that it is ready or paused; and how long it was in all, which the timeout does not count. */
         readonly readyMs?: number | undefined
         readonly heldMs?: number | undefined
       }
@@ -160,6 +164,8 @@ export type MigrationEvent =
   | { readonly type: 'cancel'; readonly error: ErrorReport }
   | { readonly type: 'hold' }
   | { readonly type: 'letGo' }
+  /** By whom; undefined: it may go on. */
+  | { readonly type: 'pause'; readonly by: string | undefined }
   | { readonly type: 'tick' }
 
 export type EventType = MigrationEvent['type']
@@ -244,9 +250,10 @@ export function deadlineMs(state: MigrationState): number | undefined {
       if (state.sourceGone !== undefined) return state.sourceGone.sinceMs + LIMITS.handoverTimeoutMs
       // A source that lives says how far it is many times a second.
       const bySilence = (state.sourceBackMs ?? Number.POSITIVE_INFINITY) + LIMITS.heartbeatTimeoutMs
-      if (state.status === 'switchover' || state.status === 'preSwitchover')
+      if (state.status === 'switchover' || state.status === 'preSwitchover' || state.progress?.isPaused)
         return state.sourceBackMs === undefined ? undefined : bySilence
-      const byStatus = state.status === 'setup' ? startedAtMs + LIMITS.setupTimeoutMs : byTimeout
+      const begunMs = state.restoredMs ?? startedAtMs
+      const byStatus = state.status === 'setup' ? begunMs + LIMITS.setupTimeoutMs : byTimeout
       return Math.min(byStatus, byTimeout, bySilence)
     }
     case 'claimed': {

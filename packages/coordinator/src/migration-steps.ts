@@ -82,6 +82,20 @@ export function withHold<State extends StateOf<'queued' | 'preparing' | 'opening
   }
 }
 
+/** Whether the source sends; one that is not asked for anything yet is told once it says how far it is. */
+export function withPause<State extends StateOf<'queued' | 'preparing' | 'opening' | 'moving'>>(
+  state: State,
+  by: string | undefined,
+): MigrationStep {
+  const paused = { ...state, pausedBy: by }
+  return { state: paused, effects: state.name === 'moving' ? [pauseSource(paused)] : [] }
+}
+
+export function pauseSource({ plan, pausedBy }: MigrationState): MigrationEffect {
+  const message = { type: 'pauseMigration', migrationId: plan.id, isPaused: pausedBy !== undefined } as const
+  return { type: 'toSource', message }
+}
+
 /** Tells the target where. */
 export function dial({ plan }: MigrationState, port: number): MigrationEffect {
   const { id: migrationId, from, sourceAddress: host, secret } = plan
@@ -102,12 +116,14 @@ export function recoverResult(state: MigrationState, granted: boolean, epoch: nu
 export function known({
   plan,
   isHeld,
+  pausedBy,
   progress,
   report,
-}: MigrationState): Pick<MigrationState, 'plan' | 'isHeld' | 'progress' | 'report'> {
+}: MigrationState): Pick<MigrationState, 'plan' | 'isHeld' | 'pausedBy' | 'progress' | 'report'> {
   return {
     plan,
     ...(isHeld === undefined ? {} : { isHeld }),
+    ...(pausedBy === undefined ? {} : { pausedBy }),
     ...(progress === undefined ? {} : { progress }),
     ...(report === undefined ? {} : { report }),
   }

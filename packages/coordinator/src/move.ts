@@ -119,8 +119,10 @@ export class Move {
 
   /** One that an earlier coordinator wrote down. Nothing happens before `resume`. */
   static restore(record: MigrationRecord, history: OutputHistory, edge: MoveEdge): Move {
-    const state = shifted(record.state, edge.clock.nowMs() - record.savedAtMs)
-    return new Move({ ...record, state }, history, edge)
+    const nowMs = edge.clock.nowMs()
+    const state = shifted(record.state, nowMs - record.savedAtMs)
+    const restored = state.name === 'moving' ? { ...state, restoredMs: nowMs } : state
+    return new Move({ ...record, state: restored }, history, edge)
   }
 
   /** Of one that was queued: as it was asked for, until its turn has come. */
@@ -131,6 +133,10 @@ export class Move {
   /** Of all moves, in the order in which they were asked for. */
   get order(): number {
     return this.#order
+  }
+
+  get isPaused(): boolean {
+    return this.#state.pausedBy !== undefined
   }
 
   get isQueued(): boolean {
@@ -184,6 +190,9 @@ export class Move {
 
   #waitingFor({ status }: MigrationView): string | undefined {
     const { from, workload } = this.plan
+    const { pausedBy } = this.#state
+    if (pausedBy !== undefined && ['queued', 'setup', 'active', 'preSwitchover'].includes(status))
+      return `somebody to let it go on: it was paused by ${pausedBy}, godwit resume ${workload}`
     if (status === 'queued') return this.#place?.reason
     if (status === 'preSwitchover') {
       if (this.#state.isHeld === true) return `somebody to let it go: godwit switchover ${workload}`

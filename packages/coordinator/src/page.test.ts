@@ -17,6 +17,7 @@ import { NO_RESTARTS } from './restart-policy.ts'
 const nobody = {
   sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
   follow: () => {},
+  who: 'local',
   followLogs: () => {},
   unfollow: () => {},
 }

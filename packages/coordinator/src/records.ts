@@ -124,7 +124,7 @@ export function durable(state: MigrationState): MigrationState {
   const { progress: _, ...kept } = state
   if (kept.name === 'moving') {
     const told = { status: 'setup', sourceBackMs: undefined, readyMs: undefined, heldMs: undefined } as const
-    return { ...kept, ...told } as MigrationState
+    return { ...kept, ...told, restoredMs: undefined } as MigrationState
   }
   if (kept.name === 'claimed')
     return { ...kept, targetLostMs: undefined, handedOverMs: undefined } as MigrationState

@@ -399,6 +399,8 @@ export class Registry {
     cancel: async ({ workload }) => ({ migration: await this.#workload(workload).cancel() }),
     hold: async ({ workload }) => ({ migration: await this.#workload(workload).hold() }),
     switchover: async ({ workload }) => ({ migration: await this.#workload(workload).switchover() }),
+    pause: async ({ workload }, { who }) => ({ migration: await this.#workload(workload).pause(who) }),
+    resume: async ({ workload }) => ({ migration: await this.#workload(workload).goOn() }),
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
     forget: async ({ workload }) => {
       if (await this.#forget(this.#workload(workload))) return {}

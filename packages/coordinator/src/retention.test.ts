@@ -137,6 +137,7 @@ async function onClock(store = new MemoryStore(), calendarAheadMs = 0) {
 const nobody = {
   sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
   follow: () => {},
+  who: 'local',
   followLogs: () => {},
   unfollow: () => {},
 }

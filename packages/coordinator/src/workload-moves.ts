@@ -179,7 +179,15 @@ export class WorkloadMoves {
     if (move?.isQueued !== true) return undefined
     const { id, from, to, options } = move.plan
     const { priority } = options
-    return { id, from, to, link: undefined, priority, order: move.order, busy: this.#waits(move.plan) }
+    return {
+      id,
+      from,
+      to,
+      link: undefined,
+      priority,
+      order: move.order,
+      busy: move.isPaused ? 'somebody to let it go on' : this.#waits(move.plan),
+    }
   }
 
   /** Why it would not help that its turn came. */
@@ -303,6 +311,27 @@ export class WorkloadMoves {
       )
     }
     await move.handle({ type: 'hold' })
+    return move.view()
+  }
+
+  /** Before it has switched over. Errors: `unknown-migration`, `out-of-order` when it is too late. */
+  async pause(by: string): Promise<MigrationView> {
+    const { workload } = this.#edge
+    const move = this.#mustBeOpen()
+    if (move.status === 'switchover' || !move.isCancellable || move.isLetGo) {
+      throw new GodwitError(
+        'out-of-order',
+        `${workload} is switching over to ${move.plan.to}: it can't be paused any more`,
+      )
+    }
+    if (!move.isPaused) await move.handle({ type: 'pause', by })
+    return move.view()
+  }
+
+  /** Lets go on what is paused; of what is not, nothing is left to do. Errors: `unknown-migration`. */
+  async resume(): Promise<MigrationView> {
+    const move = this.#mustBeOpen()
+    if (move.isPaused && move.isCancellable) await move.handle({ type: 'pause', by: undefined })
     return move.view()
   }
 

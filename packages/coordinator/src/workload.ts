@@ -229,6 +229,16 @@ export class Workload {
     return this.#life.moves.waitForEnd(move)
   }
 
+  /** Its migration sends nothing before `goOn`. Errors: those of `WorkloadMoves.pause`. */
+  pause(by: string): Promise<MigrationView> {
+    return this.#life.do(() => this.#life.moves.pause(by))
+  }
+
+  /** Errors: those of `WorkloadMoves.resume`. */
+  goOn(): Promise<MigrationView> {
+    return this.#life.do(() => this.#life.moves.resume())
+  }
+
   /** Its migration does not switch over before `switchover`. Errors: those of `WorkloadMoves.hold`. */
   hold(): Promise<MigrationView> {
     return this.#life.do(() => this.#life.moves.hold())

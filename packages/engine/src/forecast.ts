@@ -103,8 +103,12 @@ function movingMean(mean: number | undefined, measured: number | undefined): num
 
 /** A switchover was given up: the forecast was too good. Each time it must promise twice as much. */
 export function disappoint(before: Forecast): Forecast {
-  const fewestBytes = before.arenaPages * PAGE_BYTES
-  return { ...before, distrust: before.distrust * 2, fewestBytes, stalledRounds: 0 }
+  return { ...afterPause(before), distrust: before.distrust * 2 }
+}
+
+/** Nothing was sent for a while: what was the fewest then says nothing of now. */
+export function afterPause(before: Forecast): Forecast {
+  return { ...before, fewestBytes: before.arenaPages * PAGE_BYTES, stalledRounds: 0 }
 }
 
 /** Bytes that a park at `point` is expected to leave. Until a step was seen, it may be everything. */

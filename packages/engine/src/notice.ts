@@ -31,3 +31,10 @@ export function problemOf({ notice }: SourceRun): string {
   if (notice === undefined || (notice.isReady && notice.problem === undefined)) return ''
   return `; ${notice.problem ?? 'the program was not ready in time'}`
 }
+
+/** It is ready; undefined where it is waited for no more. */
+export function heardProgram(run: SourceRun, problem: string | undefined): SourceRun | undefined {
+  const { notice } = run
+  if (notice === undefined || notice.isReady) return undefined
+  return { ...run, notice: { ...notice, isReady: true, problem } }
+}

@@ -17,6 +17,7 @@ const facts: ProgressFacts = {
   bytesPerMs: MiB,
   expectedDowntimeMs: undefined,
   limitMs: 10,
+  isPaused: false,
 }
 const later = { ...facts, round: 1, roundSentBytes: 0, lastRoundBytes: 1024 * MiB }
 
@@ -37,6 +38,7 @@ test('rounds that halve are over in twice their time, rounds that grow never', (
   expect(timeLeftMs(halves)).toBe(512 + 512 + 10)
   expect(timeLeftMs({ ...halves, lastRoundBytes: 512 * MiB })).toBeUndefined()
   expect(timeLeftMs({ ...halves, status: 'preSwitchover' })).toBeUndefined()
+  expect(timeLeftMs({ ...halves, isPaused: true })).toBeUndefined()
   expect(timeLeftMs({ ...halves, bytesPerMs: undefined })).toBeUndefined()
   expect(timeLeftMs({ ...halves, roundBytes: MiB, expectedDowntimeMs: 5 })).toBe(1 + 2 + 5)
 })
@@ -53,6 +55,7 @@ const any: fc.Arbitrary<ProgressFacts> = fc.record({
   bytesPerMs: some(fc.double({ min: 0.001, max: 1e7, noNaN: true })),
   expectedDowntimeMs: some(fc.double({ min: 0, max: 1e9, noNaN: true })),
   limitMs: fc.double({ min: 0.001, max: 1e6, noNaN: true }),
+  isPaused: fc.boolean(),
 })
 
 test('whatever happens, in any order: it never runs backwards, and the time left is a number of milliseconds or nothing', () => {

@@ -6,7 +6,7 @@
  * so it is measured by its logarithm. What a switchover that was given up undoes is shown as a standstill.
  *
  * Invariants: pure; a per cent from 0 to 100, never less than the one before; the time left is finite and not negative, and left out where
- * nothing is known of it: before anything was measured, while rounds don't shrink, and while somebody holds the migration.
+ * nothing is known of it: before anything was measured, while rounds don't shrink, and while somebody holds or pauses the migration.
  */
 import { PAGE_BYTES } from '@godwit/protocol'
 import { expectedPark } from './forecast.ts'
@@ -36,6 +36,8 @@ export interface ProgressFacts {
   /** Of a park that came now. */
   readonly expectedDowntimeMs: number | undefined
   readonly limitMs: number
+  /** Nothing is sent. */
+  readonly isPaused: boolean
 }
 
 /** `before`: what was said last. */
@@ -73,7 +75,7 @@ function nearness({ arenaBytes, bytesPerMs, expectedDowntimeMs, limitMs }: Progr
 export function timeLeftMs(facts: ProgressFacts): number | undefined {
   const { status, bytesPerMs, expectedDowntimeMs = 0, roundBytes, roundSentBytes, round, limitMs } = facts
   if (bytesPerMs === undefined || bytesPerMs <= 0 || status === 'setup') return undefined
-  if (status === 'preSwitchover') return undefined
+  if (status === 'preSwitchover' || facts.isPaused) return undefined
   if (status === 'switchover') return expectedDowntimeMs
   const roundMs = Math.max(0, roundBytes - roundSentBytes) / bytesPerMs
   if (round === 0) return roundMs + expectedDowntimeMs
@@ -103,5 +105,6 @@ export function progressFactsOf(
     bytesPerMs: forecast.bytesPerMs,
     expectedDowntimeMs: expected?.downtimeMs,
     limitMs,
+    isPaused: state.name === 'paused',
   }
 }

@@ -76,8 +76,10 @@ export interface SourceRun {
   readonly isForced: boolean
   /** How much of its time the thread is made to idle, in percent. */
   readonly throttlePercent: number
-  /** How long it was ready and not let go: that is nobody's fault, and the timeout does not count it. */
+  /** How long it was paused, or ready and not let go: that is nobody's fault, and the timeout does not count it. */
   readonly heldMs: number
+  /** It is to send nothing, as soon and as long as it is before its park. */
+  readonly isPaused: boolean
   /** Stalled rounds at which the limit was last raised, or the throttle. */
   readonly stallsAnswered: number
   /** Undefined until the program is told of the next attempt. */
@@ -111,6 +113,14 @@ export type SourceState =
       readonly awakeUntilMs: number
       /** So much is pending by now that one more round comes before a park. */
       readonly isResting: boolean
+    }
+  /** It sends nothing; the tracker stays armed, and connections open. Training goes on as if nothing moved. */
+  | {
+      readonly name: 'paused'
+      readonly run: SourceRun
+      readonly pausedMs: number
+      /** Since when, as far as that is not in `heldMs` yet. */
+      readonly sinceMs: number
     }
   /** The thread was asked to park and still steps; rounds go on, so that less is left when it does. */
   | { readonly name: 'parking'; readonly run: SourceRun }
@@ -210,6 +220,8 @@ export type SourceEvent =
   | { readonly type: 'noticed'; readonly problem?: string | undefined }
   /** Its turn has come. */
   | { readonly type: 'switchover' }
+  /** It is to send nothing, or to go on. */
+  | { readonly type: 'pause'; readonly isPaused: boolean }
   | { readonly type: 'recoverResult'; readonly granted: boolean; readonly epoch: number }
   /** The target's first step was accepted. */
   | { readonly type: 'release' }

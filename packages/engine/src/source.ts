@@ -25,6 +25,7 @@ import {
 import { answerToStall } from './convergence.ts'
 import {
   type Allowed,
+  afterPause,
   comparison,
   type Decision,
   decide,
@@ -34,7 +35,7 @@ import {
   learn,
   noForecast,
 } from './forecast.ts'
-import { awaitsProgram, problemOf, tellProgram } from './notice.ts'
+import { awaitsProgram, heardProgram, problemOf, tellProgram } from './notice.ts'
 import { completedReport } from './report.ts'
 import { addRound } from './rounds.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceRun, SourceState } from './source-types.ts'
@@ -74,6 +75,7 @@ export function startSource(config: SourceConfig, nowMs: number): SourceState {
     isForced: false,
     throttlePercent: 0,
     heldMs: 0,
+    isPaused: false,
     stallsAnswered: 0,
     notice: undefined,
   }
@@ -101,7 +103,7 @@ const ENDED: SourceState = { name: 'ended' }
 export function statusOf(state: SourceState): 'setup' | 'active' | 'preSwitchover' | 'switchover' {
   if (state.name === 'listening' || state.name === 'connecting') return 'setup'
   if (state.name === 'holding') return 'preSwitchover'
-  return state.name === 'active' ? 'active' : 'switchover'
+  return state.name === 'active' || state.name === 'paused' ? 'active' : 'switchover'
 }
 
 function inPhase(state: SourceState, error: ErrorReport): ErrorReport {
@@ -159,6 +161,9 @@ const beforeFinal = {
   noticed: stay,
   // Said again, to one that has parked meanwhile, or would not any more.
   switchover: stay,
+  // While nothing is sent yet, or too late: should the switchover be given up, it is paused then.
+  pause: (state: Exclude<SourceState, { name: 'ended' }>, { isPaused }: Event<'pause'>) =>
+    stay({ ...state, run: { ...state.run, isPaused } }),
   // The coordinator's last word on a migration before this one.
   recoverResult: stay,
   release: stay,
@@ -264,9 +269,36 @@ function hold(run: SourceRun, reason: string, nowMs: number): SourceNext {
 }
 
 /** With the time that it has waited put on record. */
-function heldUntil(state: Named<'holding'>, nowMs: number): Named<'holding'> {
+function heldUntil<State extends Named<'holding' | 'paused'>>(state: State, nowMs: number): State {
   const heldMs = state.run.heldMs + nowMs - state.sinceMs
   return { ...state, run: { ...state.run, heldMs }, sinceMs: nowMs }
+}
+
+/** Stops what is being sent; what did not leave is pending. Training is not slowed down for nothing. */
+function pause(run: SourceRun, nowMs: number): SourceNext {
+  const unthrottled: SourceEffect[] = run.throttlePercent > 0 ? [{ type: 'throttle', percent: 0 }] : []
+  const paused: SourceRun = { ...run, isPaused: true }
+  return to(
+    { name: 'paused', run: paused, pausedMs: nowMs, sinceMs: nowMs },
+    { type: 'stopRound' },
+    ...unthrottled,
+  )
+}
+
+/** Rounds go on with what has been dirtied since. */
+function goOn(state: Named<'paused'>, nowMs: number): SourceNext {
+  const { run: before } = heldUntil(state, nowMs)
+  const forecast = afterPause(before.forecast)
+  const run: SourceRun = { ...before, isPaused: false, progressMs: nowMs, forecast, stallsAnswered: 0 }
+  if (isToStop(run)) return stopToCopy(run, nowMs)
+  const percent = run.throttlePercent
+  const throttled: SourceEffect[] = percent > 0 ? [{ type: 'throttle', percent }] : []
+  return sendNextRound({ name: 'active', run }, ...throttled)
+}
+
+function pausedTooLong(state: Named<'paused'>): SourceNext {
+  const message = `it was paused for ${LIMITS.maxPausedMs / 60_000} minutes, which is the limit: ask for the move again when it may go on`
+  return cancel(state, { kind: 'cancelled', message })
 }
 
 /** It has changed since: what is left now may take longer than it may. */
@@ -389,6 +421,7 @@ const connecting: Row<'connecting'> = {
   ...beforeFinal,
   streamsOpen: (state, _event, nowMs) => {
     const run = { ...state.run, activeMs: nowMs, progressMs: nowMs }
+    if (run.isPaused) return pause(run, nowMs)
     if (run.config.options.method === 'precopy') return sendNextRound({ name: 'active', run })
     return stopToCopy(run, nowMs)
   },
@@ -405,10 +438,10 @@ const active: Row<'active'> = {
     if (isStalled(run.forecast, allowed(run), run.roundTripMs)) return answerStall(run)
     return sendNextRound({ name: 'active', run })
   },
+  pause: (state, { isPaused }, nowMs) => (isPaused ? pause(state.run, nowMs) : stay(state)),
   noticed: (state, { problem }, nowMs) => {
-    const { notice } = state.run
-    if (notice === undefined || notice.isReady) return stay(state)
-    const run = { ...state.run, notice: { ...notice, isReady: true, problem } }
+    const run = heardProgram(state.run, problem)
+    if (run === undefined) return stay(state)
     return isToStop(run) ? stopToCopy(run, nowMs) : stay({ ...state, run })
   },
   tick: (state, event, nowMs) =>
@@ -433,7 +466,18 @@ const holding: Row<'holding'> = {
     if (held.isResting) return to({ ...held, awakeUntilMs: nowMs + LIMITS.heldAwakeMs }, { type: 'hurry' })
     return mayStillPark(held) ? parkHeld(held, nowMs) : stay(held)
   },
+  pause: (state, { isPaused }, nowMs) => (isPaused ? pause(heldUntil(state, nowMs).run, nowMs) : stay(state)),
   tick: (state, event, nowMs) => movingTick(heldUntil(state, nowMs), event, nowMs),
+}
+
+const paused: Row<'paused'> = {
+  ...beforeFinal,
+  installed: progressed,
+  pause: (state, { isPaused }, nowMs) => (isPaused ? stay(state) : goOn(state, nowMs)),
+  noticed: (state, { problem }) => stay({ ...state, run: heardProgram(state.run, problem) ?? state.run }),
+  // The target says what it has installed at the end of a round, which does not come now: only its silence tells.
+  tick: (state, _event, nowMs) =>
+    nowMs - state.pausedMs > LIMITS.maxPausedMs ? pausedTooLong(state) : stay(heldUntil(state, nowMs)),
 }
 
 const parking: Row<'parking'> = {
@@ -522,6 +566,10 @@ function giveUpSwitchover(state: Named<'draining'>, nowMs: number): SourceNext {
   const forecast = disappoint(run.forecast)
   // The next attempt is another, of which the program is told anew.
   const next = { ...run, forecast, progressMs: nowMs, nextRound: run.nextRound + 1, notice: undefined }
+  if (run.isPaused) {
+    const { state: waiting, effects } = pause(next, nowMs)
+    return to(waiting, ...effects, { type: 'resume' })
+  }
   return sendNextRound({ name: 'active', run: next }, { type: 'stopRound' }, { type: 'resume' })
 }
 
@@ -555,6 +603,7 @@ const afterFinal = {
   cancel: stay,
   noticed: stay,
   switchover: stay,
+  pause: stay,
   release: (): SourceNext => to(ENDED, { type: 'exit' }),
   tick: stay,
 }
@@ -644,6 +693,7 @@ const ended: Row<'ended'> = {
   cancel: stay,
   noticed: stay,
   switchover: stay,
+  pause: stay,
   recoverResult: stay,
   release: stay,
   tick: stay,
@@ -654,6 +704,7 @@ const TABLE: { [Name in SourceState['name']]: Row<Name> } = {
   connecting,
   active,
   holding,
+  paused,
   parking,
   draining,
   verifying,
@@ -661,6 +712,12 @@ const TABLE: { [Name in SourceState['name']]: Row<Name> } = {
   handedOver,
   recovering,
   ended,
+}
+
+/** It sends nothing, or will not once it would. */
+export function isPausing(state: SourceState): boolean {
+  if (state.name === 'paused') return true
+  return (state.name === 'listening' || state.name === 'connecting') && state.run.isPaused
 }
 
 /** What people see of the forecast while a migration is active. */

@@ -138,7 +138,7 @@ export const migrationView = z.strictObject({
   progress: migrationProgress.optional(),
   report: migrationReport.optional(),
   /**
-   * Of one that is queued, ready to switch over and not let go, or being cancelled and could not be within `cancelWithinMs`: what has
+   * Of one that is queued, paused, ready to switch over and not let go, or being cancelled and could not be within `cancelWithinMs`: what has
    * to happen first.
    */
   waitingFor: z.string().max(LIMITS.maxErrorLength).optional(),
@@ -268,6 +268,9 @@ export const clientRequest = z.discriminatedUnion('op', [
   /** Its migration goes on and does not switch over; `switchover` lets it go. Both may be said twice. */
   z.strictObject({ op: z.literal('hold'), workload: label }),
   z.strictObject({ op: z.literal('switchover'), workload: label }),
+  /** Its migration keeps what it has sent and sends nothing more, for `maxPausedMs` at most; `resume` lets it go on. Both may be said twice. */
+  z.strictObject({ op: z.literal('pause'), workload: label }),
+  z.strictObject({ op: z.literal('resume'), workload: label }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
   /** Of one that is over: nothing is left of it, its outputs and checkpoints included, and its name is free. */
   z.strictObject({ op: z.literal('forget'), workload: label }),
@@ -342,6 +345,8 @@ export const REPLIES = {
   cancel: z.strictObject({ migration: migrationView }),
   hold: z.strictObject({ migration: migrationView }),
   switchover: z.strictObject({ migration: migrationView }),
+  pause: z.strictObject({ migration: migrationView }),
+  resume: z.strictObject({ migration: migrationView }),
   stop: z.strictObject({ workload: workloadView }),
   forget: z.strictObject({}),
   /** The only time that its secret is seen. */

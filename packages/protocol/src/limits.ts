@@ -206,6 +206,8 @@ export const LIMITS = {
   /** A move that is held sends one round after the other for so long, and then one each so many milliseconds. */
   heldAwakeMs: 10_000,
   heldRoundMs: 1_000,
+  /** A move that was paused for so long is cancelled: the target has memory for it all that while. */
+  maxPausedMs: HOUR_MS,
   reconnectDelayMs: 200,
   maxReconnectDelayMs: 5_000,
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */

@@ -114,6 +114,8 @@ export const migrationProgress = z.strictObject({
   timeLeftMs: milliseconds.min(0).optional(),
   /** Undefined until a round has been measured. */
   expectedDowntimeMs: milliseconds.optional(),
+  /** It sends nothing until it is told to go on, or is to as soon as it would. */
+  isPaused: z.literal(true).optional(),
   step,
 })
 export type MigrationProgress = z.infer<typeof migrationProgress>

@@ -31,6 +31,8 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   cancel: 'operator',
   hold: 'operator',
   switchover: 'operator',
+  pause: 'operator',
+  resume: 'operator',
   enterMaintenance: 'operator',
   exitMaintenance: 'operator',
   stop: 'operator',

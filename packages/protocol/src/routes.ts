@@ -50,6 +50,12 @@ export const ROUTES = {
   cancel: post('/workloads/:workload/migrations/cancel', 'Cancel the move that a job has under way', 200),
   hold: post('/workloads/:workload/migrations/hold', 'Keep the move of a job before its switchover', 200),
   switchover: post('/workloads/:workload/migrations/switchover', 'Let a move go that is held', 200),
+  pause: post(
+    '/workloads/:workload/migrations/pause',
+    'Have the move of a job send nothing for a while',
+    200,
+  ),
+  resume: post('/workloads/:workload/migrations/resume', 'Let a move go on that is paused', 200),
   estimate: post('/workloads/:workload/estimates', 'What a move would cost; nothing moves', 200),
   preflight: post('/workloads/:workload/preflights', 'What a move would meet; nothing moves', 200),
   migration: get('/migrations/:migration', 'A move: its options, progress and report'),

@@ -87,6 +87,8 @@ export const toWorker = z.discriminatedUnion('type', [
   }),
   /** To a source that is ready: park now. Said again for as long as it says that it is ready. */
   z.strictObject({ type: z.literal('switchover'), migrationId: label }),
+  /** To the source: send nothing more of this migration until told otherwise; training goes on. Said again until its progress says so. */
+  z.strictObject({ type: z.literal('pauseMigration'), migrationId: label, isPaused: z.boolean() }),
   /** To the target: dial the source and receive. */
   z.strictObject({ type: z.literal('dial'), migrationId: label, from: label, host: name, port, secret }),
   /** To the source: give up and go on training; after `final` this asks the coordinator first. */

@@ -87,6 +87,11 @@ export class Migrations {
     if (this.#outgoing?.migrationId === migrationId) this.#outgoing.letGo()
   }
 
+  /** Said again until its progress says so. */
+  pause({ migrationId, isPaused }: Command<'pauseMigration'>): void {
+    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'pause', isPaused })
+  }
+
   claimResult({ migrationId, granted, epoch }: Command<'claimResult'>): void {
     if (this.#incoming?.migrationId === migrationId) this.#incoming.claimResult(granted, epoch)
   }

@@ -8,6 +8,7 @@ import {
   ClockEstimate,
   type Ending,
   expectedDowntimeOf,
+  isPausing,
   percentDone,
   progressFactsOf,
   type SourceConfig,
@@ -209,7 +210,7 @@ export class Outgoing {
 
   /** One that comes when it is waited for no more means nothing. */
   noticed({ notice, failed }: { notice: number; failed: boolean }): void {
-    if (this.#state.name !== 'active' || notice !== this.#notice) return
+    if (!awaitsNotice(this.#state) || notice !== this.#notice) return
     this.dispatch({ type: 'noticed', ...(failed && { problem: 'onMigrating failed (the log says how)' }) })
   }
 
@@ -384,11 +385,13 @@ export class Outgoing {
   async #sendRound({ round, pauseMs }: Effect<'sendRound'>): Promise<void> {
     if (pauseMs !== undefined) await this.#pause(pauseMs)
     const begun = { atMs: nowMs(), step: this.#job.control.step }
-    const pages = round === 0 ? this.#everyPage() : await this.#pendingPages(begun.step)
+    if (!this.#isLatest(round)) return
+    const pages =
+      this.#subscription === undefined ? this.#everyPage() : await this.#pendingPages(round, begun.step)
     if (pages === undefined) return
     const { report, bytesPerMs, isWhole } = await this.#send(round, pages, begun)
     if (this.#state.name === 'ended') return
-    if (!isWhole || !this.#isPrecopying()) {
+    if (!isWhole || !this.#isLatest(round)) {
       this.dispatch({ type: 'roundStopped', round: report })
       return
     }
@@ -403,6 +406,11 @@ export class Outgoing {
     })
   }
 
+  /** Of one that was paused meanwhile, and goes on, the next round is asked for already. */
+  #isLatest(round: number): boolean {
+    return this.#isPrecopying() && this.#state.name !== 'ended' && this.#state.run.nextRound === round + 1
+  }
+
   #isPrecopying(): boolean {
     const { name } = this.#state
     return name === 'active' || name === 'holding' || name === 'parking'
@@ -415,10 +423,10 @@ export class Outgoing {
   }
 
   /** A round without pages teaches nothing: waits for a write or a step. Undefined when there is no time left for a round. */
-  async #pendingPages(beganStep: number): Promise<PageSet | undefined> {
+  async #pendingPages(round: number, beganStep: number): Promise<PageSet | undefined> {
     const subscription = this.#subscribed()
     for (;;) {
-      if (!this.#isPrecopying()) return undefined
+      if (!this.#isLatest(round)) return undefined
       subscription.collect()
       if (subscription.pendingPageCount() > 0 || this.#job.control.step !== beganStep)
         return subscription.take()
@@ -557,9 +565,12 @@ export class Outgoing {
         ...(leftMs === undefined ? {} : { timeLeftMs: leftMs }),
         sentBytes: this.#sender?.inFlight.sentBytes ?? 0,
         bytesPerSecond:
-          Math.min(this.#sender?.inFlight.bytesPerMs ?? 0, this.#pacing.allowedBytesPerMs) * 1000,
+          state.name === 'paused'
+            ? 0
+            : Math.min(this.#sender?.inFlight.bytesPerMs ?? 0, this.#pacing.allowedBytesPerMs) * 1000,
         step: this.#job.control.step,
         ...(expectedDowntimeMs === undefined ? {} : { expectedDowntimeMs }),
+        ...(isPausing(state) && { isPaused: true }),
       },
     })
   }
@@ -591,3 +602,5 @@ export class Outgoing {
 function isCommitted(state: SourceState): boolean {
   return state.name === 'frozen' || state.name === 'handedOver' || state.name === 'recovering'
 }
+
+const awaitsNotice = ({ name }: SourceState): boolean => name === 'active' || name === 'paused'

@@ -141,6 +141,9 @@ export class Pager {
       case 'switchover':
         this.#migrations.switchover(message)
         return
+      case 'pauseMigration':
+        this.#migrations.pause(message)
+        return
       case 'claimResult':
         this.#migrations.claimResult(message)
         return

@@ -86,7 +86,7 @@ const UNDONE: ReadonlySet<string> = new Set([
   'store-unusable',
 ])
 
-const NO_EVENTS: Omit<WatchingClient, 'session'> = {
+const NO_EVENTS: Omit<WatchingClient, 'session' | 'who'> = {
   sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
   follow: (_, follower) => follower.stop(),
   followLogs: (_, follower) => follower.stop(),
@@ -272,7 +272,7 @@ export class HttpApi {
         quota.pending = pending
       },
     }
-    const result = await ask(this.#options, asker, asked, { ...NO_EVENTS, session })
+    const result = await ask(this.#options, asker, asked, { ...NO_EVENTS, who: session.who, session })
     return { status: ROUTES[op].status, body: toJson(result) }
   }
 

@@ -5,6 +5,7 @@
 import {
   ClockEstimate,
   type Ending,
+  isPausing,
   percentDone,
   progressFactsOf,
   type SourceConfig,
@@ -147,6 +148,12 @@ export class SimOutgoing {
     if (this.#state.name === 'holding') this.dispatch({ type: 'switchover' })
   }
 
+  /** What is said to one that has parked for good means nothing. */
+  pause(isPaused: boolean): void {
+    if (!['frozen', 'handedOver', 'recovering', 'ended'].includes(this.#state.name))
+      this.dispatch({ type: 'pause', isPaused })
+  }
+
   get isFrozen(): boolean {
     return this.#frozenAt !== undefined
   }
@@ -216,7 +223,7 @@ export class SimOutgoing {
     const untilStep = training.step + (shape.seed % 8 === 2 ? 3 : 0)
     const look = (): void => {
       // One that comes when it is waited for no more means nothing.
-      if (this.#state.name !== 'active' || notice !== this.#notices) return
+      if ((this.#state.name !== 'active' && this.#state.name !== 'paused') || notice !== this.#notices) return
       if (training.step < untilStep) process.after(shape.applyMs, look)
       else if (shape.seed % 8 === 4) this.dispatch({ type: 'noticed', problem: 'onMigrating failed' })
       else this.dispatch({ type: 'noticed' })
@@ -355,6 +362,7 @@ export class SimOutgoing {
       sentBytes: this.#sender?.sentBytes ?? 0,
       bytesPerSecond: 0,
       step: this.#job.training.step,
+      ...(isPausing(this.#state) && { isPaused: true as const }),
     }
     const { migrationId } = this
     this.#job.tell({ type: 'migrationProgress', migrationId, status: statusOf(this.#state), progress })
@@ -377,14 +385,20 @@ export class SimOutgoing {
   #sendRound(round: number, next: () => void): void {
     const { training } = this.#job
     const begun = { atMs: this.#job.process.nowMs(), step: training.step }
-    if (round === 0) {
+    if (!this.#isLatest(round)) return next()
+    if (this.#subscription === undefined) {
       this.#subscription = this.#job.dirty.subscribe()
       return this.#send(round, PageSet.full(this.#job.shape.pages), begun, next)
     }
-    this.#whenPending(begun.step, (pages) => {
+    this.#whenPending(round, begun.step, (pages) => {
       if (pages === undefined) next()
       else this.#send(round, pages, begun, next)
     })
+  }
+
+  /** Of one that was paused meanwhile, and goes on, the next round is asked for already. */
+  #isLatest(round: number): boolean {
+    return this.#isPrecopying() && this.#state.name !== 'ended' && this.#state.run.nextRound === round + 1
   }
 
   #isPrecopying(): boolean {
@@ -392,12 +406,12 @@ export class SimOutgoing {
     return name === 'active' || name === 'holding' || name === 'parking'
   }
 
-  #whenPending(beganStep: number, then: (pages: PageSet | undefined) => void): void {
-    if (!this.#isPrecopying()) return then(undefined)
+  #whenPending(round: number, beganStep: number, then: (pages: PageSet | undefined) => void): void {
+    if (!this.#isLatest(round)) return then(undefined)
     const subscription = this.#subscribed()
     if (subscription.pending.size > 0 || this.#job.training.step !== beganStep)
       return then(subscription.take())
-    this.#afterPause(IDLE_ROUND_MS, () => this.#whenPending(beganStep, then))
+    this.#afterPause(IDLE_ROUND_MS, () => this.#whenPending(round, beganStep, then))
   }
 
   /** Or when it is woken. */
@@ -420,7 +434,7 @@ export class SimOutgoing {
     sender.sendRound(round, pages, training.memory.pages, (sent) => {
       const report = this.#reportOf(pages, sent, begun)
       if (this.#state.name === 'ended') return next()
-      if (sent.rest.size > 0 || !this.#isPrecopying()) {
+      if (sent.rest.size > 0 || !this.#isLatest(round)) {
         this.dispatch({ type: 'roundStopped', round: report })
         return next()
       }
@@ -430,7 +444,7 @@ export class SimOutgoing {
       // A round that had nothing to wait for is no shorter than the real one's turns of the event loop.
       process.after(0.2, () => {
         if (this.#state.name === 'ended') return next()
-        if (this.#isPrecopying()) this.dispatch({ type: 'roundSent', round: report, ...lessons })
+        if (this.#isLatest(round)) this.dispatch({ type: 'roundSent', round: report, ...lessons })
         else this.dispatch({ type: 'roundStopped', round: report })
         next()
       })

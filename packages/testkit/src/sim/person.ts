@@ -206,6 +206,7 @@ export class Person {
       }),
       follow: () => {},
       followLogs: () => {},
+      who: 'local',
       unfollow: () => {},
     }
   }
@@ -258,6 +259,8 @@ function requestOf(command: Command, world: World): JobRequest {
     case 'cancel':
     case 'hold':
     case 'switchover':
+    case 'pause':
+    case 'resume':
     case 'checkpoint':
     case 'stop':
       return { op: command.op, workload }

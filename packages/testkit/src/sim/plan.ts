@@ -24,6 +24,8 @@ export type JobCommand = { readonly atMs: number; readonly workload: string } & 
   | { readonly op: 'cancel' }
   | { readonly op: 'hold' }
   | { readonly op: 'switchover' }
+  | { readonly op: 'pause' }
+  | { readonly op: 'resume' }
   | { readonly op: 'checkpoint' }
   | { readonly op: 'stop' }
 )
@@ -154,6 +156,7 @@ function drawnPlan(random: Random, own: string, kinds: readonly FaultKind[]): Dr
       ...names.flatMap((name) => commandsOf(random, name, faultsUntilMs)),
       ...maintenanceOf(random, faultsUntilMs),
       ...names.flatMap((name) => holdsOf(random, name, faultsUntilMs)),
+      ...names.flatMap((name) => pausesOf(random, name, faultsUntilMs)),
     ],
     faults,
   }
@@ -286,6 +289,19 @@ function holdsOf(random: Random, workload: string, untilMs: number): JobCommand[
   return [
     { op: 'hold', workload, atMs },
     ...times.map((each): JobCommand => ({ op: 'switchover', workload, atMs: each })),
+  ]
+}
+
+/** In some seeds a move is paused, whatever it is at, and goes on later; now and then both are said twice, or the second never. */
+function pausesOf(random: Random, workload: string, untilMs: number): JobCommand[] {
+  if (random.chance(0.5)) return []
+  const atMs = random.between(1_800, untilMs)
+  const times = Array.from({ length: random.integer(3) }, () => atMs + random.between(5, 6_000))
+  return [
+    { op: 'pause', workload, atMs },
+    ...times.map(
+      (each, index): JobCommand => ({ op: index === 1 ? 'pause' : 'resume', workload, atMs: each }),
+    ),
   ]
 }
 

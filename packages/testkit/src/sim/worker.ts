@@ -171,6 +171,9 @@ export class SimWorker {
       case 'switchover':
         if (this.#outgoing?.migrationId === message.migrationId) this.#outgoing.letGo()
         return
+      case 'pauseMigration':
+        if (this.#outgoing?.migrationId === message.migrationId) this.#outgoing.pause(message.isPaused)
+        return
       case 'claimResult':
         if (this.#incoming?.migrationId === message.migrationId)
           this.#incoming.claimResult(message.granted, message.epoch)

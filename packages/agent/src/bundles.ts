@@ -197,14 +197,9 @@ export class Bundles {
   async #manifest(bundle: BundleRef, source: BundleSource, signal: AbortSignal): Promise<BundleManifest> {
     const { digest } = bundle
     const known = this.#here.get(digest)
-    if (known !== undefined) return known
+    if (known !== undefined) return checked(known, bundle)
     const bytes = await source.get(digest, signal)
-    const manifest = parseManifest(bytes)
-    if (bundleBytes(manifest) !== bundle.bytes)
-      throw new GodwitError(
-        'bad-message',
-        `bundle ${digest} is said to have ${bundle.bytes} bytes, and has others`,
-      )
+    const manifest = checked(parseManifest(bytes), bundle)
     const folder = join(this.#path, digest)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(join(folder, `${MANIFEST}.new`), bytes, { mode: 0o600 })
@@ -264,6 +259,13 @@ function namesIn(path: string): string[] {
   } catch {
     return []
   }
+}
+
+/** Errors: `bad-message` where the bundle is said to be of another size. */
+function checked(manifest: BundleManifest, { digest, bytes }: BundleRef): BundleManifest {
+  const found = bundleBytes(manifest)
+  if (found === bytes) return manifest
+  throw new GodwitError('bad-message', `bundle ${digest} is said to have ${bytes} bytes, and has ${found}`)
 }
 
 function lacks({ bytes }: BundleRef, missingBytes: number): GodwitError {

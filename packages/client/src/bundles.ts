@@ -31,6 +31,8 @@ interface Place {
   readonly length: number
 }
 
+type Uploads = Pick<CoordinatorClient, 'putBundle' | 'putChunk'>
+
 /** Told of bytes that are done, of so many. */
 export type Progress = (doneBytes: number, bytes: number) => void
 
@@ -74,7 +76,7 @@ export async function readBundle(
 
 /** Settles when the coordinator has all of it. Errors: those of the client, `data-missing` for a file that was changed meanwhile. */
 export async function uploadBundle(
-  client: CoordinatorClient,
+  client: Uploads,
   { ref, manifest, places }: LocalBundle,
   progress: Progress = () => {},
 ): Promise<{ sentBytes: number }> {
@@ -112,7 +114,7 @@ export async function uploadBundle(
   return { sentBytes }
 }
 
-async function put(client: CoordinatorClient, chunk: string, bytes: Uint8Array): Promise<void> {
+async function put(client: Uploads, chunk: string, bytes: Uint8Array): Promise<void> {
   for (;;) {
     try {
       return await client.putChunk(chunk, bytes)

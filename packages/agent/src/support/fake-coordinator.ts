@@ -1,5 +1,12 @@
 /** A scripted coordinator for the agent's tests: accepts agents on a real socket, keeps what they say, and waits for it. */
-import { Channel, type Credentials, type Listener, listen, type Peer } from '@godwit/channel'
+import {
+  Channel,
+  type Credentials,
+  type Listener,
+  type ListenOptions,
+  listen,
+  type Peer,
+} from '@godwit/channel'
 import { type FromAgent, fromAgent, type GodwitError, type ToAgent } from '@godwit/protocol'
 
 type Message<Type extends FromAgent['type']> = Extract<FromAgent, { type: Type }>
@@ -14,6 +21,8 @@ export class FakeCoordinator {
   credentials: Credentials | undefined
   /** Why the next who dials is not let in. */
   refusal: GodwitError | undefined
+  /** What is asked for over HTTP; set before `start`. */
+  http: ListenOptions['http']
   /** Who has dialled. */
   readonly peers: Peer[] = []
   #listener: Listener | undefined
@@ -25,6 +34,7 @@ export class FakeCoordinator {
     this.#listener = await listen({
       at: { host: '127.0.0.1', ports: [port] },
       ...(this.credentials && { credentials: this.credentials }),
+      ...(this.http && { http: this.http }),
       admit: (peer) => {
         this.peers.push(peer)
         return this.refusal

@@ -55,9 +55,11 @@ export function launchOf(workerId: string, more: Partial<Launch> = {}): Launch {
   }
 }
 
-export async function startHost(more: Partial<AgentOptions> = {}): Promise<Host> {
+export async function startHost(
+  more: Partial<AgentOptions> = {},
+  coordinator = new FakeCoordinator(),
+): Promise<Host> {
   const folder = temporaryFolder()
-  const coordinator = new FakeCoordinator()
   const coordinatorUrl = await coordinator.start()
   const options = agentOptions(folder, { coordinatorUrl, ...more })
   const agent = await startAgent(options, pino({ level: 'silent' }))

@@ -99,18 +99,26 @@ export async function uploadBundle(
   }
   const left = missing[Symbol.iterator]()
   let sending = 0
+  let hasFailed = false
   const some = async (): Promise<void> => {
     sending += 1
-    for (const chunk of left) {
-      await send(chunk)
-      if (isSlow && sending > 1) break
+    try {
+      for (const chunk of left) {
+        await send(chunk)
+        if (hasFailed || (isSlow && sending > 1)) break
+      }
+    } catch (error) {
+      hasFailed = true
+      throw error
+    } finally {
+      sending -= 1
     }
-    sending -= 1
   }
   // One alone shows what the line carries.
   const first = left.next()
   if (first.done !== true) await send(first.value)
-  await Promise.all(Array.from({ length: isSlow ? 1 : LIMITS.maxChunksAtOnce }, some))
+  const ended = await Promise.allSettled(Array.from({ length: isSlow ? 1 : LIMITS.maxChunksAtOnce }, some))
+  for (const each of ended) if (each.status === 'rejected') throw each.reason
   return { sentBytes }
 }
 

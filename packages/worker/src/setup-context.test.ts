@@ -132,3 +132,22 @@ test('after setup nothing is declared or read: it would be in no identity', () =
     expect(refusal(late).message).toContain('after setup')
   expect(setup.dataDigests).toEqual({})
 })
+
+test('a path is given to a file or a folder, all of whose bytes are recorded', () => {
+  folder.write('images/b.bin', 'b')
+  folder.write('images/deep/a.bin', 'a')
+  folder.write('x.csv', 'abc')
+  expect(setup.dataPath('./images/')).toBe(join(folder.path, 'images'))
+  expect(setup.dataPath('x.csv')).toBe(join(folder.path, 'x.csv'))
+  expect(setup.dataDigests['./x.csv']).toBe(sha256('abc'))
+  const names = `${sha256('b')} b.bin\n${sha256('a')} deep/a.bin\n`
+  expect(setup.dataDigests['./images']).toBe(sha256(names))
+  folder.write('images/deep/a.bin', 'A')
+  setup.dataPath('images')
+  expect(setup.dataDigests['./images']).not.toBe(sha256(names))
+  expect([...setup.files.keys()]).toEqual(['images/b.bin', 'images/deep/a.bin', 'x.csv'])
+  expect(refusal(() => setup.dataPath('gone'))).toMatchObject({ kind: 'data-missing' })
+  expect(refusal(() => setup.dataPath('..')).message).toContain('lies outside')
+  setup.close()
+  expect(refusal(() => setup.dataPath('x.csv')).message).toContain('after setup')
+})

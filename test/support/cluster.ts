@@ -154,11 +154,11 @@ export class Cluster {
     return join(this.folder, 'store')
   }
 
-  /** Also once more, at the address it had. */
-  async startCoordinator(isDurable: boolean): Promise<void> {
+  /** Also once more, at the address it had; with so much more in its environment. */
+  async startCoordinator(isDurable: boolean, more: NodeJS.ProcessEnv = {}): Promise<void> {
     const port = this.#url === '' ? '0' : new URL(this.#url).port
     const store = isDurable ? ['--data-dir', this.store] : []
-    const coordinator = this.startAs({}, 'coordinator', '--port', port, ...store)
+    const coordinator = this.startAs(more, 'coordinator', '--port', port, ...store)
     this.#coordinator = coordinator
     await coordinator.until(() => coordinator.lines.length > 0, 'it listened')
     const { listening } = JSON.parse(coordinator.lines[0] as string) as { listening: { port: number } }
@@ -175,6 +175,12 @@ export class Cluster {
     if (code !== 0 || token === undefined) throw new Error(`init gave ${code}: ${lines.join('\n')}${err}`)
     this.secrets.join = token
     this.secrets.admin = readFileSync(join(this.store, 'admin-token'), 'utf8').trim()
+  }
+
+  /** Settles when the coordinator has died of itself. */
+  async coordinatorGone(): Promise<void> {
+    await this.#coordinator?.exited
+    this.#coordinator = undefined
   }
 
   /** SIGKILL. */
@@ -201,9 +207,10 @@ export class Cluster {
   startAgent(
     { name, programs = PROGRAMS, memory = '1GiB', maxBandwidth, dataDir }: HostSpec,
     token = this.secrets.join ?? '',
+    more: NodeJS.ProcessEnv = {},
   ): Running {
     const agent = this.startAs(
-      token === '' ? {} : { GODWIT_JOIN_TOKEN: token },
+      token === '' ? more : { ...more, GODWIT_JOIN_TOKEN: token },
       ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
       ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
       ...(maxBandwidth === undefined ? [] : ['--max-bandwidth', maxBandwidth]),
@@ -311,6 +318,12 @@ export class Cluster {
     this.#agents.delete(host)
     if (agent === undefined) throw new Error(`bug in a test: there is no agent ${host}`)
     return agent.end('SIGTERM')
+  }
+
+  /** Settles when the agent has died of itself. */
+  async agentGone(host: string): Promise<void> {
+    await this.#agents.get(host)?.exited
+    this.#agents.delete(host)
   }
 
   /** SIGKILL to the agent itself; its workers are left alone. */

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { constants, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { type FileHandle, link, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { crashPoint } from '@godwit/channel'
 import { type BundleFile, chunkRange, GodwitError, LIMITS } from '@godwit/protocol'
 import { type BundleSource, throwIfCancelled } from './bundle-source.ts'
 
@@ -118,6 +119,7 @@ export class Placing {
         const { from, length } = chunkRange(file, index)
         const bytes = (await this.#ofAnother(chunk, length)) ?? (await this.#fetched(chunk, length, signal))
         await handle.write(bytes, 0, length, from)
+        crashPoint('after-write:chunk')
       })
       await handle.truncate(file.bytes)
       await handle.chmod(0o400)

@@ -15,6 +15,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crashPoint } from '@godwit/channel'
 import {
   type BundleManifest,
   type BundleRef,
@@ -224,6 +225,7 @@ export class BundleStore implements Bundles {
         this.#remove(kind, digest)
         this.#add(kind, digest, { bytes: bytes.length, isHere: true, wantedMs: this.#options.now() })
       })
+      crashPoint('after-write:chunk')
     } catch (error) {
       await rm(path, { force: true }).catch(() => {})
       throw diskError(error, folder)

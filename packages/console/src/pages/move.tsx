@@ -54,7 +54,9 @@ export function MovePage({ job: jobId, id }: { readonly job: string; readonly id
         </div>
         {job !== undefined && (
           <Actions
-            offers={offers.filter(({ action }) => ['hold', 'switchover', 'cancel'].includes(action))}
+            offers={offers.filter(({ action }) =>
+              ['hold', 'switchover', 'pause', 'resume', 'cancel'].includes(action),
+            )}
             chosen={(action) => doWithJob(action, job)}
           />
         )}

@@ -4,13 +4,26 @@ import { hostView, jobView, moveView } from '../support/views.ts'
 import { hostOffers, jobOffers } from './actions.ts'
 
 const active = moveView()
+const paused = moveView({
+  progress: {
+    round: 1,
+    roundPagesSent: 1,
+    roundPages: 2,
+    remainingBytes: 10,
+    sentBytes: 10,
+    bytesPerSecond: 0,
+    isPaused: true,
+    step: 7,
+  },
+})
 const held = moveView({ status: 'preSwitchover', options: { ...active.options, hold: true } })
 
 test.each([
   ['a job that runs', jobView(), undefined, ['migrate', 'checkpoint', 'stop']],
   ['one that has moved', jobView(), moveView({ status: 'completed' }), ['migrate', 'checkpoint', 'stop']],
-  ['one that moves', jobView(), active, ['hold', 'cancel', 'checkpoint', 'stop']],
-  ['one whose move is held', jobView(), held, ['switchover', 'cancel', 'checkpoint', 'stop']],
+  ['one that moves', jobView(), active, ['hold', 'pause', 'cancel', 'checkpoint', 'stop']],
+  ['one whose move is paused', jobView(), paused, ['hold', 'resume', 'cancel', 'checkpoint', 'stop']],
+  ['one whose move is held', jobView(), held, ['switchover', 'pause', 'cancel', 'checkpoint', 'stop']],
   ['one that is over', jobView({ status: 'finished' }), undefined, ['forget']],
 ])('%s', (_, job, move, actions) => {
   expect(jobOffers({ job, move, role: 'operator' }).map(({ action }) => action)).toEqual(actions)
@@ -27,6 +40,7 @@ test('what can not be done now says why', () => {
   const late = moveView({ status: 'switchover' })
   expect(why(jobOffers({ job: jobView(), move: late, role: 'admin' }))).toEqual({
     hold: 'The move is in its switchover.',
+    pause: 'The move is in its switchover.',
   })
 })
 

@@ -9,7 +9,7 @@ import { isEnded } from './moves.ts'
 
 export type JobAction = Extract<
   RestOp,
-  'migrate' | 'hold' | 'switchover' | 'cancel' | 'checkpoint' | 'stop' | 'forget'
+  'migrate' | 'hold' | 'switchover' | 'pause' | 'resume' | 'cancel' | 'checkpoint' | 'stop' | 'forget'
 >
 export type HostAction = Extract<RestOp, 'enterMaintenance' | 'exitMaintenance' | 'removeHost'>
 
@@ -49,12 +49,21 @@ function offersOfMove(move: MigrationView | undefined): Offer<JobAction>[] {
     isHeld
       ? { action: 'switchover', label: 'Switch over', ...why }
       : { action: 'hold', label: 'Hold before switchover', ...why },
+    ...offersOfPause(move).map((offer) => ({ ...offer, ...why })),
     {
       action: 'cancel',
       label: 'Cancel move…',
       ...(move.status === 'cancelling' && { why: 'It is being cancelled.' }),
     },
   ]
+}
+
+/** Whether one that waits for its beginning is paused nobody says but in words, and both may be said of one that is or is not. */
+function offersOfPause({ progress, waitingFor }: MigrationView): Offer<JobAction>[] {
+  const pause: Offer<JobAction> = { action: 'pause', label: 'Pause move' }
+  const resume: Offer<JobAction> = { action: 'resume', label: 'Resume move' }
+  if (progress !== undefined) return [progress.isPaused === true ? resume : pause]
+  return waitingFor === undefined ? [pause] : [pause, resume]
 }
 
 function offersOfRunning(job: WorkloadView, move: MigrationView | undefined): Offer<JobAction>[] {

@@ -37,6 +37,16 @@ export function doWithJob(action: JobAction, job: WorkloadView): void {
         { op: 'switchover', workload },
         { done: `${workload} switches over`, not: `${workload} does not switch over` },
       )
+    case 'pause':
+      return void carryOut(
+        { op: 'pause', workload },
+        { done: `The move of ${workload} is paused`, not: `The move of ${workload} is not paused` },
+      )
+    case 'resume':
+      return void carryOut(
+        { op: 'resume', workload },
+        { done: `The move of ${workload} goes on`, not: `The move of ${workload} does not go on` },
+      )
     case 'checkpoint':
       return void carryOut(
         { op: 'checkpoint', workload },

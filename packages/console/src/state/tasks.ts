@@ -43,8 +43,10 @@ export const MOVE_WORDS: Record<MigrationView['status'], readonly [Tone, string]
   failed: ['bad', 'failed'],
 }
 
-export function moveState({ status, options }: MigrationView): { tone: Tone; word: string } {
+export function moveState({ status, options, progress }: MigrationView): { tone: Tone; word: string } {
   const [tone, word] = MOVE_WORDS[status]
+  if (progress?.isPaused === true && (status === 'active' || status === 'preSwitchover'))
+    return { tone: 'warn', word: 'paused' }
   return status === 'preSwitchover' && options.hold ? { tone: 'warn', word: 'held' } : { tone, word }
 }
 

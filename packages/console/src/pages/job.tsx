@@ -4,11 +4,10 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { allMoves } from '../api/lists.ts'
 import { session } from '../api/session.ts'
 import { formatDuration, formatLoss, formatMs, formatNumber, grouped } from '../format/units.ts'
-import type { Curve } from '../parts/curve.ts'
 import { CurveChart } from '../parts/curve-chart.tsx'
 import { jobOffers } from '../state/actions.ts'
 import { nowMs } from '../state/clock.ts'
-import { feedCurve } from '../state/curve-feed.ts'
+import { type CurveFeed, feedCurve } from '../state/curve-feed.ts'
 import { doWithJob } from '../state/doing.ts'
 import { type Fetched, useFetched } from '../state/fetched.ts'
 import { isOver } from '../state/jobs.ts'
@@ -86,15 +85,17 @@ function JobCurve({
   readonly moves: readonly MoveEntry[]
 }) {
   const { id } = job
-  const [curve, setCurve] = useState<Curve>()
+  const [feed, setFeed] = useState<CurveFeed>()
   useEffect(() => {
-    const feed = feedCurve(id, jobs.peek(id)?.acceptedSteps ?? 0)
-    setCurve(feed.curve)
-    return feed.end
+    const begun = feedCurve(id)
+    setFeed(begun)
+    return begun.end
   }, [id])
   return (
     <Section title="Curves">
-      {curve !== undefined && <CurveChart job={id} curve={curve} moves={history} />}
+      {feed !== undefined && (
+        <CurveChart job={id} curve={feed.curve} moves={history} rangeChosen={feed.refine} />
+      )}
     </Section>
   )
 }

@@ -44,7 +44,7 @@ export function panelsOf(names: readonly string[]): Panel[] {
         format: (value) => (value === undefined ? formatNumber(value) : `${formatNumber(value)} steps/s`),
         colour: 3,
       }),
-      drawn: (curve, range, pixels) => curve.throughput(range, Math.max(1, Math.floor(pixels / 4))),
+      drawn: (curve, range, pixels) => curve.throughput(range, pixels),
     },
     panel({
       id: STEP_TIME,

@@ -85,12 +85,20 @@ test('no more than so many points are kept, the latest all of them', () => {
   expect(late.slice(1)).toEqual(points(4850, 5000).map(({ step }) => step))
 })
 
-test('throughput is how many steps their times make, in each stretch', () => {
+test('throughput is that of all steps, also of those of which no point is known', () => {
   const curve = new Curve()
-  curve.add(points(0, 50).map((point) => ({ ...point, stepMs: point.step < 25 ? 10 : 40 })))
-  const [steps, rates] = curve.throughput({ from: 0, to: 49 }, 2)
-  expect(steps).toEqual([12, 37])
-  expect(rates).toEqual([100, 25])
-  curve.add([{ step: 50, loss: 1 }])
-  expect(curve.throughput({ from: 50, to: 50 }, 1)[1]?.at(-1)).toBeNull()
+  curve.load(
+    [0, 99].map((step) => ({ step, loss: 1, stepMs: 500 })),
+    [
+      { fromStep: 0, steps: 50, stepsPerSecond: 100 },
+      { fromStep: 50, steps: 50, stepsPerSecond: 25 },
+    ],
+  )
+  expect(curve.throughput({ from: 0, to: 99 }, 1000)).toEqual([
+    [25, 75],
+    [100, 25],
+  ])
+  curve.add(points(100, 116))
+  expect(curve.throughput({ from: 100, to: 115 }, 1000)[1]).toEqual([100, 100])
+  expect(curve.extent).toEqual({ from: 0, to: 115 })
 })

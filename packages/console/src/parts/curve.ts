@@ -8,6 +8,7 @@
  * Invariants: steps ascend and none is there twice; a value that was not reported is NaN in a column and null in what is drawn.
  */
 import { signal } from '@preact/signals'
+import { Speeds, type Stretch } from './speeds.ts'
 
 /** As it comes: from the coordinator's history or live. */
 export interface CurvePoint {
@@ -34,6 +35,7 @@ export class Curve {
   /** Rises with each change: whoever draws reads it. */
   readonly version = signal(0)
   readonly #maxPoints: number
+  readonly #speeds = new Speeds()
   #size = 0
   #steps = new Float64Array(FIRST_CAPACITY)
   #columns = new Map<string, Float64Array>([
@@ -60,8 +62,16 @@ export class Curve {
     return { from: this.#steps[0] as number, to: this.#steps[this.#size - 1] as number }
   }
 
-  /** `points` by step. Those that are there already are replaced. */
+  /** Steps that were taken, each of them, by step. */
   add(points: readonly CurvePoint[]): void {
+    const end = this.extent?.to ?? -1
+    for (const { step, stepMs } of points)
+      if (step > end && stepMs !== undefined) this.#speeds.add(step, stepMs)
+    this.#merge(points)
+  }
+
+  /** Those that are there already are replaced. */
+  #merge(points: readonly CurvePoint[]): void {
     const [first] = points
     if (first === undefined) return
     const after = this.#indexOf(first.step)
@@ -73,6 +83,7 @@ export class Curve {
 
   clear(): void {
     this.#size = 0
+    this.#speeds.clear()
     this.version.value++
   }
 
@@ -114,27 +125,19 @@ export class Curve {
     return [steps, ...lines]
   }
 
-  /** Steps a second: of each stretch that falls on one pixel how many its steps' times make. */
+  /** A history of which points and speeds alone are known: in place of what is known of them, beside all else. */
+  load(points: readonly CurvePoint[], history: readonly Stretch[]): void {
+    this.#speeds.load(history)
+    this.#merge(points)
+  }
+
+  /** Steps a second, over stretches of about four pixels at least. */
   throughput(range: StepRange, pixels: number): DrawnColumns {
-    const [begin, end] = this.#around(range)
-    const times = this.#columns.get(STEP_TIME) as Float64Array
-    const steps: number[] = []
-    const rates: (number | null)[] = []
-    const bucketOf = bucketing(range, pixels)
-    for (let index = begin; index < end; ) {
-      const bucket = bucketOf(this.#steps[index] as number)
-      const first = index
-      let [sumMs, known] = [0, 0]
-      for (; index < end && bucketOf(this.#steps[index] as number) === bucket; index++) {
-        const ms = times[index] as number
-        if (Number.isNaN(ms)) continue
-        sumMs += ms
-        known++
-      }
-      steps.push(this.#steps[first + ((index - first) >> 1)] as number)
-      rates.push(known === 0 || sumMs <= 0 ? null : (1000 * known) / sumMs)
-    }
-    return [steps, rates]
+    const stretches = this.#speeds.within(range, Math.max(1, pixels / 4))
+    return [
+      stretches.map(({ fromStep, steps }) => fromStep + (steps >> 1)),
+      stretches.map(({ stepsPerSecond }) => stepsPerSecond),
+    ]
   }
 
   /** Indices of the points in a range, with one more at each side. */

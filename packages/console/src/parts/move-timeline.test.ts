@@ -65,9 +65,10 @@ test('setup, rounds one after the other, and the downtime at the end, in which t
 })
 
 test('a round that says when it began is shown there', () => {
-  const begun = { ...round(), startMs: 950 }
+  const begun = round({ startMs: 950 })
   const spans = spansOf(report({ rounds: [begun, round({ durationMs: 6 }), round()] }))
   expect(spans.map(({ startMs }) => startMs)).toEqual([0, 950, 994, 1000])
+  expect(spansOf(report({ downtimeStartMs: 970 })).at(-1)).toMatchObject({ startMs: 970, durationMs: 25 })
 })
 
 test('a move that never stood has all its rounds, and one that ended in setup nothing else', () => {

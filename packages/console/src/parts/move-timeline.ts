@@ -12,7 +12,7 @@ export interface Span {
 }
 
 /**
- * From the beginning of the move to its end. Rounds that do not say when they began follow on the one before. The last round is sent while the job stands,
+ * From when the move was asked for to its end. Rounds that do not say when they began, as in reports of earlier releases, follow on the one before. The last round is sent while the job stands,
  * and is a part of the downtime.
  */
 export function spansOf(report: MigrationReport): Span[] {
@@ -29,7 +29,7 @@ export function spansOf(report: MigrationReport): Span[] {
   let endMs = setupMs
   const hasStood = downtimeMs > 0
   for (const [index, round] of rounds.slice(0, hasStood ? -1 : undefined).entries()) {
-    const startMs = startOf(round) ?? endMs
+    const startMs = round.startMs ?? endMs
     endMs = startMs + round.durationMs
     const name = `round ${index}`
     spans.push({ kind: 'round', name, startMs, durationMs: round.durationMs, text: roundText(round, index) })
@@ -38,15 +38,11 @@ export function spansOf(report: MigrationReport): Span[] {
     spans.push({
       kind: 'downtime',
       name: 'downtime',
-      startMs: Math.max(endMs, totalMs - downtimeMs),
+      startMs: report.downtimeStartMs ?? Math.max(endMs, totalMs - downtimeMs),
       durationMs: downtimeMs,
       text: `downtime: ${formatMs(downtimeMs)} in which the job stood`,
     })
   return spans
-}
-
-function startOf(round: RoundReport): number | undefined {
-  return 'startMs' in round && typeof round.startMs === 'number' ? round.startMs : undefined
 }
 
 /** Where the last of them ends. */

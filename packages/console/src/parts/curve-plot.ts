@@ -1,9 +1,9 @@
 /** One chart of a curve as uPlot draws it: its options, and colours that are read from the style sheet each time it is drawn. */
 import uPlot from 'uplot'
 import { formatNumber, grouped } from '../format/units.ts'
+import { linearRange, logRange, logTicks } from './axis.ts'
 import type { StepRange } from './curve.ts'
 import type { Panel } from './curve-panels.ts'
-import { logRange, logTicks } from './log-axis.ts'
 
 export interface PlotOptions {
   readonly panel: Panel
@@ -41,7 +41,10 @@ export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
       legend: { show: false },
       scales: {
         x: { time: false },
-        y: isLogarithmic ? { distr: 3, range: (_, min, max) => logRange(min, max) } : { distr: 1 },
+        y: {
+          distr: isLogarithmic ? 3 : 1,
+          range: (_, min, max) => (isLogarithmic ? logRange(min, max) : linearRange(min, max)),
+        },
       },
       series: [
         {},

@@ -5,6 +5,7 @@ import { formatBytes, formatMs, formatPercent, formatRate, grouped, plural } fro
 import { type Fact, Facts, Figures } from '../ui/facts.tsx'
 import './move-report.css'
 import {
+  beginOf,
   downtimePartsOf,
   forecastsOf,
   howFarOff,
@@ -104,27 +105,31 @@ function Downtime({ report, limitMs }: MoveReportProps) {
 
 function Timeline({ report }: { readonly report: MigrationReport }) {
   const spans = spansOf(report)
-  const lengthMs = lengthOf(spans)
-  if (lengthMs === 0) return null
+  const beginMs = beginOf(spans)
+  const lengthMs = lengthOf(spans) - beginMs
+  if (lengthMs <= 0) return null
   const share = (ms: number): string => `${(100 * ms) / lengthMs}%`
   return (
     <section class="move-part">
       <h3>What was when</h3>
+      {beginMs > 0 && <p class="muted">After {formatMs(report.setupMs)} of setup:</p>}
       <div class="timeline" role="img" aria-label={spans.map(({ text }) => text).join('. ')}>
-        {spans.map(({ kind, name, startMs, durationMs, text }) => (
-          <div
-            key={name}
-            class={`span ${kind}`}
-            style={{ left: share(startMs), width: share(durationMs) }}
-            title={text}
-          >
-            <span>{name}</span>
-          </div>
-        ))}
+        {spans
+          .filter(({ startMs }) => startMs >= beginMs)
+          .map(({ kind, name, startMs, durationMs, text }) => (
+            <div
+              key={name}
+              class={`span ${kind}`}
+              style={{ left: share(startMs - beginMs), width: share(durationMs) }}
+              title={text}
+            >
+              <span>{name}</span>
+            </div>
+          ))}
       </div>
       <div class="timeline-scale" aria-hidden="true">
         {[0, 0.25, 0.5, 0.75, 1].map((at) => (
-          <span key={at}>{formatMs(at * lengthMs)}</span>
+          <span key={at}>{formatMs(beginMs + at * lengthMs)}</span>
         ))}
       </div>
     </section>

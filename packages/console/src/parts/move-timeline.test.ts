@@ -2,6 +2,7 @@
 import type { MigrationReport, RoundReport } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import {
+  beginOf,
   downtimePartsOf,
   forecastsOf,
   howFarOff,
@@ -62,6 +63,12 @@ test('setup, rounds one after the other, and the downtime at the end, in which t
     ['downtime', 975, 25],
   ])
   expect(lengthOf(spans)).toBe(1000)
+})
+
+test('a setup that is longer than all else is not drawn', () => {
+  expect(beginOf(spansOf(report()))).toBe(900)
+  expect(beginOf(spansOf(report({ setupMs: 100, totalMs: 300 })))).toBe(0)
+  expect(beginOf(spansOf(report({ rounds: [], downtimeMs: 0 })))).toBe(0)
 })
 
 test('a round that says when it began is shown there', () => {

@@ -45,6 +45,13 @@ export function spansOf(report: MigrationReport): Span[] {
   return spans
 }
 
+/** From where on they are drawn: without the setup, where that was longer than all else, so that rounds are seen. */
+export function beginOf(spans: readonly Span[]): number {
+  const [first, second] = spans
+  if (first?.kind !== 'setup' || second === undefined) return 0
+  return first.durationMs > lengthOf(spans) / 2 ? second.startMs : 0
+}
+
 /** Where the last of them ends. */
 export function lengthOf(spans: readonly Span[]): number {
   return Math.max(0, ...spans.map(({ startMs, durationMs }) => startMs + durationMs))

@@ -1,6 +1,13 @@
-/** The side of a logarithmic chart: from where to where, and which numbers stand at it. */
+/** The side of a chart: from where to where it goes, and, of a logarithmic one, which numbers stand at it. */
 
 const ROOM = 1.06
+
+/** With some room above and below, and not below 0 where nothing is; what never changes is in the middle. */
+export function linearRange(min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null) return [0, 1]
+  const room = max > min ? (max - min) * 0.08 : Math.abs(max) * 0.05 || 1
+  return [min >= 0 ? Math.max(0, min - room) : min - room, max + room]
+}
 
 /** With some room above and below; of nothing it is one decade. */
 export function logRange(min: number | null, max: number | null): [number, number] {

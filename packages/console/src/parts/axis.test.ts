@@ -1,7 +1,7 @@
-/** Goal: a logarithmic side has some numbers, never too many, and all within it. Method: ranges at random, and some that are known. */
+/** Goal: all points have room; a logarithmic side has some numbers, never too many, and all within it. Method: ranges at random, and some that are known. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { logRange, logTicks } from './log-axis.ts'
+import { linearRange, logRange, logTicks } from './axis.ts'
 
 test('decades, with 2 and 5 where there is room; within one, even distances', () => {
   const rounded = (min: number, max: number): number[] =>
@@ -26,4 +26,15 @@ test('each range has some', () => {
       },
     ),
   )
+})
+
+test('all points have room, also where they are all alike', () => {
+  expect([linearRange(null, null), linearRange(0, 0), linearRange(-1, -1)]).toEqual([
+    [0, 1],
+    [0, 1],
+    [-1.05, -0.95],
+  ])
+  expect(linearRange(0.02, 2)).toEqual([0, 2 + 1.98 * 0.08])
+  const [low, high] = linearRange(0.968, 0.968)
+  expect(low < 0.968 && low > 0.9 && high > 0.968 && high < 1.02).toBe(true)
 })

@@ -1,4 +1,5 @@
 /** The page: what is around every place, and the place. */
+import { useEffect, useRef } from 'preact/hooks'
 import { connection } from './api/connection.ts'
 import { ClusterPage } from './pages/cluster.tsx'
 import { HostPage } from './pages/host.tsx'
@@ -12,12 +13,16 @@ import { Inventory } from './shell/inventory.tsx'
 import { Overlays } from './shell/overlays.tsx'
 import { SignIn } from './shell/sign-in.tsx'
 import { place } from './state/location.ts'
+import { pathOf } from './state/places.ts'
 import { isLoaded } from './state/store.ts'
 import { Notices } from './ui/notices.tsx'
 import { Empty } from './ui/section.tsx'
 
 export function App() {
   const { phase } = connection.value
+  const content = useRef<HTMLElement>(null)
+  const path = pathOf(place.value)
+  useEffect(() => arrived(content.current), [path])
   if (phase === 'signedOut') return <SignIn />
   return (
     <div class="shell">
@@ -28,7 +33,7 @@ export function App() {
       <Banner />
       <div class="middle">
         <Inventory />
-        <main id="content" tabIndex={-1}>
+        <main ref={content} id="content" tabIndex={-1}>
           {isLoaded.value ? (
             <Page />
           ) : (
@@ -41,6 +46,13 @@ export function App() {
       <Overlays />
     </div>
   )
+}
+
+/** At another place one begins at its head; whoever followed a link that is gone with its page reads on there. */
+function arrived(content: HTMLElement | null): void {
+  if (content === null) return
+  content.scrollTop = 0
+  if (document.activeElement === document.body) content.focus({ preventScroll: true })
 }
 
 function Page() {

@@ -89,6 +89,19 @@ test('a cell says which pages it is, and what they are', () => {
   expect(cellText(cells, { ...grid, pagesPerCell: 1 }, 5)).toBe('page 5, at 20 KiB: left to send')
 })
 
+test('pages of which some are known as one', () => {
+  const cells = new PageCells(10, 4)
+  cells.show(Uint8Array.of(sentIn(0), DIRTY, ZERO))
+  expect([...cells.states]).toEqual([...Array(4).fill(sentIn(0)), ...Array(4).fill(DIRTY), ZERO, ZERO])
+  const grid = gridOf(10, { resolution: 4, width: 100, height: 100, minCell: 2, maxCell: 12 })
+  expect(grid.pagesPerCell).toBe(4)
+  expect(cellText(cells, grid, 2)).toBe('pages 8 to 9, at 32 KiB: mostly zero')
+  expect(pagesSummary(cells)).toContain(': about 2 zero, 4 dirtied again,')
+  cells.takeChangedRows(grid)
+  cells.show(Uint8Array.of(sentIn(0), DIRTY, ZERO))
+  expect(cells.takeChangedRows(grid)).toEqual([])
+})
+
 test('pointing and keys stay within the pages', () => {
   const grid = { pagesPerCell: 1, columns: 10, rows: 3, cellPixels: 4 }
   expect([

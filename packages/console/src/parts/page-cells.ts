@@ -29,13 +29,16 @@ const PAGE_BYTES = 4096
 
 export class PageCells {
   readonly pageCount: number
+  /** How many neighbouring pages are known as one: of each what most of them are. A power of two. */
+  readonly resolution: number
   readonly states: Uint8Array
   /** Pages in each state. */
   readonly counts = new Uint32Array(256)
   readonly #changed: Uint8Array
 
-  constructor(pageCount: number) {
+  constructor(pageCount: number, resolution = 1) {
     this.pageCount = pageCount
+    this.resolution = resolution
     this.states = new Uint8Array(pageCount)
     this.counts[LEFT] = pageCount
     this.#changed = new Uint8Array(Math.ceil(pageCount / BLOCK_PAGES)).fill(1)
@@ -57,6 +60,14 @@ export class PageCells {
       this.counts[state] = (this.counts[state] as number) + 1
       this.states[page] = state
       this.#changed[Math.floor(page / BLOCK_PAGES)] = 1
+    }
+  }
+
+  /** All of them: a state for each `resolution` pages. */
+  show(states: Uint8Array): void {
+    for (const [index, state] of states.entries()) {
+      const first = index * this.resolution
+      if (this.states[first] !== state) this.set(first, this.resolution, state)
     }
   }
 
@@ -105,6 +116,8 @@ export interface Grid {
 }
 
 export interface GridLimits {
+  /** Fewer pages than these are not known apart. */
+  readonly resolution?: number
   readonly width: number
   readonly height: number
   readonly minCell: number
@@ -112,10 +125,13 @@ export interface GridLimits {
 }
 
 /** All in the screen's own pixels: the largest cells with which all pages have room, each for as few pages as can be. */
-export function gridOf(pageCount: number, { width, height, minCell, maxCell }: GridLimits): Grid {
+export function gridOf(
+  pageCount: number,
+  { resolution = 1, width, height, minCell, maxCell }: GridLimits,
+): Grid {
   const fits = (cellPixels: number): number =>
     Math.max(1, Math.floor(width / cellPixels)) * Math.max(1, Math.floor(height / cellPixels))
-  let pagesPerCell = 1
+  let pagesPerCell = resolution
   while (Math.ceil(pageCount / pagesPerCell) > fits(minCell)) pagesPerCell *= 2
   const cells = Math.max(1, Math.ceil(pageCount / pagesPerCell))
   let cellPixels = minCell
@@ -173,10 +189,11 @@ export function cellText(cells: PageCells, { pagesPerCell }: Grid, cell: number)
     counts.set(state, (counts.get(state) ?? 0) + 1)
   }
   const parts = [...counts].sort(([, a], [, b]) => b - a)
+  const mostly = cells.resolution > 1 ? 'mostly ' : ''
   const what = parts.map(([state, count]) =>
     parts.length === 1 ? stateName(state) : `${grouped(count)} ${stateName(state)}`,
   )
-  return `${which}, at ${formatBytes(first * PAGE_BYTES)}: ${what.join(', ')}`
+  return `${which}, at ${formatBytes(first * PAGE_BYTES)}: ${mostly}${what.join(', ')}`
 }
 
 export interface LegendEntry {
@@ -221,5 +238,6 @@ export function pagesSummary(cells: PageCells): string {
   const parts = legendOf(cells)
     .filter(({ count }) => count > 0)
     .map(({ name, count }) => `${grouped(count)} ${name}`)
-  return `${plural(cells.pageCount, 'page')} of memory, ${formatBytes(cells.pageCount * PAGE_BYTES)}: ${parts.join(', ')}.`
+  const about = cells.resolution > 1 ? 'about ' : ''
+  return `${plural(cells.pageCount, 'page')} of memory, ${formatBytes(cells.pageCount * PAGE_BYTES)}: ${about}${parts.join(', ')}.`
 }

@@ -43,6 +43,7 @@ export function PageMap({ cells, version, maxHeight = 320 }: PageMapProps) {
   const grid = useMemo(
     () =>
       gridOf(cells.pageCount, {
+        resolution: cells.resolution,
         width: Math.max(1, Math.floor(width * ratio)),
         height: Math.floor(maxHeight * ratio),
         minCell: Math.max(1, Math.round(MIN_CELL * ratio)),
@@ -171,12 +172,17 @@ interface PageLegendProps {
 
 function PageLegend({ cells }: PageLegendProps) {
   const latest = cells.latestRound
+  const isAbout = cells.resolution > 1
   return (
     <ul class="page-legend">
       {legendOf(cells).map(({ name, state, count }) => (
         <li key={name}>
           <i style={{ background: cssOf(colourOf(state, latest, theme.value)) }} aria-hidden="true" />
-          {name} <b>{grouped(count)}</b>
+          {name}{' '}
+          <b>
+            {isAbout && 'about '}
+            {grouped(count)}
+          </b>
         </li>
       ))}
     </ul>

@@ -17,6 +17,7 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   history: 'godwit history digits',
   logs: 'godwit logs digits --tail 20 --follow',
   follow: 'godwit follow digits --from-step 0',
+  rules: 'godwit rules digits --require disk=fast --apart-from words',
   migrate: 'godwit migrate digits --to b',
   hold: 'godwit hold digits',
   pause: 'godwit pause digits',

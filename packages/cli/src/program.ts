@@ -32,6 +32,7 @@ import {
 } from './commands/maintenance.ts'
 import { type MigrateOptions, migrate } from './commands/migrate.ts'
 import { preflight } from './commands/preflight.ts'
+import { type RulesOptions, rules } from './commands/rules.ts'
 import { check, type RunOptions, run } from './commands/run.ts'
 import { type EventsOptions, events, tasks, top } from './commands/watching.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
@@ -294,6 +295,27 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .option('--tail <n>', 'the latest so many lines (default: all that are kept)', wholeNumber(0))
     .option('--follow', 'and what it prints from now on, until the job is over')
     .action((workload: string, options: LogsOptions) => talk((session) => logs(session, workload, options)))
+
+  program
+    .command('rules')
+    .description(
+      'list where a job may be, or change it while it runs; nothing is moved by it, and what its present host breaks is said',
+    )
+    .argument('<workload>')
+    .option(
+      '--require <key=value>',
+      'a label that its host must have; may be given several times',
+      collectLabel,
+    )
+    .option('--with <job>', 'on the same host as this job; may be given several times', collect)
+    .option('--apart-from <job>', 'on another host than this job; may be given several times', collect)
+    .option(
+      '--remove <what>',
+      "a label's key, or a job, of a rule that ends; may be given several times",
+      collect,
+    )
+    .option('--clear', 'end all rules there are; what is given beside it holds')
+    .action((workload: string, options: RulesOptions) => talk((session) => rules(session, workload, options)))
 
   const migrateCommand = program
     .command('migrate')

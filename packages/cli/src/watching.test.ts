@@ -160,6 +160,8 @@ const CLUSTER: Script = (request) => {
       return { hosts: [host] }
     case 'maintenance':
       return {}
+    case 'rules':
+      return { rules: {}, broken: ['a may not take job: it is full'] }
     case 'migration':
       if (request.migration === 'm1')
         return { migration: migrationView({ status: 'completed', report: migrationReport() }) }
@@ -175,7 +177,7 @@ const CLUSTER: Script = (request) => {
 }
 
 test.each([
-  ['job', [/^job running on a/, /^program/, / m1 /, /workload job {2}running/]],
+  ['job', [/^job running on a/, /^program/, /^broken now +a may not/, / m1 /, /workload job {2}running/]],
   ['a', [/^HOST/, /^a +connected/, /^job +mnist-mlp/]],
   ['m1', [/^job a -> b +completed/, /^options .*downtimeLimitMs 300/, /^downtime/]],
 ] as const)('describe %s says what it is', async (name, lines) => {

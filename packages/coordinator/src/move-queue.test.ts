@@ -2,7 +2,7 @@
  * Goal: no limit is ever passed, whoever waits is told why, and nobody waits for nothing. Method: one by one; then random moves against an
  * account of what is under way, which is shown a violation too.
  */
-import { PRIORITIES } from '@godwit/protocol'
+import { LIMITS as LIMITS_OF_TIME, PRIORITIES } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type MoveLimits, type MovePath, planQueue, type QueuedMove } from './move-queue.ts'
@@ -15,6 +15,7 @@ const move = (id: string, from: string, to: string, more: Partial<QueuedMove> = 
   link: undefined,
   priority: 'normal',
   order: Number(id),
+  waitedMs: 0,
   ...more,
 })
 
@@ -76,7 +77,7 @@ const asked = fc
   })
   .map((all) =>
     all.map(({ path, priority, isBusy }, order): QueuedMove => {
-      return { ...path, id: String(order), order, priority, busy: isBusy ? 'busy' : undefined }
+      return { ...path, id: String(order), order, waitedMs: 0, priority, busy: isBusy ? 'busy' : undefined }
     }),
   )
 const most = fc.integer({ min: 1, max: 4 })
@@ -108,4 +109,33 @@ test('whatever is asked for: limits hold, everybody is told something, and all t
     }),
   )
   expect(passed([move('1', 'a', 'b'), move('2', 'c', 'b')], LIMITS)).toBe('in')
+})
+
+test('a stream of urgent moves does not keep one back that nobody is in a hurry for', () => {
+  const one = { ...LIMITS, out: 1 }
+  const urgentEveryMs = LIMITS_OF_TIME.agedByMs / 10
+  const low = move('0', 'a', 'b', { priority: 'low', order: 0 })
+  const waiting: { readonly move: QueuedMove; readonly sinceMs: number }[] = [{ move: low, sinceMs: 0 }]
+  let begun = 0
+  for (let nowMs = 0; waiting.some(({ move }) => move === low); nowMs += urgentEveryMs) {
+    begun += 1
+    const urgent = move(String(begun), 'a', 'b', { priority: 'high' })
+    waiting.push({ move: urgent, sinceMs: nowMs })
+    const queued = waiting.map(({ move, sinceMs }) => ({ ...move, waitedMs: nowMs - sinceMs }))
+    const { begin } = planQueue(queued, [], one)
+    expect(begin).toHaveLength(1)
+    const at = waiting.findIndex(({ move }) => move.id === begin[0])
+    waiting.splice(at, 1)
+    expect(begun).toBeLessThan(30)
+  }
+  // It has become as urgent as they are, and is the oldest of them.
+  expect(begun).toBe(21)
+})
+
+test('among those that have waited for as long, priority decides as before', () => {
+  const waitedMs = LIMITS_OF_TIME.agedByMs - 1
+  const queued = PRIORITIES.toReversed().map((priority, order) =>
+    move(String(order), 'a', 'b', { priority, order, waitedMs }),
+  )
+  expect(planQueue(queued, [], { ...LIMITS, out: 1 }).begin).toEqual(['2'])
 })

@@ -6,10 +6,12 @@
  * together. A move that is over one of them does not keep those behind it from beginning elsewhere. Nothing is kept of it but the
  * queued migrations themselves: what may begin follows from what there is, each time it is looked at.
  *
+ * Who waits grows in priority: by one for each `agedByMs`, so that a stream of urgent moves does not keep the others back for ever.
+ *
  * Invariants: pure; no limit is passed by what begins; of two that wait for the same, the one with more priority begins first, then
- * the one that was asked for first; while nothing is under way, one of those that could be moved begins.
+ * the one that was asked for first; none waits behind moves that were asked for later than two ages after it; while nothing is under way, one of those that could be moved begins.
  */
-import { PRIORITIES, type Priority } from '@godwit/protocol'
+import { LIMITS, PRIORITIES, type Priority } from '@godwit/protocol'
 
 export interface MoveLimits {
   /** Of one host, leaving and coming. */
@@ -35,6 +37,8 @@ export interface QueuedMove extends MovePath {
   readonly priority: Priority
   /** In which they were asked for. */
   readonly order: number
+  /** For how long it has waited. */
+  readonly waitedMs: number
   /** Why it can't begin whatever the limits: its job is restarting, say. */
   readonly busy?: string | undefined
 }
@@ -64,7 +68,12 @@ export function planQueue(
 }
 
 function byTurn(a: QueuedMove, b: QueuedMove): number {
-  return PRIORITIES.indexOf(a.priority) - PRIORITIES.indexOf(b.priority) || a.order - b.order
+  return rankOf(a) - rankOf(b) || a.order - b.order
+}
+
+/** 0 for the first: as `high`, or as one that has waited for long enough. */
+function rankOf({ priority, waitedMs }: QueuedMove): number {
+  return Math.max(0, PRIORITIES.indexOf(priority) - Math.floor(waitedMs / LIMITS.agedByMs))
 }
 
 function overLimit(

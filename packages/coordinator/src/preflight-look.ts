@@ -110,7 +110,7 @@ export class Preflights {
       options,
       busy: job.busy,
       refusals,
-      queue: wouldWait({ ...move, order: Number.MAX_SAFE_INTEGER }),
+      queue: wouldWait({ ...move, order: Number.MAX_SAFE_INTEGER, waitedMs: 0 }),
       versions: { source: inventory.versions(from), target: inventory.versions(to) },
       source: workload.source.prepared,
       bundle: workload.spec.bundle,

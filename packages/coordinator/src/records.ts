@@ -27,6 +27,7 @@ import {
   encodeValue,
   type FromWorker,
   GodwitError,
+  type PlacementRules,
   type WorkloadView,
 } from '@godwit/protocol'
 import type { Host } from './inventory.ts'
@@ -41,6 +42,8 @@ type Said<Type extends FromWorker['type']> = Extract<FromWorker, { type: Type }>
 
 export interface WorkloadRecord {
   readonly spec: WorkloadSpec
+  /** In place of those that it was started with. */
+  readonly rules?: PlacementRules | undefined
   /** Of all workloads and migrations, in the order in which they came to be. */
   readonly order: number
   readonly status: WorkloadView['status']

@@ -15,6 +15,7 @@ import {
   type MigrationView,
   migrationOptions,
   type PlacementRules,
+  type Reply,
   type Verdict,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
@@ -28,6 +29,7 @@ import { Estimates } from './estimates.ts'
 import { factsOfHost, jobsByHost, viewOfHost } from './host-view.ts'
 import { Inventory, type KnownWorker } from './inventory.ts'
 import { JobLogs } from './job-logs.ts'
+import { checkJobRules, rulesOf } from './job-rules.ts'
 import type { KeyValueStore } from './key-value.ts'
 import { Maintenances } from './maintenances.ts'
 import type { MigrationPlan } from './migration-state.ts'
@@ -37,15 +39,7 @@ import { MOVE_LIMITS, type MoveLimits } from './move-queue.ts'
 import { MoveQueue } from './moves-waiting.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { pageOf } from './page.ts'
-import {
-  askedFor,
-  checkHost,
-  checkRules,
-  chosenOf,
-  type HostFacts,
-  type JobFacts,
-  place,
-} from './placement.ts'
+import { askedFor, checkHost, chosenOf, type HostFacts, type JobFacts, place } from './placement.ts'
 import { Preflights } from './preflight-look.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
@@ -401,6 +395,13 @@ export class Registry {
     switchover: async ({ workload }) => ({ migration: await this.#workload(workload).switchover() }),
     pause: async ({ workload }, { who }) => ({ migration: await this.#workload(workload).pause(who) }),
     resume: async ({ workload }) => ({ migration: await this.#workload(workload).goOn() }),
+    rules: ({ workload }) => this.#rulesOf(workload),
+    setRules: async ({ workload, rules }) => {
+      this.#checkRules(workload, rules)
+      await this.#workload(workload).setRules(rules)
+      this.#queue.poke()
+      return this.#rulesOf(workload)
+    },
     stop: async ({ workload }) => ({ workload: await this.#workload(workload).stop() }),
     forget: async ({ workload }) => {
       if (await this.#forget(this.#workload(workload))) return {}
@@ -567,10 +568,15 @@ export class Registry {
     return isPossible ? to : chosenOf(placement, workload)
   }
 
-  /** Errors: `bad-arguments` for rules that contradict themselves, `unknown-workload` for one that names nobody. */
   #checkRules(id: string, rules: PlacementRules): void {
-    checkRules(id, rules)
-    for (const named of [...(rules.with ?? []), ...(rules.apartFrom ?? [])]) this.#workload(named)
+    checkJobRules(id, rules, { job: (named) => this.#workload(named).placed() })
+  }
+
+  #rulesOf(id: string): Reply<'rules'> {
+    const workload = this.#workload(id)
+    const job = workload.placed()
+    if (job === undefined) return { rules: workload.view().rules ?? {}, broken: [] }
+    return rulesOf(job, { hosts: () => this.#hostFacts(), jobs: () => this.#placedJobs() })
   }
 
   #workerOn(host: string, workerId: string, type: string): KnownWorker | undefined {

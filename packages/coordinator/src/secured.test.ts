@@ -64,6 +64,8 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   cancel: { op: 'cancel', workload: 'job' },
   hold: { op: 'hold', workload: 'job' },
   switchover: { op: 'switchover', workload: 'job' },
+  rules: { op: 'rules', workload: 'job' },
+  setRules: { op: 'setRules', workload: 'job', rules: {} },
   pause: { op: 'pause', workload: 'job' },
   resume: { op: 'resume', workload: 'job' },
   stop: { op: 'stop', workload: 'job' },

@@ -12,6 +12,7 @@ import {
   GodwitError,
   LIMITS,
   type MigrationView,
+  type PlacementRules,
   setupMs,
   type WorkloadView,
 } from '@godwit/protocol'
@@ -60,6 +61,7 @@ export type Prepared = Said<'prepared'>
 
 export class WorkloadLife {
   readonly spec: WorkloadSpec
+  rules: PlacementRules | undefined
   readonly services: Services
   readonly log: Logger
   readonly ledger: Ledger
@@ -90,6 +92,7 @@ export class WorkloadLife {
   constructor(record: WorkloadRecord, ledger: Ledger, services: Services) {
     const { spec, host, owner } = record
     this.spec = spec
+    this.rules = record.rules ?? spec.rules
     this.services = services
     this.log = services.log.child({ workload: spec.id })
     this.ledger = ledger
@@ -203,7 +206,7 @@ export class WorkloadLife {
 
   view(): WorkloadView {
     return viewOfWorkload({
-      spec: this.spec,
+      spec: { ...this.spec, rules: this.rules },
       status: this.status,
       startedAtMs: this.#startedAtMs,
       host: this.host,
@@ -392,6 +395,7 @@ export class WorkloadLife {
   writes(): Write[] {
     const record: WorkloadRecord = {
       spec: this.spec,
+      rules: this.rules === this.spec.rules ? undefined : this.rules,
       order: this.#order,
       status: this.status,
       startedAtMs: this.#startedAtMs,

@@ -140,6 +140,7 @@ export class WorkloadMoves {
       link: undefined,
       priority: options.priority,
       order,
+      waitedMs: 0,
     })
     const move: Move = Move.create(
       { plan, order, isQueued },
@@ -177,9 +178,10 @@ export class WorkloadMoves {
   get queued(): QueuedMove | undefined {
     const move = this.open
     if (move?.isQueued !== true) return undefined
-    const { id, from, to, options } = move.plan
+    const { id, from, to, options, startedAtMs } = move.plan
     const { priority } = options
     return {
+      waitedMs: this.#edge.clock.nowMs() - startedAtMs,
       id,
       from,
       to,

@@ -12,6 +12,7 @@ import {
   GodwitError,
   type MigrationOptions,
   type MigrationView,
+  type PlacementRules,
   toErrorReport,
   type WorkloadView,
 } from '@godwit/protocol'
@@ -128,7 +129,7 @@ export class Workload {
   placed(): PlacedJob | undefined {
     if (!this.#life.isActive) return undefined
     return placedJob({
-      spec: this.spec,
+      spec: { ...this.spec, rules: this.#life.rules },
       host: this.#life.host,
       prepared: this.#life.workers.prepared(this.#life.owner),
       moves: this.#life.moves,
@@ -227,6 +228,17 @@ export class Workload {
   async cancel(): Promise<MigrationView> {
     const move = await this.#life.do(() => this.#life.moves.cancel())
     return this.#life.moves.waitForEnd(move)
+  }
+
+  /** Errors: `not-running`. */
+  setRules(rules: PlacementRules): Promise<void> {
+    return this.#life.do(async () => {
+      if (!this.#life.isActive)
+        throw new GodwitError('not-running', `${this.id} is over: it goes nowhere any more`)
+      this.#life.rules = rules
+      await this.#life.save()
+      this.feed.workloadChanged()
+    })
   }
 
   /** Its migration sends nothing before `goOn`. Errors: those of `WorkloadMoves.pause`. */

@@ -271,6 +271,9 @@ export const clientRequest = z.discriminatedUnion('op', [
   /** Its migration keeps what it has sent and sends nothing more, for `maxPausedMs` at most; `resume` lets it go on. Both may be said twice. */
   z.strictObject({ op: z.literal('pause'), workload: label }),
   z.strictObject({ op: z.literal('resume'), workload: label }),
+  z.strictObject({ op: z.literal('rules'), workload: label }),
+  /** From now on these, all of them. Nothing is moved by it; what its present host breaks is said. */
+  z.strictObject({ op: z.literal('setRules'), workload: label, rules: placementRules }),
   z.strictObject({ op: z.literal('stop'), workload: label }),
   /** Of one that is over: nothing is left of it, its outputs and checkpoints included, and its name is free. */
   z.strictObject({ op: z.literal('forget'), workload: label }),
@@ -302,6 +305,12 @@ export type ClientRequestInput = z.input<typeof clientRequest>
 const next = label.optional()
 /** Each host, for the one that was asked to be explained: the best first. */
 const placement = z.array(verdict).max(LIMITS.maxHosts).optional()
+
+/** `broken`: what its present host breaks of them, in sentences. */
+const rulesReply = z.strictObject({
+  rules: placementRules,
+  broken: z.array(z.string().max(LIMITS.maxErrorLength)).max(LIMITS.maxRules),
+})
 
 /** What each request is answered with. */
 export const REPLIES = {
@@ -347,6 +356,8 @@ export const REPLIES = {
   switchover: z.strictObject({ migration: migrationView }),
   pause: z.strictObject({ migration: migrationView }),
   resume: z.strictObject({ migration: migrationView }),
+  rules: rulesReply,
+  setRules: rulesReply,
   stop: z.strictObject({ workload: workloadView }),
   forget: z.strictObject({}),
   /** The only time that its secret is seen. */

@@ -92,6 +92,8 @@ export const LIMITS = {
   keepHostMs: 30 * DAY_MS,
   /** How often the queue of moves is looked at, besides whenever a move ends or a host comes or goes. */
   queueLookMs: 1_000,
+  /** A move that has waited for so long counts as one of the next higher priority. */
+  agedByMs: 5 * 60_000,
   /** Moves of one job that may fail meanwhile, each to another host; then it stays where it is. */
   maintenanceTries: 3,
   /** How often a maintenance that is under way is looked at, besides whenever a move ends. */

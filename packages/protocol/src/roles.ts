@@ -20,6 +20,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   migration: 'viewer',
   history: 'viewer',
   logs: 'viewer',
+  rules: 'viewer',
   curve: 'viewer',
   maintenance: 'viewer',
   /** It watches a job and loads a link, and changes nothing. */
@@ -31,6 +32,7 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   cancel: 'operator',
   hold: 'operator',
   switchover: 'operator',
+  setRules: 'operator',
   pause: 'operator',
   resume: 'operator',
   enterMaintenance: 'operator',

@@ -37,6 +37,8 @@ export const ROUTES = {
     'Forget a job that is over, its outputs and checkpoints included',
     204,
   ),
+  rules: get('/workloads/:workload/rules', 'Where a job may be, and what its present host breaks of that'),
+  setRules: post('/workloads/:workload/rules', 'Say anew where a job may be; nothing is moved by it', 200),
   logs: get('/workloads/:workload/logs', 'What the program of a job has printed, oldest first'),
   curve: get('/workloads/:workload/curve', 'Losses, metrics and step times of a job, thinned to be drawn'),
   stop: post('/workloads/:workload/stop', 'End a job', 200),

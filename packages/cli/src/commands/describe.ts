@@ -35,14 +35,16 @@ async function asWorkload(client: CoordinatorClient, name: string): Promise<Desc
   if (reply === undefined) return undefined
   const { workload } = reply
   const moves = await allMoves(client, name)
+  const { broken } = await client.request({ op: 'rules', workload: name })
   const events = await eventsOf(client, (event) => event.workload === name)
   const lines = [
     ...renderDetails(workload, Date.now()),
+    ...broken.map((sentence) => `broken now  ${sentence}`),
     '',
     ...renderHistory(name, moves),
     ...withTitle(renderHappenings(events)),
   ]
-  return { json: { workload, moves, events }, lines }
+  return { json: { workload, broken, moves, events }, lines }
 }
 
 async function asHost(client: CoordinatorClient, name: string): Promise<Described | undefined> {

@@ -117,7 +117,7 @@ export function renderDetails(workload: WorkloadView, nowMs: number): string[] {
     renderWorkload(workload),
     `program     ${workload.program}${renderParameters(workload.parameters)}`,
     `up          ${renderUptime(workload, nowMs)}, wherever it was`,
-    ...renderRules(workload.rules),
+    ...renderPlaced(workload.rules),
     `owned by    ${owners.join(', ') || UNKNOWN}`,
     `dirty pages ${tracker === undefined ? UNKNOWN : `by ${tracker}${why}`}`,
     `restarts    ${restarts} (${restartPolicy === 'never' ? 'never restarted' : 'restarted when its worker is lost'})`,
@@ -139,13 +139,22 @@ function renderUptime({ startedAtMs, status }: WorkloadView, nowMs: number): str
   return minutes ? `${minutes}m ${seconds % 60}s` : `${seconds}s`
 }
 
-function renderRules({ requires = {}, with: together = [], apartFrom = [] }: PlacementRules = {}): string[] {
-  const parts = [
+function renderPlaced(rules: PlacementRules | undefined): string[] {
+  const parts = renderRules(rules)
+  return parts.length === 0 ? [] : [`placed      ${parts.join(', ')}`]
+}
+
+/** One for each rule. */
+export function renderRules({
+  requires = {},
+  with: together = [],
+  apartFrom = [],
+}: PlacementRules = {}): string[] {
+  return [
     ...Object.entries(requires).map(([key, value]) => `${key}=${value}`),
     ...together.map((job) => `with ${job}`),
     ...apartFrom.map((job) => `apart from ${job}`),
   ]
-  return parts.length === 0 ? [] : [`placed      ${parts.join(', ')}`]
 }
 
 function renderParameters(parameters: WorkloadView['parameters']): string {

@@ -26,6 +26,7 @@ const READS: ReadonlySet<ClientOp> = new Set<ClientOp>([
   'preflight',
   'history',
   'logs',
+  'rules',
   'curve',
   'maintenance',
   'tokens',

@@ -1,6 +1,6 @@
 /**
  * `install-packages.mjs WHAT...`: gets what tests and engine need of the machine. `netns`: `ip` and `tc`, `iptables`, and a C compiler for
- * the delay of links. `docker`: an engine and what scripts/with-docker.sh does with it.
+ * the delay of links. `docker`: an engine and what scripts/with-docker.sh does with it. `browser`: Chromium and letters for it.
  *
  * Installs Debian's packages, as root; anybody else is told what is missing. Without them the tests skip themselves and say so, so that
  * is no failure here; in CI it is one there.
@@ -20,6 +20,7 @@ const PACKAGES = {
     busybox: ['busybox-static'],
     nsenter: ['util-linux'],
   },
+  browser: { chromium: ['chromium', 'fonts-dejavu-core'] },
 }
 
 const asked = process.argv.slice(2)

@@ -146,7 +146,7 @@ function Flag({ flag, left, hasLabel, held, pressed }: FlagProps) {
       {hasLabel && (
         <button
           type="button"
-          aria-label={`${marks.map(markText).join('; ')}: show the steps around it`}
+          aria-label={`${marks.length > 1 ? `${marks.length} moves: ` : ''}${marks.map(markText).join('; ')}: show the steps around`}
           onMouseEnter={() => held(flag)}
           onMouseLeave={() => held(undefined)}
           onFocus={() => held(flag)}

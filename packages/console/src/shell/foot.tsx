@@ -34,7 +34,7 @@ export function Foot() {
           type="button"
           class="quiet"
           aria-expanded={isOpen.value}
-          aria-controls="foot-panel"
+          {...(isOpen.value && { 'aria-controls': 'foot-panel' })}
           onClick={() => {
             isOpen.value = !isOpen.value
           }}
@@ -70,7 +70,7 @@ function Tab({ name, children }: { name: 'tasks' | 'events'; children: preact.Co
       role="tab"
       id={`tab-${name}`}
       aria-selected={isChosen}
-      aria-controls="foot-panel"
+      {...(isOpen.value && { 'aria-controls': 'foot-panel' })}
       tabIndex={isChosen ? 0 : -1}
       onClick={() => {
         tab.value = name

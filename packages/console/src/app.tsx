@@ -22,7 +22,11 @@ export function App() {
   const { phase } = connection.value
   const content = useRef<HTMLElement>(null)
   const path = pathOf(place.value)
-  useEffect(() => arrived(content.current), [path])
+  const before = useRef(path)
+  useEffect(() => {
+    if (before.current !== path) arrived(content.current)
+    before.current = path
+  }, [path])
   if (phase === 'signedOut') return <SignIn />
   return (
     <div class="shell">
@@ -41,7 +45,7 @@ export function App() {
           )}
         </main>
       </div>
-      <Foot />
+      {place.value.page !== 'tasks' && <Foot />}
       <Notices />
       <Overlays />
     </div>

@@ -9,6 +9,7 @@ import {
   grouped,
   UNKNOWN,
 } from '../format/units.ts'
+import { waitText } from '../state/moves.ts'
 import { moveState } from '../state/tasks.ts'
 import { Figures } from '../ui/facts.tsx'
 import { HostLink } from '../ui/link.tsx'
@@ -29,7 +30,7 @@ export function Moving({ move }: { readonly move: MigrationView }) {
         <State {...moveState(move)} />
       </p>
       <Bar label={`Progress of the move to ${to}`} share={share} tone="move" isProgress />
-      {waitingFor !== undefined && <p class="muted">It waits for {waitingFor}.</p>}
+      {waitingFor !== undefined && <p class="muted">It waits for {waitText(waitingFor)}.</p>}
       {place !== undefined && <p class="muted">Place {place} in the queue.</p>}
       <Figures
         figures={[
@@ -45,7 +46,7 @@ export function Moving({ move }: { readonly move: MigrationView }) {
           ],
           ['Round', progress === undefined ? UNKNOWN : progress.round],
           ['Step', progress === undefined ? UNKNOWN : grouped(progress.step)],
-          ['Time left', formatDuration(progress?.timeLeftMs)],
+          progress?.timeLeftMs !== undefined && ['Time left', formatDuration(progress.timeLeftMs)],
         ]}
       />
     </div>

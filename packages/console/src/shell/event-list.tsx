@@ -1,6 +1,8 @@
 /** What has happened to hosts, jobs and moves, the newest first. */
 import type { Happening } from '@godwit/protocol'
+import type { Tone } from '../state/jobs.ts'
 import type { Place } from '../state/places.ts'
+import { MOVE_WORDS } from '../state/tasks.ts'
 import { ErrorText } from '../ui/error-text.tsx'
 import { Link } from '../ui/link.tsx'
 import { Empty } from '../ui/section.tsx'
@@ -33,7 +35,7 @@ export function EventList({ events }: { readonly events: readonly Happening[] })
 }
 
 function EventLine({ event }: { readonly event: Happening }) {
-  const { atMs, about, id, status, workload, host, from, to, error } = event
+  const { atMs, about, id, workload, host, from, to, error } = event
   return (
     <>
       <tr>
@@ -43,7 +45,7 @@ function EventLine({ event }: { readonly event: Happening }) {
         <td>
           {WORDS[about]} <Link to={placeOf(event)}>{about === 'migration' ? (workload ?? id) : id}</Link>
         </td>
-        <td>{status === 'gone' ? 'forgotten' : status}</td>
+        <td>{wordOf(event)}</td>
         <td>{from !== undefined && to !== undefined ? `${from} → ${to}` : about === 'host' ? '' : host}</td>
       </tr>
       {error !== undefined && (
@@ -55,6 +57,13 @@ function EventLine({ event }: { readonly event: Happening }) {
       )}
     </>
   )
+}
+
+function wordOf({ about, status }: Happening): string {
+  if (status === 'gone') return 'forgotten'
+  const move =
+    about === 'migration' ? (MOVE_WORDS as Record<string, readonly [Tone, string]>)[status] : undefined
+  return move?.[1] ?? status
 }
 
 function placeOf({ about, id, workload }: Happening): Place {

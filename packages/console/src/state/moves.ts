@@ -1,4 +1,4 @@
-/** What the page makes of moves: which are over, and how they are called in words that people use. */
+/** What the page makes of moves: which are over, and what they wait for. */
 import type { MigrationStatus } from '@godwit/protocol'
 
 const ENDED: ReadonlySet<string> = new Set<MigrationStatus>(['completed', 'cancelled', 'failed'])
@@ -6,4 +6,9 @@ const ENDED: ReadonlySet<string> = new Set<MigrationStatus>(['completed', 'cance
 /** Nothing follows. */
 export function isEnded(status: string): boolean {
   return ENDED.has(status)
+}
+
+/** What it waits for, without the command that would end it: here it is ended by a button. */
+export function waitText(waitingFor: string): string {
+  return waitingFor.replace(/[:,] godwit \S+ \S+$/, '')
 }

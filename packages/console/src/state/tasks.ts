@@ -4,7 +4,7 @@
  */
 import type { ErrorReport, HostView, MigrationView } from '@godwit/protocol'
 import type { Tone } from './jobs.ts'
-import { isEnded } from './moves.ts'
+import { isEnded, waitText } from './moves.ts'
 import type { Place } from './places.ts'
 
 export interface Task {
@@ -65,7 +65,7 @@ function taskOfMove(move: MigrationView): Task {
     share: percent === undefined ? undefined : percent / 100,
     timeLeftMs: isEnded(status) ? undefined : progress?.timeLeftMs,
     startedAtMs,
-    detail: move.waitingFor === undefined ? placeInQueue(move) : `waits for ${move.waitingFor}`,
+    detail: move.waitingFor === undefined ? placeInQueue(move) : `waits for ${waitText(move.waitingFor)}`,
     error,
   }
 }

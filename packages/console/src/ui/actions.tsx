@@ -1,4 +1,5 @@
 /** What may be done, as buttons; what can't be done now says why. */
+import { session } from '../api/session.ts'
 import type { Offer } from '../state/actions.ts'
 
 interface ActionsProps<Action> {
@@ -7,6 +8,10 @@ interface ActionsProps<Action> {
 }
 
 export function Actions<Action extends string>({ offers, chosen }: ActionsProps<Action>) {
+  const role = session.value?.role
+  if (role === 'viewer')
+    return <p class="muted small">Your token’s role is viewer: it may look, and change nothing.</p>
+  if (offers.length === 0) return null
   return (
     <div class="actions" role="toolbar" aria-label="Actions">
       {offers.map(({ action, label, why, isLoss }, index) => (

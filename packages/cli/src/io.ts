@@ -7,6 +7,7 @@
  * ends, there is nothing to restore but a line that has no end yet.
  */
 import { LIMITS } from '@godwit/protocol'
+import { cut } from './render/colour.ts'
 
 /** The person pressed Ctrl-C or the system asked us to end. `exitCode` as shells have it: 128 and the signal's number. */
 export class Interrupted extends Error {
@@ -79,7 +80,7 @@ export class Terminal implements Io {
     this.#drawnAtMs = nowMs
     this.#live = true
     // A full line would wrap, and only its last row could be written over.
-    this.#streams.stderr.write(ERASE + [...line].slice(0, columns - 1).join(''))
+    this.#streams.stderr.write(ERASE + cut(line, columns - 1))
   }
 
   screen(lines: readonly string[]): void {
@@ -90,7 +91,7 @@ export class Terminal implements Io {
     }
     this.endLive()
     const { rows = 24 } = this.#streams.stderr
-    const shown = lines.slice(0, rows - 1).map((line) => [...line].slice(0, columns - 1).join(''))
+    const shown = lines.slice(0, rows - 1).map((line) => cut(line, columns - 1))
     const back = this.#screenLines === 0 ? '' : `\u001b[${this.#screenLines}A\r\u001b[J`
     this.#screenLines = shown.length
     this.#streams.stderr.write(`${back}${shown.join('\n')}\n`)

@@ -6,6 +6,7 @@
  */
 import { runCli } from './cli.ts'
 import { Interrupted, Terminal } from './io.ts'
+import { allowColours, wantsColours } from './render/colour.ts'
 
 const interruption = new AbortController()
 let asked = 0
@@ -26,6 +27,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
+
+// Progress is drawn on stderr: in colour where that is for eyes as well.
+const isForEyes = wantsColours(process.stdout, process.env) && wantsColours(process.stderr, process.env)
+allowColours(isForEyes && !process.argv.includes('--json'))
 
 let exitCode = await runCli(process.argv.slice(2), terminal)
 terminal.endLive()

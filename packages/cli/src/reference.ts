@@ -27,7 +27,7 @@ export function renderReference(): string {
     `${program.description()}`,
     '',
     'Results go to stdout, all that accompanies them to stderr. With `--json` each command prints one object, or one a line for what goes on; an error is `{"error": {"kind", "message"}}`.',
-    'Nothing is coloured, with `NO_COLOR` or without; lines are drawn over only on a terminal.',
+    'On a terminal titles and statuses are coloured, unless `NO_COLOR` is set or `--json` is asked for; `FORCE_COLOR=1` colours elsewhere too, `FORCE_COLOR=0` nowhere. Lines are drawn over only on a terminal.',
     '',
     '| exit code | what it says |',
     '|---|---|',

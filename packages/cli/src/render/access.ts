@@ -1,5 +1,6 @@
 /** Tokens and the audit log as lines. */
 import type { AuditEntry, TokenView } from '@godwit/protocol'
+import { status } from './colour.ts'
 import { renderTable } from './table.ts'
 import { UNKNOWN } from './units.ts'
 
@@ -20,7 +21,7 @@ export function renderTokens(tokens: readonly TokenView[], nowMs: number): strin
       { title: 'ID' },
       { title: 'FOR' },
       { title: 'NAME' },
-      { title: 'STATE' },
+      { title: 'STATE', style: status },
       { title: 'CREATED' },
       { title: 'EXPIRES' },
     ],

@@ -1,5 +1,6 @@
 /** The moves of a job as a table, oldest first. */
 import type { MoveEntry } from '@godwit/protocol'
+import { status } from './colour.ts'
 import { renderTable } from './table.ts'
 import { formatBytes, formatMs, UNKNOWN } from './units.ts'
 
@@ -11,7 +12,7 @@ export function renderHistory(workload: string, moves: readonly MoveEntry[]): st
       { title: 'MIGRATION' },
       { title: 'FROM' },
       { title: 'TO' },
-      { title: 'STATUS' },
+      { title: 'STATUS', style: status },
       { title: 'STEP', align: 'right' },
       { title: 'DOWNTIME', align: 'right' },
       { title: 'TOOK', align: 'right' },

@@ -3,6 +3,7 @@
  * round is sent, how fast, and how long the pause would be if it came now.
  */
 import type { MigrationView } from '@godwit/protocol'
+import { cut, status } from './colour.ts'
 import { formatBytes, formatMs, formatRate } from './units.ts'
 
 const BAR_WIDTH = 20
@@ -12,7 +13,7 @@ export const ENDED: readonly string[] = ['completed', 'cancelled', 'failed']
 /** E.g. `job a -> b  active  round 2 ...`. No longer than `columns`, when given. */
 export function renderProgress(view: MigrationView, columns: number = Number.POSITIVE_INFINITY): string {
   const { progress, report, place, waitingFor } = view
-  const parts = [`${view.workload} ${view.from} -> ${view.to}`, view.status]
+  const parts = [`${view.workload} ${view.from} -> ${view.to}`, status(view.status)]
   if (place !== undefined) parts.push(`place ${place}`)
   if (waitingFor !== undefined) parts.push(`waits for ${waitingFor}`)
   if (ENDED.includes(view.status)) {
@@ -26,7 +27,7 @@ export function renderProgress(view: MigrationView, columns: number = Number.POS
     parts.push(`expected downtime ${formatMs(progress.expectedDowntimeMs)}`, `step ${progress.step}`)
   }
   const line = parts.join('  ')
-  return line.length <= columns ? line : line.slice(0, Math.max(0, columns))
+  return cut(line, Math.max(0, columns))
 }
 
 /** `[#####-----]  50%`; `share` from 0 to 1. */

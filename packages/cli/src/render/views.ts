@@ -7,6 +7,7 @@ import type {
   PlacementRules,
   WorkloadView,
 } from '@godwit/protocol'
+import { status as styledStatus } from './colour.ts'
 import { renderTable } from './table.ts'
 import { formatBytes, formatLoss, formatMs, formatNumber, formatRate, plural, UNKNOWN } from './units.ts'
 
@@ -18,7 +19,7 @@ export function renderHosts(hosts: readonly HostView[]): string[] {
   return renderTable(
     [
       { title: 'HOST' },
-      { title: 'STATE' },
+      { title: 'STATE', style: styledStatus },
       { title: 'ADDRESS' },
       { title: 'FAULT DOMAIN' },
       { title: 'CORES', align: 'right' },
@@ -73,7 +74,7 @@ export function renderWorkloads(workloads: readonly WorkloadView[], nowMs: numbe
       { title: 'WORKLOAD' },
       { title: 'PROGRAM' },
       { title: 'HOST' },
-      { title: 'STATUS' },
+      { title: 'STATUS', style: styledStatus },
       { title: 'STEP', align: 'right' },
       { title: 'LOSS', align: 'right' },
       { title: 'STEPS/S', align: 'right' },
@@ -179,7 +180,7 @@ export function renderWorkload(workload: WorkloadView): string {
   const { id, status, host, acceptedSteps, steps, loss, error } = workload
   const why = error === undefined ? '' : `: ${error.kind}: ${error.message}`
   const at = status === 'starting' ? '' : ` at step ${acceptedSteps} of ${steps}, loss ${formatLoss(loss)}`
-  return `${id} ${status} on ${host}${at}${why}`
+  return `${id} ${styledStatus(status)} on ${host}${at}${why}`
 }
 
 export function renderStep(output: Output, host: string): string {

@@ -111,7 +111,7 @@ function Choices({ jobIds, target, setJobs, setTarget, send, closed }: ChoicesPr
     )
   }
   return (
-    <form ref={element} class="wizard" noValidate onSubmit={submit}>
+    <form ref={element} class="wizard" noValidate onSubmit={submit} onKeyDown={onlyByButton}>
       <div class="dialog-body">
         <ChosenJobs chosen={chosen} setJobs={setJobs} />
         <WhatMoves
@@ -153,6 +153,11 @@ function Choices({ jobIds, target, setJobs, setTarget, send, closed }: ChoicesPr
       </div>
     </form>
   )
+}
+
+/** Enter in a field is no yes: the button is, beside which it says what it would cost. */
+function onlyByButton(event: KeyboardEvent): void {
+  if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault()
 }
 
 async function askPreflight({ job, to }: { job: string; to: string | undefined }, options: AskedOptions) {

@@ -51,6 +51,11 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   'coordinator/send:toWorker.pauseMigration':
     'said again until the source says that it is so (pause.test.ts)',
   'agent/send:pauseMigration': 'the same, passed on',
+  'coordinator/send:toWorker.showPages':
+    'said again each second while somebody looks, and pictures have no part in any job',
+  'agent/send:showPages': 'the same, on its way',
+  'worker/send:pages': 'its answer: one that is lost is not missed',
+  'agent/send:fromWorker.pages': 'the same, on its way',
   'coordinator/write:log':
     'what a program prints has no part in where it trains; said again until it is kept (worker-logs.test.ts, job-logs.test.ts)',
   'coordinator/write:log-lines': 'the same commit',

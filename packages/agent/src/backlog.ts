@@ -4,7 +4,7 @@
  * Not everything said is worth keeping, and what is must not be crowded out: one migration's progress, twenty
  * messages a second, would push every claim and every end out of any queue within minutes. So:
  *
- * - progress and what the machine does are not kept: the next one says more; nor is an estimate, whose asker has gone;
+ * - progress, pictures of pages and what the machine does are not kept: the next one says more; nor is an estimate, whose asker has gone;
  * - what workers repeat until they are answered (a claim, a recover, ...) is kept once;
  * - of what programs print the ends, a few of them: the rest is in a file, and passed on from there;
  * - of how checkpoints went the newest is kept, for each who asked and for nobody in particular: the disk holds no older one;
@@ -21,6 +21,7 @@ type Keep = 'not' | 'once' | 'newest' | 'some' | 'all'
 
 const KEEP: { readonly [Type in FromWorker['type']]: Keep } = {
   migrationProgress: 'not',
+  pages: 'not',
   hello: 'not',
   estimated: 'not',
   prepared: 'once',

@@ -39,6 +39,9 @@ export interface Client {
   /** The same, of what its program prints. */
   followLogs(workload: string, follower: Followed): void
   unfollow(workload: string): void
+  /** The same, of the picture of its pages. */
+  watchPages(workload: string, follower: Followed): void
+  unwatchPages(workload: string): void
 }
 
 /** The same, of what is not about jobs. */
@@ -66,7 +69,7 @@ export type SecurityHandlers = HandlersOf<SecurityOp, Client>
 /** Takes over a socket that a client has opened. */
 export function acceptClient(socket: WebSocket, session: Session, door: AskedDoor): void {
   const { log } = door
-  /** Labels have no blanks: `logs <workload>` is what its program prints. */
+  /** Labels have no blanks: `logs <workload>` is what its program prints, `pages <workload>` the picture of its pages. */
   const followers = new Map<string, Followed>()
   let watcher: Watcher | undefined
   const asker: Asker = { session, pending: 0, check: checkFollowed }
@@ -123,6 +126,8 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
         end(workload)
         end(logsOf(workload))
       },
+      watchPages: (workload, follower) => follow(pagesOf(workload), follower),
+      unwatchPages: (workload) => end(pagesOf(workload)),
       changes: {
         send: (message) => {
           if (isWelcome()) channel.send(message)
@@ -152,15 +157,32 @@ export function acceptClient(socket: WebSocket, session: Session, door: AskedDoo
   }
 
   function checkFollowed(request: ClientRequest): void {
-    if (request.op !== 'follow' && request.op !== 'followLogs') return
-    const followed = request.op === 'follow' ? request.workload : logsOf(request.workload)
-    if (followers.has(followed)) return
+    const followed = followedBy(request)
+    if (followed === undefined || followers.has(followed)) return
     if (followers.size < LIMITS.maxFollowed) return
     throw new GodwitError(
       'too-busy',
       `this connection follows ${followers.size} workloads, which is the limit: unfollow some, or open another`,
     )
   }
+}
+
+/** What a request would add to what is followed. */
+function followedBy(request: ClientRequest): string | undefined {
+  switch (request.op) {
+    case 'follow':
+      return request.workload
+    case 'followLogs':
+      return logsOf(request.workload)
+    case 'watchPages':
+      return pagesOf(request.workload)
+    default:
+      return undefined
+  }
+}
+
+function pagesOf(workload: string): string {
+  return `pages ${workload}`
 }
 
 function logsOf(workload: string): string {

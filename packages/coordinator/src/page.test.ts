@@ -20,6 +20,8 @@ const nobody = {
   who: 'local',
   followLogs: () => {},
   unfollow: () => {},
+  watchPages: () => {},
+  unwatchPages: () => {},
 }
 
 /** A store in which so many jobs have failed at length. */

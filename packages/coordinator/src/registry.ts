@@ -39,6 +39,7 @@ import { MOVE_LIMITS, type MoveLimits } from './move-queue.ts'
 import { MoveQueue } from './moves-waiting.ts'
 import { checkWorkloadId, makeWorkloadId } from './names.ts'
 import { pageOf } from './page.ts'
+import { PagePictures } from './page-pictures.ts'
 import { askedFor, checkHost, chosenOf, type HostFacts, type JobFacts, place } from './placement.ts'
 import { Preflights } from './preflight-look.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
@@ -79,6 +80,7 @@ export class Registry {
   readonly #estimates: Estimates
   readonly #preflights: Preflights
   readonly #logs: JobLogs
+  readonly #pictures: PagePictures
   readonly #bundles: Bundles
   readonly #changed: (changed: Changed) => void
   readonly #services: Services
@@ -119,6 +121,14 @@ export class Registry {
       log,
       inventory: this.#inventory,
       job: (id) => this.#workloads.get(id),
+    })
+    this.#pictures = new PagePictures({
+      clock,
+      job: (id) => this.#workloads.get(id),
+      tell: (workerId, message) => {
+        const worker = this.#inventory.worker(workerId)
+        if (worker !== undefined) this.#inventory.send(worker.host, { type: 'toWorker', workerId, message })
+      },
     })
     this.#queue = new MoveQueue({
       clock,
@@ -231,6 +241,7 @@ export class Registry {
     this.#isClosed = true
     this.#cancelForgetting()
     this.#logs.close()
+    this.#pictures.close()
     this.#maintenances.close()
     this.#queue.close()
     for (const workload of this.#workloads.values()) workload.close()
@@ -271,6 +282,7 @@ export class Registry {
       const worker = this.#workerOn(host, workerId, message.type)
       if (worker === undefined) return
       if (message.type === 'estimated') this.#estimates.answered(host, message)
+      else if (message.type === 'pages') this.#pictures.heard(worker.workload, workerId, message)
       else this.#workloads.get(worker.workload)?.hears.fromWorker(workerId, message)
     },
     utilised: (host, utilisation) => this.#inventory.said(host, utilisation),
@@ -355,6 +367,15 @@ export class Registry {
     unfollow: ({ workload }, client) => {
       this.#workload(workload)
       client.unfollow(workload)
+      return {}
+    },
+    watchPages: ({ workload }, client) => {
+      const { id } = this.#workload(workload)
+      client.watchPages(id, this.#pictures.watch(id, client.sink(id)))
+      return {}
+    },
+    unwatchPages: ({ workload }, client) => {
+      client.unwatchPages(workload)
       return {}
     },
     migrate: async ({ workload: id, to, options, explain }) => {

@@ -140,6 +140,8 @@ const nobody = {
   who: 'local',
   followLogs: () => {},
   unfollow: () => {},
+  watchPages: () => {},
+  unwatchPages: () => {},
 }
 
 test('a job that is over is forgotten after its time, with all that was stored of it; a running one is not', async () => {

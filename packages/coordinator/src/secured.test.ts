@@ -50,6 +50,8 @@ const REQUESTS: { readonly [Op in ClientOp]: ClientRequestInput } = {
   follow: { op: 'follow', workload: 'job' },
   followLogs: { op: 'followLogs', workload: 'job' },
   unfollow: { op: 'unfollow', workload: 'job' },
+  watchPages: { op: 'watchPages', workload: 'job' },
+  unwatchPages: { op: 'unwatchPages', workload: 'job' },
   migrate: { op: 'migrate', workload: 'job', to: 'b', options },
   estimate: { op: 'estimate', workload: 'job', to: 'b', options },
   preflight: { op: 'preflight', workload: 'job', to: 'b', options },

@@ -7,7 +7,7 @@ import { difference, type ErrorReport, type FromWorker } from '@godwit/protocol'
 import { isRestartable } from './restart-policy.ts'
 import type { Said, WorkloadLife } from './workload-life.ts'
 
-type Heard = Exclude<FromWorker, { type: 'estimated' }>
+type Heard = Exclude<FromWorker, { type: 'estimated' | 'pages' }>
 
 export class WorkloadHearing {
   readonly #life: WorkloadLife

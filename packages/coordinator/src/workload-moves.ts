@@ -35,7 +35,7 @@ import type { WorkloadWorkers } from './workload-workers.ts'
 
 export type OfMigration = Exclude<
   FromWorker,
-  { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' | 'hello' | 'checkpointed' }
+  { type: 'prepared' | 'outputs' | 'ended' | 'failed' | 'estimated' | 'hello' | 'checkpointed' | 'pages' }
 >
 type Way = Pick<MigrationPlan, 'workload' | 'from' | 'to' | 'sourceAddress' | 'sourceWorker'>
 

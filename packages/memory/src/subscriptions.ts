@@ -9,7 +9,7 @@
  * taken, whoever collected.
  */
 import assert from 'node:assert/strict'
-import { PageSet } from '@godwit/protocol'
+import { type PageRun, PageSet } from '@godwit/protocol'
 import type { DirtyTracker } from './dirty-tracker.ts'
 
 export class DirtyPages {
@@ -43,6 +43,7 @@ export class DirtyPages {
         return this.#tracker.image
       },
       pendingPageCount: () => this.#pendingOf(subscription).size,
+      pendingPages: () => this.#pendingOf(subscription).runs(),
       collect: () => {
         this.#pendingOf(subscription)
         this.#collect()
@@ -83,6 +84,8 @@ export interface Subscription {
   image(): Buffer
   /** Pages pending as of the last collect; collects nothing. */
   pendingPageCount(): number
+  /** The same pages, as runs: to be read at once. */
+  pendingPages(): Iterable<PageRun>
   /** Asks the tracker, so that `pendingPageCount` is up to date; takes nothing. */
   collect(): void
   /** Collects, returns the pending set and starts a new, empty one. Copy the pages after this call, from `image`. */

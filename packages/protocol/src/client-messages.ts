@@ -170,6 +170,9 @@ const followLogs = z.strictObject({
 })
 /** Ends both. */
 const unfollow = z.strictObject({ op: z.literal('unfollow'), workload: label })
+/** Pictures of the pages of its move, while one is under way, until `unwatchPages`. */
+const watchPages = z.strictObject({ op: z.literal('watchPages'), workload: label })
+const unwatchPages = z.strictObject({ op: z.literal('unwatchPages'), workload: label })
 /**
  * What there is of these kinds (all unless said), and then whatever changes; with a cursor what has changed since. Replaces what was watched
  * before over the same connection.
@@ -181,7 +184,14 @@ const watch = z.strictObject({
 })
 
 /** Asked over the WebSocket of events. */
-export const eventRequest = z.discriminatedUnion('op', [follow, followLogs, unfollow, watch])
+export const eventRequest = z.discriminatedUnion('op', [
+  follow,
+  followLogs,
+  unfollow,
+  watch,
+  watchPages,
+  unwatchPages,
+])
 
 export const clientRequest = z.discriminatedUnion('op', [
   ...eventRequest.options,
@@ -328,6 +338,8 @@ export const REPLIES = {
   /** `fromLine`: the first that will be told. */
   followLogs: z.strictObject({ fromLine: count }),
   unfollow: z.strictObject({}),
+  watchPages: z.strictObject({}),
+  unwatchPages: z.strictObject({}),
   /** `isReset`: the cursor is too old, or another coordinator's. What is gone meanwhile is not told: forget all, all that there is comes anew. */
   watch: z.strictObject({ isReset: z.boolean() }),
   /** `who`: a token's id, or `local` where the cluster is not secured. */

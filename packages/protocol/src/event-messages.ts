@@ -7,6 +7,7 @@ import { eventRequest, hostView, migrationView, workloadView } from './client-me
 import { count, errorReport, label, output } from './common.ts'
 import { changeKind, cursor, happening } from './happenings.ts'
 import { LIMITS } from './limits.ts'
+import { shownPicture } from './page-picture.ts'
 import { logLine } from './program-log.ts'
 
 export const clientEvent = z.discriminatedUnion('kind', [
@@ -17,6 +18,7 @@ export const clientEvent = z.discriminatedUnion('kind', [
     lines: z.array(logLine).max(LIMITS.maxListed),
     isOver: z.boolean(),
   }),
+  z.strictObject({ kind: z.literal('pages'), ...shownPicture.shape }),
   z.strictObject({ kind: z.literal('workload'), workload: workloadView }),
   z.strictObject({ kind: z.literal('migration'), migration: migrationView }),
 ])

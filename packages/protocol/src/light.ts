@@ -2,5 +2,6 @@
 export * from './bandwidth.ts'
 export * from './errors.ts'
 export * from './limits.ts'
+export * from './page-cells.ts'
 export * from './roles.ts'
 export * from './routes.ts'

@@ -215,6 +215,13 @@ export const LIMITS = {
   /** For how long a command that watches something tries to get back to a coordinator that is gone. */
   clientPatienceMs: 120_000,
 
+  /** Of the picture of a move's pages: cells, how often it is sent, and for how long after somebody has asked for it. */
+  maxPictureCells: 16_384,
+  pictureEveryMs: 250,
+  picturesMs: 3_000,
+  /** How often pictures are asked for while somebody looks, and bytes of them that wait for one who reads slowly. */
+  askPicturesEveryMs: 1_000,
+  maxWaitingPictureBytes: 128 * KiB,
   /** Of a job's curve: points in an answer; with fewer of them not each metric would have its extremes. */
   minCurvePoints: 50,
   maxCurvePoints: 4000,
@@ -348,6 +355,10 @@ relation(
   'a manifest names the chunks of the largest bundle, and has room for its files',
 )
 relation(LIMITS.maxBundleBytes <= LIMITS.defaultBundleSpaceBytes, 'the largest bundle can be kept')
+relation(
+  LIMITS.picturesMs >= 2 * LIMITS.askPicturesEveryMs,
+  'pictures go on although one word that somebody looks is late',
+)
 relation(
   LIMITS.minCurvePoints >= 2 * (LIMITS.maxMetrics + 2) + 2,
   'the fewest points hold two ends, and two extremes of loss, step time and each metric',

@@ -14,6 +14,8 @@ export const ROLE_NEEDED: { readonly [Op in ClientOp]: Role } = {
   followLogs: 'viewer',
   unfollow: 'viewer',
   watch: 'viewer',
+  watchPages: 'viewer',
+  unwatchPages: 'viewer',
   session: 'viewer',
   tasks: 'viewer',
   events: 'viewer',

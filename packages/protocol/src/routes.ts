@@ -10,7 +10,7 @@ export const API_PREFIX = '/api/v1'
 export const EVENTS_PATH = `${API_PREFIX}/events`
 
 /** Asked over the WebSocket of events, since they are about what comes over it. */
-export const EVENT_OPS = ['follow', 'followLogs', 'unfollow', 'watch'] as const
+export const EVENT_OPS = ['follow', 'followLogs', 'unfollow', 'watch', 'watchPages', 'unwatchPages'] as const
 export type EventOp = (typeof EVENT_OPS)[number]
 export type RestOp = Exclude<ClientOp, EventOp>
 

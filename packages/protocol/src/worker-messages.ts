@@ -25,6 +25,7 @@ import { estimate, linkMeasure } from './estimate.ts'
 import { identity } from './identity.ts'
 import { LIMITS } from './limits.ts'
 import { migrationOptions, migrationProgress, migrationReport, migrationStatus } from './migration.ts'
+import { pagePicture } from './page-picture.ts'
 
 /** How a worker is started: written to `launch.json` in its folder, read once. */
 export const launch = z.strictObject({
@@ -89,6 +90,8 @@ export const toWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('switchover'), migrationId: label }),
   /** To the source: send nothing more of this migration until told otherwise; training goes on. Said again until its progress says so. */
   z.strictObject({ type: z.literal('pauseMigration'), migrationId: label, isPaused: z.boolean() }),
+  /** To a source: somebody looks, for the next `picturesMs`. Answered by `pages`, a few times a second while rounds are sent. */
+  z.strictObject({ type: z.literal('showPages'), migrationId: label }),
   /** To the target: dial the source and receive. */
   z.strictObject({ type: z.literal('dial'), migrationId: label, from: label, host: name, port, secret }),
   /** To the source: give up and go on training; after `final` this asks the coordinator first. */
@@ -165,6 +168,8 @@ export const fromWorker = z.discriminatedUnion('type', [
     status: migrationStatus,
     progress: migrationProgress,
   }),
+  /** What became of its pages. One that is lost is not missed: the next one is as whole. */
+  z.strictObject({ type: z.literal('pages'), migrationId: label, picture: pagePicture }),
   /** From the target, holding everything: make it the owner from `fromStep` on. */
   z.strictObject({ type: z.literal('claim'), migrationId: label, fromStep: step }),
   /** From the source, frozen after `final` and without a target: may it go on? */

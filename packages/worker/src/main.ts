@@ -36,12 +36,14 @@ const { workerId, workloadId } = launch
 let agent: Channel<ToWorker, FromWorker> | undefined
 let orphaned: NodeJS.Timeout | undefined
 let exitCode: number | undefined
-/** What was said while no agent listened, except for outputs, which the spool keeps. */
+/** What was said while no agent listened, ... */
 const unsaid: FromWorker[] = []
+/** ... except for outputs, which the spool keeps, and that of which there is soon a newer one. */
+const NOT_KEPT: ReadonlySet<FromWorker['type']> = new Set(['outputs', 'migrationProgress', 'pages'])
 
 function tell(message: FromWorker): void {
   if (agent?.isOpen === true) agent.send(message)
-  else if (message.type !== 'outputs' && message.type !== 'migrationProgress') unsaid.push(message)
+  else if (!NOT_KEPT.has(message.type)) unsaid.push(message)
 }
 
 function waitForAgent(): void {

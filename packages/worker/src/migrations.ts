@@ -92,6 +92,11 @@ export class Migrations {
     if (this.#outgoing?.migrationId === migrationId) this.#outgoing.dispatch({ type: 'pause', isPaused })
   }
 
+  /** Of one that is over there is nothing to see. */
+  showPages({ migrationId }: Command<'showPages'>): void {
+    if (this.#outgoing?.migrationId === migrationId) this.#outgoing.showPages()
+  }
+
   claimResult({ migrationId, granted, epoch }: Command<'claimResult'>): void {
     if (this.#incoming?.migrationId === migrationId) this.#incoming.claimResult(granted, epoch)
   }

@@ -39,6 +39,7 @@ import { FrameEncoder } from './frame-encoder.ts'
 import { hashMemory } from './hash-memory.ts'
 import type { Job, Parked } from './job.ts'
 import { Pacing } from './pacing.ts'
+import { PagePictures } from './page-pictures.ts'
 import { PageSender, pageBytesOf } from './page-sender.ts'
 import { StepWatch } from './step-watch.ts'
 import { TargetDoor, type TargetSays } from './target-door.ts'
@@ -50,6 +51,8 @@ type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: T
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
 const FIRST_PINGS = 8
 const TICK_MS = 50
+/** While rounds are sent, or could be. */
+const ROUNDS: ReadonlySet<SourceState['name']> = new Set(['active', 'holding', 'paused'])
 /** How often a round that has nothing to send looks again. */
 const IDLE_ROUND_MS = 5
 
@@ -60,6 +63,7 @@ export class Outgoing {
   readonly #clock = new ClockEstimate()
   readonly #encoder: FrameEncoder
   readonly #pacing: Pacing
+  readonly #pictures: PagePictures
   readonly #steps: StepWatch
   readonly #door: TargetDoor
   /** When the move was asked for. */
@@ -105,6 +109,7 @@ export class Outgoing {
     )
     this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec, job.spareBytes)
     this.#pacing = new Pacing(open.options.maxBandwidth)
+    this.#pictures = new PagePictures(job.dirtyPages.pageCount)
     this.#steps = new StepWatch(job.recentSteps, open.options)
     const { workloadId } = job.launch
     const { from, to, options, elapsedMs, migrationId, estimated, asksForTurn } = open
@@ -224,6 +229,11 @@ export class Outgoing {
     if (this.#state.name === 'holding') this.dispatch({ type: 'switchover' })
   }
 
+  /** Somebody looks at its pages. */
+  showPages(): void {
+    this.#pictures.wanted(nowMs())
+  }
+
   /** The thread applied a step. */
   stepped(stepMs: number): void {
     if (this.#sender === undefined || !this.#isPrecopying()) return
@@ -333,6 +343,7 @@ export class Outgoing {
       this.#sender = new PageSender(streams, this.#version, {
         encoder: this.#encoder,
         pacing: this.#pacing,
+        pictures: this.#pictures,
       })
       this.#sender.inFlight.sawRoundTrip(this.#clock.roundTripMs)
       // Now, not when it is needed: its pages' faults would be downtime.
@@ -373,6 +384,18 @@ export class Outgoing {
     this.#ticks += 1
     if (this.#door.isConnected && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0) this.#ping()
     this.#tellProgress()
+    this.#tellPages()
+  }
+
+  /** Never while the thread is on its way to stand, or stands. */
+  #tellPages(): void {
+    const [sender, subscription, atMs] = [this.#sender, this.#subscription, nowMs()]
+    const isSending = ROUNDS.has(this.#state.name)
+    if (!isSending || sender === undefined || subscription === undefined || !this.#pictures.isDue(atMs))
+      return
+    const waiting = [...sender.unsent.runs(), ...subscription.pendingPages()]
+    const picture = this.#pictures.make(atMs, waiting)
+    if (picture !== undefined) this.#job.tell({ type: 'pages', migrationId: this.migrationId, picture })
   }
 
   // ---- rounds

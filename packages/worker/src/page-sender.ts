@@ -28,6 +28,7 @@ import type { FrameEncoder } from './frame-encoder.ts'
 import { planFrames } from './frame-plan.ts'
 import { InFlight } from './in-flight.ts'
 import { Pacing } from './pacing.ts'
+import type { PagePictures } from './page-pictures.ts'
 
 /** What is used of a bulk connection: channel's `FrameWriter`. */
 export interface FrameSocket {
@@ -63,18 +64,25 @@ export class PageSender {
   readonly #pacing: Pacing
   readonly #nextSequences: number[]
   readonly #freeBuffers: Buffer[] = []
+  readonly #pictures: PagePictures | undefined
   #isStopped = false
+  #pages = new PageSet(0)
   #left = new PageSet(0)
 
   constructor(
     streams: readonly FrameSocket[],
     version: number,
-    { encoder, pacing = new Pacing() }: { encoder: FrameEncoder; pacing?: Pacing },
+    {
+      encoder,
+      pacing = new Pacing(),
+      pictures,
+    }: { encoder: FrameEncoder; pacing?: Pacing; pictures?: PagePictures },
   ) {
     this.#streams = streams
     this.#version = version
     this.#encoder = encoder
     this.#pacing = pacing
+    this.#pictures = pictures
     this.#nextSequences = streams.map(() => 0)
     this.inFlight = new InFlight(streams.length)
   }
@@ -87,6 +95,13 @@ export class PageSender {
   /** Pages of the current round, or the last one, that have left. */
   get roundPagesSent(): number {
     return this.#left.size
+  }
+
+  /** Pages of the current round that have not left. */
+  get unsent(): PageSet {
+    const unsent = this.#pages.copy()
+    unsent.removeAll(this.#left)
+    return unsent
   }
 
   /** Ends what is being sent, if anything is, as soon as each stream's current frame has left. */
@@ -108,6 +123,7 @@ export class PageSender {
     const before = this.inFlight.sentBytes
     const left = new PageSet(pages.pageCount)
     this.#left = left
+    this.#pages = pages
     await Promise.all(
       this.#streams.map((_, stream) => this.#sendStream(stream, round, { pages, image, left, isParked })),
     )
@@ -155,7 +171,10 @@ export class PageSender {
       await this.#room()
       if (this.#isStopped) return
       this.#sendPages(stream, round, runs, image)
-      for (const run of runs) left.addRun(run)
+      for (const run of runs) {
+        left.addRun(run)
+        this.#pictures?.sent(round, run)
+      }
       // A park, or an acknowledgement, is heard between two frames; once parked there is less to hear, and no time.
       frames += 1
       if (!isParked || frames % FRAMES_PER_TURN_PARKED === 0) await turn()

@@ -144,6 +144,9 @@ export class Pager {
       case 'pauseMigration':
         this.#migrations.pause(message)
         return
+      case 'showPages':
+        this.#migrations.showPages(message)
+        return
       case 'claimResult':
         this.#migrations.claimResult(message)
         return

@@ -95,7 +95,7 @@ class FollowView {
       this.#showTroubles(event.workload)
       for (const outputs of this.#early.splice(0)) this.#showSteps(outputs)
     } else if (event.kind === 'migration') this.#showMigration(event.migration)
-    else if (event.kind === 'logs') return
+    else if (event.kind === 'logs' || event.kind === 'pages') return
     else if (this.#workload === undefined) this.#early.push(event.outputs)
     else this.#showSteps(event.outputs)
     this.#checkEnd()

@@ -91,6 +91,8 @@ const NO_EVENTS: Omit<WatchingClient, 'session' | 'who'> = {
   follow: (_, follower) => follower.stop(),
   followLogs: (_, follower) => follower.stop(),
   unfollow: () => {},
+  watchPages: (_, follower) => follower.stop(),
+  unwatchPages: () => {},
   changes: { send: () => {}, bufferedBytes: () => 0, end: () => {} },
   watch: (watcher) => watcher.stop(),
 }

@@ -18,6 +18,8 @@ const READS: ReadonlySet<ClientOp> = new Set<ClientOp>([
   'followLogs',
   'unfollow',
   'watch',
+  'watchPages',
+  'unwatchPages',
   'tasks',
   'session',
   'events',

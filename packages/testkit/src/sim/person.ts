@@ -208,6 +208,8 @@ export class Person {
       followLogs: () => {},
       who: 'local',
       unfollow: () => {},
+      watchPages: () => {},
+      unwatchPages: () => {},
     }
   }
 

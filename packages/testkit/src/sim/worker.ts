@@ -201,6 +201,7 @@ export class SimWorker {
         return this.#checkpoint(message.checkpointId)
       case 'estimate':
       case 'bandwidth':
+      case 'showPages':
         return
     }
   }

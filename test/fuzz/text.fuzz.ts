@@ -9,13 +9,16 @@ import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
 import { isLoopback } from '@godwit/channel'
 import {
+  chunkRange,
   coordinatorUri,
+  encodeManifest,
   formatToken,
   GodwitError,
   hostUri,
   LIMITS,
   parseBandwidth,
   parseBytes,
+  parseManifest,
   parseToken,
   parseUri,
 } from '@godwit/protocol'
@@ -204,4 +207,39 @@ test.each(['1', ' ', '1.', 'a', 'a.', '../', 'gwj1.', '-', 'godwit://a/host/'])(
       expect(error === undefined || error instanceof GodwitError).toBe(true)
     }
   },
+)
+
+const folders = fc.array(fc.constantFrom('..', '.', '', 'etc', 'a', 'b\\c', '\u0000', 'node_modules'), {
+  maxLength: 4,
+})
+fuzz(
+  'manifests of bundles: whose files lie below their folder, or a refusal',
+  fc.oneof(
+    almostText([
+      encodeManifest({
+        program: 'p.mjs',
+        files: [
+          { path: 'p.mjs', bytes: 3, chunks: ['a'.repeat(64)] },
+          { path: 'data/x', bytes: LIMITS.bundleChunkBytes + 1, chunks: ['b'.repeat(64), 'c'.repeat(64)] },
+        ],
+      }).toString(),
+    ]),
+    folders.map((parts) =>
+      JSON.stringify({
+        format: 1,
+        program: 'p',
+        files: ['p', parts.join('/')].map((path) => ({ path, bytes: 0, chunks: [] })),
+      }),
+    ),
+  ),
+  (text) => {
+    const manifest = valueOrRefusal(() => parseManifest(Buffer.from(text)), ['bad-message', 'too-large'])
+    for (const file of manifest?.files ?? []) {
+      if (!join('/folder', file.path).startsWith('/folder/') || /[\0\\]/.test(file.path))
+        throw new Error(`${JSON.stringify(file.path)} leads elsewhere`)
+      const ends = file.chunks.map((_, at) => chunkRange(file, at)).map(({ from, length }) => from + length)
+      if ((ends.at(-1) ?? 0) !== file.bytes) throw new Error(`chunks of ${file.path} do not make it up`)
+    }
+  },
+  { share: 0.2 },
 )

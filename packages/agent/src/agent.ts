@@ -147,7 +147,7 @@ async function startLocked(
 }
 
 /** Undefined where it runs them. */
-function whyNoBundles(
+export function whyNoBundles(
   { bundles, coordinatorUrl, name }: AgentOptions,
   isSecured: boolean,
 ): string | undefined {

@@ -3,12 +3,13 @@
  * once. Method: a real agent with the tests' worker, and a coordinator that gives its bundle when the test says.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { AGENT_BLOBS_PATH, encodeManifest, PROBLEM_TYPE } from '@godwit/protocol'
 import { afterEach, expect, test } from 'vitest'
+import { whyNoBundles } from './agent.ts'
 import { FakeCoordinator } from './support/fake-coordinator.ts'
-import { type Host, startHost } from './support/host.ts'
+import { agentOptions, type Host, startHost, temporaryFolder } from './support/host.ts'
 
 const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const PROGRAM = Buffer.from('export default {}')
@@ -23,7 +24,10 @@ let host: Host
 afterEach(() => host?.stop())
 
 /** `given`: settles when the program may go out. */
-async function start(given: Promise<void> = Promise.resolve()): Promise<{ asked: string[] }> {
+async function start(
+  given: Promise<void> = Promise.resolve(),
+  more: Parameters<typeof startHost>[0] = {},
+): Promise<{ asked: string[] }> {
   const asked: string[] = []
   const coordinator = new FakeCoordinator()
   coordinator.http = ({ url = '' }, response) => {
@@ -33,7 +37,7 @@ async function start(given: Promise<void> = Promise.resolve()): Promise<{ asked:
     if (bytes === undefined) response.writeHead(404, { 'content-type': PROBLEM_TYPE }).end('{}')
     else void (bytes === PROGRAM ? given : Promise.resolve()).then(() => response.writeHead(200).end(bytes))
   }
-  host = await startHost({}, coordinator)
+  host = await startHost(more, coordinator)
   return { asked }
 }
 
@@ -98,4 +102,33 @@ test('one whose agent ends while it comes is told as ended', async () => {
   await host.agent.workers.stopAll(1)
   expect(await host.coordinator.exited('w1')).toBeDefined()
   expect(existsSync(join(host.dataDir, 'w1'))).toBe(false)
+})
+
+test('a host whose operator wants none is brought none, and says so before a move as well', async () => {
+  const { asked } = await start(undefined, { bundles: 'refuse' })
+  host.launch('w1', { bundle })
+  expect(await host.coordinator.exited('w1')).toMatchObject({
+    error: { kind: 'forbidden', message: expect.stringContaining('--bundles refuse') },
+  })
+  host.coordinator.send({ type: 'checkHost', probeId: 'p', bundle })
+  expect(await host.coordinator.first('hostChecked')).toMatchObject({
+    host: { bundleError: { kind: 'forbidden' } },
+  })
+  expect(asked).toEqual([])
+})
+
+test('unless it is told, a host is brought programs where nobody on the network could bring one', async () => {
+  const folder = temporaryFolder()
+  const why = (coordinatorUrl: string, isSecured = false, bundles?: 'accept' | 'refuse') =>
+    whyNoBundles(
+      agentOptions(folder, { coordinatorUrl, ...(bundles !== undefined && { bundles }) }),
+      isSecured,
+    )
+  expect(why('ws://127.0.0.1:7070')).toBeUndefined()
+  expect(why('ws://localhost:7070')).toBeUndefined()
+  expect(why('wss://coordinator.example:7070', true)).toBeUndefined()
+  expect(why('ws://10.0.0.1:7070')).toMatch(/anybody on the network could bring one: .*--bundles accept/)
+  expect(why('ws://10.0.0.1:7070', false, 'accept')).toBeUndefined()
+  expect(why('wss://coordinator.example:7070', true, 'refuse')).toMatch(/its operator said so/)
+  rmSync(folder, { recursive: true })
 })

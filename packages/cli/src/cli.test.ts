@@ -230,6 +230,23 @@ test('run makes a file absolute and knows when there is none', async () => {
   expect(missing.stderr[0]).toMatch(/^godwit: there is no file \/.*no-such-program\.ts$/)
 })
 
+test.each([
+  ['run mnist-mlp --bundle', /mnist-mlp is a name that each host knows: a bundle is made of a file/],
+  ['run mnist-mlp --data x.csv', /mnist-mlp is a name that each host knows/],
+  [`run ${import.meta.filename} --no-bundle --data x.csv`, /--no-bundle brings nothing along/],
+  ['migrate job --compute-only --with-data', /'--with-data' cannot be used with option '--compute-only'/],
+])('%s makes no sense, and nobody is asked', async (line, words) => {
+  const { exitCode, stderr } = await godwit(line)
+  expect(exitCode).not.toBe(0)
+  expect(stderr.join(' ')).toMatch(words)
+  expect(coordinator.requests).toEqual([])
+})
+
+test('a migration brings what is missing unless it is told not to', async () => {
+  await godwit('migrate job --to b --with-data', migrating)
+  expect(coordinator.requests[1]).toMatchObject({ op: 'migrate', options: { computeOnly: false } })
+})
+
 test('run --follow shows every step from the first, and fails with the workload', async () => {
   const script: Script = (request, connection) => {
     if (request.op === 'run') return { workload: workloadView() }

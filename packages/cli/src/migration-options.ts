@@ -29,9 +29,10 @@ export function addMigrationOptions(command: Command): Command {
     .option('--hold', 'wait before the switchover until godwit switchover lets it go')
     .option('--compute-only', 'bring nothing of the program and its data: the target must have them')
     .addOption(
-      new Option('--with-data', 'bring what the target lacks of them: so it is unless said otherwise')
-        .conflicts('computeOnly')
-        .implies({ computeOnly: false }),
+      new Option(
+        '--with-data',
+        'bring what the target lacks of them: so it is unless said otherwise',
+      ).conflicts('computeOnly'),
     )
     .option(
       '--downtime-limit-ms <ms>',

@@ -44,7 +44,7 @@ export const auditEntry = z.strictObject({
   action: z.string().max(LIMITS.maxNameLength),
   workload: label.optional(),
   host: label.optional(),
-  /** An id that it made or named: a migration's, a token's. */
+  /** An id that it made or named: a migration's, a token's; the digest of the bundle that is run. */
   subject: z.string().max(LIMITS.maxNameLength).optional(),
   /** `asked` before it is done; then `ok`, or the kind of error that it was answered with. */
   outcome: z.string().max(LIMITS.maxNameLength),

@@ -12,10 +12,10 @@ import {
   fromErrorReport,
   GodwitError,
   type Parameters,
+  sayBytes,
 } from '@godwit/protocol'
 import type { Io } from '../io.ts'
 import { renderBar } from '../render/progress.ts'
-import { formatBytes } from '../render/units.ts'
 import { spawnRoom } from '../rooms.ts'
 import type { Session } from '../session.ts'
 
@@ -57,7 +57,7 @@ function bar(io: Io, what: string): (doneBytes: number, bytes: number) => void {
   const startedMs = performance.now()
   return (doneBytes, bytes) => {
     if (performance.now() - startedMs < QUIET_MS) return
-    io.live(`${what}  ${renderBar(doneBytes / bytes)}  ${formatBytes(doneBytes)} of ${formatBytes(bytes)}`)
+    io.live(`${what}  ${renderBar(doneBytes / bytes)}  ${sayBytes(doneBytes)} of ${sayBytes(bytes)}`)
   }
 }
 

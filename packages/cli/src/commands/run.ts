@@ -6,12 +6,12 @@ import {
   GodwitError,
   type PlacementRules,
   type RestartPolicy,
+  sayBytes,
   setupMs,
 } from '@godwit/protocol'
 import type { Io } from '../io.ts'
 import type { ParameterValue } from '../options.ts'
 import { renderPlacement } from '../render/placement.ts'
-import { formatBytes } from '../render/units.ts'
 import { renderWorkload } from '../render/views.ts'
 import { builtInProgram, runRoom } from '../rooms.ts'
 import { printJson, type Session } from '../session.ts'
@@ -55,7 +55,7 @@ export async function run(session: Session, program: string, options: RunOptions
     ...(options.explain === true && { explain: true }),
   }
   if (request.bundle !== undefined && !json)
-    io.live(`the host fetches what it lacks of ${formatBytes(request.bundle.bytes)}, and sets the job up`)
+    io.live(`the host fetches what it lacks of ${sayBytes(request.bundle.bytes)}, and sets the job up`)
   const reply = await session.client.request(request, setupMs(request.bundle))
   const { workload, placement } = reply
   if (json) printJson(io, reply)

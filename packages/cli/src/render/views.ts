@@ -1,11 +1,12 @@
 /** Hosts, workloads and steps as lines. */
-import type {
-  CheckpointView,
-  Divergence,
-  HostView,
-  Output,
-  PlacementRules,
-  WorkloadView,
+import {
+  type CheckpointView,
+  type Divergence,
+  type HostView,
+  type Output,
+  type PlacementRules,
+  sayBytes,
+  type WorkloadView,
 } from '@godwit/protocol'
 import { status as styledStatus } from './colour.ts'
 import { renderTable } from './table.ts'
@@ -110,13 +111,16 @@ export function renderWorkloads(workloads: readonly WorkloadView[], nowMs: numbe
 
 /** Everything about one workload, a line each. */
 export function renderDetails(workload: WorkloadView, nowMs: number): string[] {
-  const { ranges, restartPolicy, restarts, checkpoint, diverged, tracker, trackerReason, migration } =
+  const { ranges, restartPolicy, restarts, checkpoint, diverged, tracker, trackerReason, migration, bundle } =
     workload
   const owners = ranges.map(({ epoch, host, fromStep }) => `epoch ${epoch} on ${host} from step ${fromStep}`)
   const why = trackerReason === undefined ? '' : ` (${trackerReason})`
   return [
     renderWorkload(workload),
     `program     ${workload.program}${renderParameters(workload.parameters)}`,
+    ...(bundle === undefined
+      ? []
+      : [`brought     ${sayBytes(bundle.bytes)} of program and data, bundle ${bundle.digest.slice(0, 12)}`]),
     `up          ${renderUptime(workload, nowMs)}, wherever it was`,
     ...renderPlaced(workload.rules),
     `owned by    ${owners.join(', ') || UNKNOWN}`,

@@ -23,7 +23,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeAgent } from '../support/fakes.ts'
 import { client, coordinator, port, restarted, training, useCoordinator } from '../support/scene.suite.ts'
 import { SecuredCluster } from '../support/secured.ts'
-import type { OpenApi } from './openapi.ts'
+import { type OpenApi, UPLOAD_OPS } from './openapi.ts'
 
 interface Answer {
   readonly status: number
@@ -246,7 +246,9 @@ describe('an open coordinator', () => {
     const described = JSON.parse((await ask('GET', '/api/v1/openapi.json')).text) as OpenApi
     expect(described.openapi).toBe('3.1.0')
     const operations = Object.values(described.paths).flatMap((methods) => Object.values(methods))
-    expect(operations.map(({ operationId }) => operationId).sort()).toEqual([...REST_OPS].sort())
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
+      [...REST_OPS, ...UPLOAD_OPS].sort(),
+    )
     const text = JSON.stringify(described)
     for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g))
       expect(described.components.schemas).toHaveProperty(name as string)

@@ -4,9 +4,12 @@
  */
 import {
   API_PREFIX,
+  BUNDLES_PATH,
+  CHUNKS_PATH,
   ERROR_KINDS,
   fieldsOf,
   IDEMPOTENCY_HEADER,
+  missingChunks,
   NAMED_SCHEMAS,
   PROBLEM_TYPE,
   pathFields,
@@ -21,6 +24,9 @@ import {
 import { z } from 'zod'
 
 type Json = Record<string, unknown>
+/** They take bytes, and are no rows of the table (bundle-routes.ts). */
+export const UPLOAD_OPS = ['putBundle', 'putChunk'] as const
+type UploadOp = (typeof UPLOAD_OPS)[number]
 
 export interface OperationAnswer {
   readonly description: string
@@ -28,7 +34,7 @@ export interface OperationAnswer {
 }
 
 export interface Operation {
-  readonly operationId: RestOp
+  readonly operationId: RestOp | UploadOp
   readonly summary: string
   readonly description: string
   readonly parameters: readonly {
@@ -37,7 +43,7 @@ export interface Operation {
     readonly required: boolean
     readonly schema: Json
   }[]
-  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Json } } }
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Json }>> }
   readonly responses: Readonly<Record<string, OperationAnswer>>
 }
 
@@ -61,6 +67,7 @@ export function openApi(): OpenApi {
     const path = `${API_PREFIX}${route.path.replace(/:(\w+)/g, '{$1}')}`
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(op, route, schemas) }
   }
+  Object.assign(paths, uploads(schemas))
   const description = `Errors are ${PROBLEM_TYPE} (RFC 9457), whose \`kind\` is one of: ${Object.keys(ERROR_KINDS).join(', ')}. Events come over a WebSocket at ${API_PREFIX}/events.`
   return {
     openapi: '3.1.0',
@@ -69,6 +76,50 @@ export function openApi(): OpenApi {
     components: { schemas, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
     // Where the cluster is not secured there are no tokens.
     security: [{ token: [] }, {}],
+  }
+}
+
+function uploads(schemas: Record<string, Json>): OpenApi['paths'] {
+  const bytes = { content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } }
+  const digest = {
+    ...{ name: 'digest', in: 'path', required: true },
+    schema: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+  }
+  const upload = (
+    operationId: UploadOp,
+    summary: string,
+    responses: Operation['responses'],
+  ): Readonly<Record<string, Operation>> => ({
+    put: {
+      operationId,
+      summary,
+      description: `Needs the role ${ROLE_NEEDED.run}. The digest is SHA-256 of the bytes.`,
+      parameters: [digest],
+      requestBody: bytes,
+      responses: { ...responses, default: anError(schemas) },
+    },
+  })
+  return {
+    [`${BUNDLES_PATH}/{digest}`]: upload(
+      'putBundle',
+      'Announce a bundle by its manifest; answered with the chunks that are missing',
+      {
+        200: {
+          description: 'done',
+          content: { 'application/json': { schema: jsonOf(missingChunks, 'output', schemas) } },
+        },
+      },
+    ),
+    [`${CHUNKS_PATH}/{digest}`]: upload('putChunk', 'Upload a chunk that is missing', {
+      204: { description: 'done' },
+    }),
+  }
+}
+
+function anError(schemas: Record<string, Json>): OperationAnswer {
+  return {
+    description: 'an error',
+    content: { [PROBLEM_TYPE]: { schema: jsonOf(problem, 'output', schemas) } },
   }
 }
 
@@ -108,10 +159,7 @@ function operationOf(op: RestOp, route: Route, schemas: Record<string, Json>): O
           content: { 'application/json': { schema: jsonOf(REPLIES[op], 'output', schemas) } },
         }),
       },
-      default: {
-        description: 'an error',
-        content: { [PROBLEM_TYPE]: { schema: jsonOf(problem, 'output', schemas) } },
-      },
+      default: anError(schemas),
     },
   }
 }

@@ -60,7 +60,9 @@ function renderOperation({ path, method, operation }: Shown): string {
   return `<h2 id="${operationId}"><code class="${method}">${method}</code> <code>${escaped(path)}</code></h2>
 <p>${escaped(summary)}. ${escaped(description)}</p>
 ${named.length === 0 ? '' : `<table>${named.join('\n')}</table>`}
-${requestBody === undefined ? '' : folded('Body', requestBody.content['application/json'].schema)}
+${Object.values(requestBody?.content ?? {})
+  .map(({ schema }) => folded('Body', schema))
+  .join('')}
 ${answers.join('\n')}
 <pre>${escaped(exampleOf(path, method, requestBody !== undefined))}</pre>`
 }

@@ -63,7 +63,14 @@ export function auditOf(
   result: unknown,
   atMs: number,
 ): AuditEntry {
-  const asked = request as { workload?: string; host?: string; to?: string; token?: string; id?: string }
+  const asked = request as {
+    workload?: string
+    host?: string
+    to?: string
+    token?: string
+    id?: string
+    bundle?: { digest: string }
+  }
   const made = (result instanceof GodwitError ? {} : (result ?? {})) as {
     workload?: { id: string; host: string }
     migration?: { id: string; to: string }
@@ -73,7 +80,7 @@ export function auditOf(
   const chosen =
     request.op === 'run' ? made.workload?.host : request.op === 'migrate' ? made.migration?.to : undefined
   const host = asked.host ?? asked.to ?? chosen
-  const subject = made.migration?.id ?? made.view?.id ?? asked.token
+  const subject = made.migration?.id ?? made.view?.id ?? asked.token ?? asked.bundle?.digest
   return {
     atMs,
     who,

@@ -1,5 +1,6 @@
 /** A move under way: how far it is, what is left, and what the pause would be if it came now, while steps go on. */
 import type { MigrationView } from '@godwit/protocol'
+import { useEffect, useState } from 'preact/hooks'
 import {
   formatBytes,
   formatDuration,
@@ -9,7 +10,9 @@ import {
   grouped,
   UNKNOWN,
 } from '../format/units.ts'
+import { PageMap } from '../parts/page-map.tsx'
 import { waitText } from '../state/moves.ts'
+import { feedPages, type PageFeed } from '../state/page-feed.ts'
 import { moveState } from '../state/tasks.ts'
 import { Figures } from '../ui/facts.tsx'
 import { HostLink } from '../ui/link.tsx'
@@ -49,6 +52,25 @@ export function Moving({ move }: { readonly move: MigrationView }) {
           progress?.timeLeftMs !== undefined && ['Time left', formatDuration(progress.timeLeftMs)],
         ]}
       />
+      {SENDING.has(move.status) && <MovedPages move={move} />}
     </div>
   )
+}
+
+/** Statuses in which pages are sent. */
+const SENDING: ReadonlySet<string> = new Set<MigrationView['status']>([
+  'active',
+  'preSwitchover',
+  'switchover',
+])
+
+function MovedPages({ move: { workload, id } }: { readonly move: MigrationView }) {
+  const [feed, setFeed] = useState<PageFeed>()
+  useEffect(() => {
+    const begun = feedPages(workload, id)
+    setFeed(begun)
+    return begun.end
+  }, [workload, id])
+  const cells = feed?.cells.value
+  return feed === undefined || cells === undefined ? null : <PageMap cells={cells} version={feed.version} />
 }

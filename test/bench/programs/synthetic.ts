@@ -22,6 +22,8 @@ const DRAWS = 16
 const LOSS_SAMPLES = 64
 const ADAM = { rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
 
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
 type State = { step: number }
 
 interface Pattern {
@@ -34,10 +36,10 @@ interface Pattern {
 
 export default defineProgram<State>({
   name: 'synthetic',
-  parameters: { seed: 1, arenaMib: 128, pattern: 'burst', writtenKib: 32 * 1024, stepMs: 100 },
+  parameters: { seed: 1, arenaMib: 128, pattern: 'burst', writtenKib: 32 * 1024, stepMs: 100, idles: false },
 
   setup(context: SetupContext) {
-    const { seed, stepMs } = context.parameters as { seed: number; stepMs: number }
+    const { seed, stepMs, idles } = context.parameters as { seed: number; stepMs: number; idles: boolean }
     const pattern = context.parameters.pattern === 'adam' ? adam(context, seed) : pages(context, seed)
     return {
       init() {
@@ -48,6 +50,8 @@ export default defineProgram<State>({
         const untilMs = performance.now() + stepMs
         const arrays = pattern.compute(step)
         const loss = sampled(pattern.words, seed, step)
+        // Of many jobs on few cores: what they have in common is not the processor.
+        if (idles) Atomics.wait(sleeper, 0, 0, Math.max(0, untilMs - performance.now()))
         while (performance.now() < untilMs);
         return { arrays, values: { loss } }
       },

@@ -2,9 +2,9 @@
  * Goal: the first failure is said clearly, later ones are survived.
  * Method: a scripted coordinator on a real socket.
  */
-import type { FromAgent } from '@godwit/protocol'
+import type { FromAgent, ToAgent } from '@godwit/protocol'
 import { pino } from 'pino'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { CoordinatorLink, type LinkOptions, type Register } from './coordinator-link.ts'
 import { FakeCoordinator } from './support/fake-coordinator.ts'
 
@@ -98,5 +98,19 @@ test('a worker whose end waits to be told is still registered', async () => {
   await coordinator.exited('w1')
   expect(coordinator.received.map(({ type }) => type)).toEqual(['register', 'fromWorker', 'workerExited'])
   expect(coordinator.received[0]).toMatchObject({ workers: ['w1'] })
+  await link.close()
+})
+
+test('a coordinator of the next release is obeyed as far as it is understood', async () => {
+  const heard: unknown[] = []
+  const url = await coordinator.start()
+  const link = linkTo(url, undefined, { message: (message) => heard.push(message) })
+  coordinator.answer = { type: 'registered', clusterId: 'c', colour: 'red' } as unknown as ToAgent
+  await link.start()
+  coordinator.send({ type: 'dance' } as unknown as ToAgent)
+  coordinator.send({ type: 'toWorker', workerId: 'w', message: { type: 'dance' } } as unknown as ToAgent)
+  coordinator.send({ type: 'kill', workerId: 'w', gently: true } as unknown as ToAgent)
+  await vi.waitUntil(() => heard.length > 0)
+  expect(heard).toEqual([{ type: 'kill', workerId: 'w' }])
   await link.close()
 })

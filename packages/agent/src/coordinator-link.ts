@@ -24,6 +24,7 @@ import {
   LIMITS,
   type ToAgent,
   toAgent,
+  tolerant,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import { Backlog } from './backlog.ts'
@@ -57,7 +58,7 @@ export class CoordinatorLink {
   readonly #options: LinkOptions
   readonly #url: string
   readonly #backlog = new Backlog()
-  #channel: Channel<ToAgent, FromAgent> | undefined
+  #channel: Channel<ToAgent | null, FromAgent> | undefined
   #registered = false
   #closed = false
   #retry: NodeJS.Timeout | undefined
@@ -118,8 +119,12 @@ export class CoordinatorLink {
     const security = this.#options.security()
     const socket = await dial(this.#url, security && { security })
     await new Promise<void>((resolve, reject) => {
-      const channel = new Channel<ToAgent, FromAgent>(socket, toAgent, {
+      const channel = new Channel<ToAgent | null, FromAgent>(socket, tolerant(toAgent), {
         message: (message) => {
+          if (message === null) {
+            this.#options.log.debug('the coordinator says something that this release does not know')
+            return
+          }
           if (message.type === 'registered') {
             try {
               this.#accepted(message.clusterId)

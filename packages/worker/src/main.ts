@@ -14,6 +14,7 @@ import {
   type FromWorker,
   LIMITS,
   type ToWorker,
+  tolerant,
   toWorker,
   workerLaunch,
 } from '@godwit/protocol'
@@ -33,7 +34,7 @@ const launchDigest = createHash('sha256').update(launchBytes).digest('hex')
 const launch = checkMessage(workerLaunch, JSON.parse(launchBytes.toString()))
 const { workerId, workloadId } = launch
 
-let agent: Channel<ToWorker, FromWorker> | undefined
+let agent: Channel<ToWorker | null, FromWorker> | undefined
 let orphaned: NodeJS.Timeout | undefined
 let exitCode: number | undefined
 /** What was said while no agent listened, ... */
@@ -68,8 +69,10 @@ const pager = new Pager(launch, { tell, exit })
 await listen({
   at: { unixPath: join(folder, 'worker.sock') },
   connected: (socket) => {
-    const channel = new Channel<ToWorker, FromWorker>(socket, toWorker, {
-      message: (message) => pager.fromAgent(message),
+    const channel = new Channel<ToWorker | null, FromWorker>(socket, tolerant(toWorker), {
+      message: (message) => {
+        if (message !== null) pager.fromAgent(message)
+      },
       closed: () => {
         if (agent === channel && exitCode === undefined) waitForAgent()
       },

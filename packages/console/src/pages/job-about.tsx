@@ -1,6 +1,8 @@
 /** What is written down of a job: where it ran, its parameters and rules, its latest checkpoint. */
 import type { MoveEntry, WorkloadView } from '@godwit/protocol'
-import { formatBytes, formatMs, grouped, plural, UNKNOWN } from '../format/units.ts'
+import { ask } from '../api/ask.ts'
+import { formatBytes, formatMs, grouped, plural, sentence, UNKNOWN } from '../format/units.ts'
+import { useFetched } from '../state/fetched.ts'
 import { MOVE_WORDS } from '../state/tasks.ts'
 import { Facts } from '../ui/facts.tsx'
 import { HostLink, JobLink, Link } from '../ui/link.tsx'
@@ -143,7 +145,23 @@ export function AboutJob({ job }: { readonly job: WorkloadView }) {
           ],
         ]}
       />
+      {rules !== undefined && <BrokenRules job={job} />}
     </Section>
+  )
+}
+
+/** What its present host breaks of its rules, as the coordinator says it. */
+function BrokenRules({ job: { id, host, rules } }: { readonly job: WorkloadView }) {
+  const fetched = useFetched(() => ask({ op: 'rules', workload: id }), [id, host, JSON.stringify(rules)])
+  const broken = fetched.state === 'here' ? fetched.value.broken : []
+  return (
+    <>
+      {broken.map((what) => (
+        <p key={what} class="warn small">
+          {sentence(what)}
+        </p>
+      ))}
+    </>
   )
 }
 

@@ -25,9 +25,10 @@ export const MUTATIONS = [
   },
   {
     name: 'the source resumes on any error after final',
-    file: 'packages/engine/src/source.ts',
+    file: 'packages/engine/src/source-after-final.ts',
     find: "lost: (state, { error }, nowMs) => askRecover(state, 'failed', { reason: error, nowMs }),",
-    replace: 'lost: (state, event) => fail(state, event.error),',
+    replace:
+      "lost: (state, { error }) => to(ENDED, { type: 'resume' }, { type: 'finish', status: 'failed', error }),",
     tests: SOURCE_TESTS,
   },
   {

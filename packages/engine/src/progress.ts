@@ -10,7 +10,7 @@
  */
 import { PAGE_BYTES } from '@godwit/protocol'
 import { expectedPark } from './forecast.ts'
-import { statusOf } from './source.ts'
+import { statusOf } from './source-rules.ts'
 import type { SourceState } from './source-types.ts'
 
 /** What each part of the way is worth, in per cent. */

@@ -6,7 +6,8 @@
 import { type ErrorReport, LIMITS, migrationOptions, type RoundReport } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { startSource, statusOf, stepSource } from './source.ts'
+import { startSource, stepSource } from './source.ts'
+import { statusOf } from './source-rules.ts'
 import type { SourceConfig, SourceEffect, SourceEvent, SourceState } from './source-types.ts'
 import { identity } from './support/identity.ts'
 

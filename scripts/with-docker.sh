@@ -93,9 +93,9 @@ base_image() {
   chmod 1777 "$root/tmp"
   install -m755 "$node" "$root/usr/local/bin/node"
   ldd "$node" | grep -oE '/[^ ]+' | while read -r each; do install -D "$each" "$root$each"; done
-  # Loaded only when a name is looked up, so ldd does not show them.
+  # Loaded only when a name is looked up, so ldd does not show them; the last is there for whatever was linked before glibc 2.34, as Vite's binaries are.
   for each in $(ldd "$node" | grep -oE '/[^ ]+/libc\.so\.6'); do
-    cp "$(dirname "$each")"/{libnss_files.so.2,libnss_dns.so.2,libresolv.so.2} "$root$(dirname "$each")/"
+    cp "$(dirname "$each")"/{libnss_files.so.2,libnss_dns.so.2,libresolv.so.2,librt.so.1} "$root$(dirname "$each")/"
   done
   install -m755 "$(command -v busybox)" "$root/bin/busybox"
   for each in $("$root/bin/busybox" --list); do [ -e "$root/bin/$each" ] || ln -s busybox "$root/bin/$each"; done

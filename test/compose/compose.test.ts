@@ -94,6 +94,14 @@ describe.skipIf(why !== undefined)('containers', () => {
     await expect(cluster.stack.inside('host-a', 'touch', '/opt/godwit/x')).rejects.toThrow(/[Rr]ead-only/)
   })
 
+  test('the image has the console’s page, and not what made it', async () => {
+    const inside = (...args: string[]) => cluster.stack.inside('host-a', ...args)
+    const files = await inside('find', '/opt/godwit/packages/console/dist', '-type', 'f')
+    for (const name of ['index.html', 'index.html.br', 'index.html.gz'])
+      expect(files.split('\n')).toContain(`/opt/godwit/packages/console/dist/${name}`)
+    expect((await inside('ls', '/opt/godwit/node_modules')).split('\n')).not.toContain('vite')
+  })
+
   test('a host sees neither another fault domain nor, but for pages, its neighbours', async () => {
     const reach = (from: Host, to: string) =>
       cluster.stack.inside(

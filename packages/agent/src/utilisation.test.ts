@@ -17,6 +17,7 @@ test('processors, memory and network between two readings; the machine talking t
   expect(utilisationOf(before, after)).toEqual({
     cpu: 0.75,
     usedMemoryBytes: 600 * 1024,
+    totalMemoryBytes: 1000 * 1024,
     receivedBytesPerSecond: 10_000,
     sentBytesPerSecond: 2_000,
   })
@@ -32,6 +33,7 @@ test('whatever is read, what is said is within what the protocol allows', () => 
   const reading = fc.record({
     ...{ atMs: number, busyTicks: number, ticks: number, receivedBytes: number, sentBytes: number },
     usedMemoryBytes: fc.double({ min: 0, max: 1e300, noNaN: true }),
+    totalMemoryBytes: fc.double({ min: 0, max: 1e300, noNaN: true }),
   })
   fc.assert(
     fc.property(reading, reading, (before, after) => {

@@ -16,6 +16,7 @@ export interface Reading {
   readonly busyTicks: number
   readonly ticks: number
   readonly usedMemoryBytes: number
+  readonly totalMemoryBytes: number
   readonly receivedBytes: number
   readonly sentBytes: number
 }
@@ -47,6 +48,7 @@ export function readingOf({ stat, meminfo, net }: ProcTexts, atMs: number): Read
     busyTicks: all - idle,
     ticks: all,
     usedMemoryBytes: Math.max(0, total - available) * 1024,
+    totalMemoryBytes: total * 1024,
     receivedBytes: sum(links.map((counters) => counters[0] ?? 0)),
     sentBytes: sum(links.map((counters) => counters[8] ?? 0)),
   }
@@ -59,9 +61,11 @@ export function utilisationOf(before: Reading, after: Reading): Utilisation {
   const ticks = after.ticks - before.ticks
   const busy = after.busyTicks - before.busyTicks
   const rate = (from: number, to: number): number => Math.min(1e15, Math.max(0, to - from) / seconds)
+  const bytes = (amount: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.round(amount))
   return {
     cpu: ticks <= 0 ? 0 : Math.min(1, Math.max(0, busy / ticks)),
-    usedMemoryBytes: Math.min(Number.MAX_SAFE_INTEGER, Math.round(after.usedMemoryBytes)),
+    usedMemoryBytes: bytes(after.usedMemoryBytes),
+    totalMemoryBytes: bytes(after.totalMemoryBytes),
     receivedBytesPerSecond: rate(before.receivedBytes, after.receivedBytes),
     sentBytesPerSecond: rate(before.sentBytes, after.sentBytes),
   }
@@ -75,7 +79,15 @@ function kibibytes(meminfo: string, name: string): number | undefined {
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0)
 
 /** Since the machine was started, then since the time before. */
-const BOOT: Reading = { atMs: 0, busyTicks: 0, ticks: 0, usedMemoryBytes: 0, receivedBytes: 0, sentBytes: 0 }
+const BOOT: Reading = {
+  atMs: 0,
+  busyTicks: 0,
+  ticks: 0,
+  usedMemoryBytes: 0,
+  totalMemoryBytes: 0,
+  receivedBytes: 0,
+  sentBytes: 0,
+}
 
 /** Says it at once, and every so often; the first time processors are the average since the machine was started. */
 export class UtilisationReports {

@@ -2,6 +2,7 @@
  * Goal: the edge does what the protocol promises to agents and clients. Method: a real coordinator on a loopback
  * socket, with agents, workers and clients that the tests play message by message; every wait is for an event.
  */
+import type { HostView } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { FakeAgent, FakeClient, reportOf } from './support/fakes.ts'
 import { claimed, client, moving, port, RUN, training, useCoordinator } from './support/scene.suite.ts'
@@ -40,6 +41,30 @@ test('a workload runs from launch to its end', async () => {
   await expect(client.ask({ op: 'stop', workload: workload.id })).rejects.toMatchObject({
     kind: 'not-running',
   })
+})
+
+test('whoever watches hears what a machine does each time that its agent says it, and nothing of it once that is gone', async () => {
+  const a = await FakeAgent.registered(port, 'a')
+  await client.ask({ op: 'watch', kinds: ['host'] })
+  const told = async (wanted: (host: HostView) => boolean): Promise<HostView> => {
+    for (;;) {
+      const { changes } = await client.changes.next(() => true)
+      for (const change of changes) if (change.kind === 'host' && wanted(change.host)) return change.host
+    }
+  }
+  for (const cpu of [0.25, 0.75]) {
+    const utilisation = {
+      cpu,
+      usedMemoryBytes: 3,
+      totalMemoryBytes: 8,
+      receivedBytesPerSecond: 1e6,
+      sentBytesPerSecond: 2e6,
+    }
+    a.send({ type: 'utilisation', utilisation })
+    expect((await told((host) => host.utilisation?.cpu === cpu)).utilisation).toEqual(utilisation)
+  }
+  await a.close()
+  expect((await told(({ state }) => state === 'disconnected')).utilisation).toBeUndefined()
 })
 
 test('a migration completes, its report gets its lost time, and the source is let go only then', async () => {

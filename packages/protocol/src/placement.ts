@@ -54,8 +54,9 @@ export type Verdict = z.infer<typeof verdict>
 export const utilisation = z.strictObject({
   /** Share of all cores that is busy. */
   cpu: z.number().min(0).max(1),
-  /** Of the whole machine. */
+  /** Of the whole machine, and what it has; left out by agents of an earlier release. */
   usedMemoryBytes: count,
+  totalMemoryBytes: count.optional(),
   receivedBytesPerSecond: z.number().min(0).max(1e15),
   sentBytesPerSecond: z.number().min(0).max(1e15),
 })

@@ -1,7 +1,7 @@
 /**
- * `node --import tsx test/bench/crowd.ts [hosts] [jobs]`: a coordinator with so many hosts and jobs (1,000 and 10,000), all of which go on, asked by HTTP as
+ * `node --import tsx test/bench/crowd.ts [hosts] [jobs] [folder]`: a coordinator with so many hosts and jobs (1,000 and 10,000), all of which go on, asked by HTTP as
  * people and pages ask it. Prints its memory, how long answers take while nothing else happens and while all jobs report, and how soon a watcher knows all
- * of it. The agents are the test's own, and speak for their workers over real sockets; the coordinator is a process of its own.
+ * of it. With a folder a CPU profile of the coordinator is written there. The agents are the test's own, and speak for their workers over real sockets; the coordinator is a process of its own.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,9 @@ import { CoordinatorClient } from '@godwit/client'
 import { entryFile, nodeArguments } from '@godwit/launch'
 import { type FromAgent, type FromWorker, OUR_VERSIONS, type ToAgent, toAgent } from '@godwit/protocol'
 
-const [hosts = 1000, jobs = 10_000] = process.argv.slice(2).map(Number)
+const [hosts = 1000, jobs = 10_000] = process.argv.slice(2, 4).map(Number)
+const profileFolder = process.argv[4]
+const profiled = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
 const LOOKS = 200
 /** Each job reports so often while all of them do: a step each time. */
 const REPORT_MS = 1000
@@ -32,7 +34,7 @@ interface Agent {
 
 const child = spawn(
   process.execPath,
-  [...nodeArguments(entryFile('coordinator/main')), '--port', '0', '--log-level', 'warn'],
+  [...profiled, ...nodeArguments(entryFile('coordinator/main')), '--port', '0', '--log-level', 'warn'],
   {
     stdio: ['ignore', 'pipe', 'inherit'],
   },
@@ -79,7 +81,9 @@ try {
   http.close()
   for (const { channel } of agents) channel.close()
 } finally {
+  const ended = once(child, 'exit')
   child.kill()
+  await ended
 }
 
 async function agentOf(url: string, name: string): Promise<Agent> {

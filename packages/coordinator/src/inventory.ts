@@ -212,11 +212,17 @@ export class Inventory {
   }
 
   workersOf(workload: string): KnownWorker[] {
-    return [...this.#workers.values()].filter((worker) => worker.workload === workload)
+    return this.#workersWhere((worker) => worker.workload === workload)
   }
 
   workersOn(host: string): KnownWorker[] {
-    return [...this.#workers.values()].filter((worker) => worker.host === host)
+    return this.#workersWhere((worker) => worker.host === host)
+  }
+
+  #workersWhere(isSo: (worker: KnownWorker) => boolean): KnownWorker[] {
+    const found: KnownWorker[] = []
+    for (const worker of this.#workers.values()) if (isSo(worker)) found.push(worker)
+    return found
   }
 }
 

@@ -343,7 +343,7 @@ export class Registry {
       const workload = Workload.create(spec, chosen, this.#services)
       this.#replaced(spec.id)
       this.#workloads.set(spec.id, workload)
-      this.#forgetOld()
+      this.#forgetEnded()
       return { workload: await workload.start(), ...placement }
     },
     follow: ({ workload: id, fromStep }, client) => {
@@ -451,6 +451,11 @@ export class Registry {
   #forgetOld(): void {
     this.#cancelForgetting()
     this.#cancelForgetting = this.#clock.after(LIMITS.forgetEveryMs, () => this.#look())
+    this.#forgetEnded()
+    this.#forgetHosts()
+  }
+
+  #forgetEnded(): void {
     const { nowMs } = this.#watched
     const ended = [...this.#workloads.values()].flatMap((workload) => workload.ended(nowMs) ?? [])
     for (const id of workloadsToForget(ended, nowMs)) {
@@ -461,7 +466,6 @@ export class Registry {
         else this.#log.error({ err: error }, 'a bug in the coordinator')
       })
     }
-    this.#forgetHosts()
   }
 
   async #forget(workload: Workload): Promise<boolean> {
@@ -490,7 +494,8 @@ export class Registry {
     const hosts = this.#inventory.hosts().map(({ name, agent, awaySinceMs }) => ({
       name,
       awaySinceMs: agent === undefined ? awaySinceMs : undefined,
-      isInUse: this.#activeOn(name).length > 0 || this.#inventory.workersOn(name).length > 0,
+      isInUse:
+        agent !== undefined || this.#activeOn(name).length > 0 || this.#inventory.workersOn(name).length > 0,
     }))
     for (const name of hostsToForget(hosts, this.#watched.nowMs)) {
       this.#log.info({ host: name }, 'forgotten')
@@ -551,8 +556,13 @@ export class Registry {
     return this.#inventory.hosts().map((host) => factsOfHost(host, this.#inventory))
   }
 
-  #placedJobs(): PlacedJob[] {
-    return [...this.#workloads.values()].flatMap((workload) => workload.placed() ?? [])
+  #placedJobs(isWanted: (workload: Workload) => boolean = () => true): PlacedJob[] {
+    const placed: PlacedJob[] = []
+    for (const workload of this.#workloads.values()) {
+      const job = isWanted(workload) ? workload.placed() : undefined
+      if (job !== undefined) placed.push(job)
+    }
+    return placed
   }
 
   /** On the host that was asked for, or the best one; why, if that is asked too. Errors: those of `receivingHost` and `chosenOf`. */
@@ -561,13 +571,13 @@ export class Registry {
     asked: string | undefined,
     explain: boolean | undefined,
   ): { chosen: string; placement: { placement?: Verdict[] } } {
-    const jobs = this.#placedJobs()
     if (asked !== undefined) {
-      checkHost(factsOfHost(this.#inventory.receivingHost(asked), this.#inventory), job, jobs)
+      const host = factsOfHost(this.#inventory.receivingHost(asked), this.#inventory)
+      checkHost(host, job, this.#placedJobs(concerning(job, asked)))
       // Nobody wants to know what the other hosts are like: with a thousand of them that is most of the work.
       if (explain !== true) return { chosen: asked, placement: {} }
     }
-    const placement = place(job, this.#hostFacts(), jobs)
+    const placement = place(job, this.#hostFacts(), this.#placedJobs())
     const verdicts = asked === undefined ? placement.verdicts : askedFor(asked, placement.verdicts)
     return {
       chosen: asked ?? chosenOf(placement, job.id),
@@ -655,4 +665,9 @@ export class Registry {
 function isSameJob(workload: Workload, asked: WorkloadSpec): boolean {
   const never = !workload.isActive && workload.view().acceptedSteps === 0
   return !never && isDeepStrictEqual({ ...workload.spec }, { ...asked })
+}
+
+/** Whoever may stand in its way on one host: those that are there or on their way, and those that it must be with. */
+function concerning({ rules }: JobFacts, host: string): (workload: Workload) => boolean {
+  return (workload) => workload.isAt(host) || rules.with?.includes(workload.id) === true
 }

@@ -112,6 +112,12 @@ export class Workload {
     return this.#life.host
   }
 
+  /** It is there, on its way there, or leaves it. */
+  isAt(host: string): boolean {
+    const { from, to } = this.#life.moves.open?.plan ?? {}
+    return host === this.#life.host || host === from || host === to
+  }
+
   /** Where it is and has been. */
   hosts(): string[] {
     return [this.#life.host, ...this.#life.ledger.record.ranges.map(({ host }) => host)]

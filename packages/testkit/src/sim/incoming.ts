@@ -25,8 +25,8 @@ import { digestOf } from './program.ts'
 type Dial = Extract<ToWorker, { type: 'dial' }>
 type Final = Extract<FromSource, { type: 'final' }>
 
-/** Long enough for several streams. */
-const ROUND_TRIP_MS = 20
+/** Short: one stream, unless the plan says how many. */
+const ROUND_TRIP_MS = 1
 const LOST: ErrorReport = { kind: 'connection-lost', message: 'the source closed a connection' }
 
 export class SimIncoming {

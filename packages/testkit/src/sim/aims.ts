@@ -52,6 +52,15 @@ const HANDED_OVER_MS = LIMITS.handoverTimeoutMs
 /** Shorter than a silence that counts. */
 const WHILE_MS = 5_000
 
+/** The agent says its last orders again to a worker that it had lost: that the move goes on is among them. */
+function goesOnAgainIn(state: string): AimedFault[] {
+  return [
+    { at: source('active'), action: 'pauseMove' },
+    { at: source('paused'), action: 'resumeMove' },
+    { at: source(state), action: 'unplugWorker' },
+  ]
+}
+
 export const AIMS: readonly Aim[] = [
   // ---- the source
   {
@@ -62,6 +71,22 @@ export const AIMS: readonly Aim[] = [
       { at: 'agent/before-send:cancelMigration', action: 'hold', until: source('verifying'), forMs: 800 },
       { at: 'coordinator/before-send:kill', action: 'hold', until: source('verifying'), forMs: 800 },
     ],
+  },
+  {
+    cells: ['source: parking x pause'],
+    computeMs: 1500,
+    faults: goesOnAgainIn('parking'),
+  },
+  {
+    cells: ['source: draining x pause'],
+    bytesPerMs: 50,
+    options: { downtimeLimitMs: 3_000 },
+    faults: goesOnAgainIn('draining'),
+  },
+  {
+    cells: ['source: verifying x pause'],
+    options: verify,
+    faults: goesOnAgainIn('verifying'),
   },
   {
     cells: ['source: verifying x lost', 'source: ended x memoryHashed'],

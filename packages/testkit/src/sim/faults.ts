@@ -91,6 +91,16 @@ export class Faults {
         timeline.after(0, () => person.do({ op, workload, atMs: timeline.nowMs }))
         return
       }
+      case 'pauseMove':
+      case 'resumeMove': {
+        const op = fault.action === 'pauseMove' ? 'pause' : 'resume'
+        const { workload = '' } = fault
+        timeline.after(0, () => person.do({ op, workload, atMs: timeline.nowMs }))
+        return
+      }
+      case 'unplugWorker':
+        for (const connection of this.#connections('worker', process.node)) connection.break([0.1, 0.1])
+        return
       case 'powerCut':
         if (!this.#powerCut(process.node)) process.die()
         return
@@ -245,8 +255,12 @@ export class Faults {
 
   /** Of an agent's host its own, of the coordinator's machine all. */
   #agentConnections(node: string): Connection[] {
+    return this.#connections('agent', node)
+  }
+
+  #connections(wanted: Kind, node: string): Connection[] {
     return [...this.#world.network.connections].filter(
-      ({ kind, ends }) => kind === 'agent' && ends.some(({ process }) => process.node === node),
+      ({ kind, ends }) => kind === wanted && ends.some(({ process }) => process.node === node),
     )
   }
 }

@@ -82,8 +82,8 @@ export interface Fault {
 /**
  * `part`: its machine reaches the coordinator, and the other hosts no more; `powerCut`: all that runs there is gone at once;
  * `hold`: nothing that it says to that process arrives any more; `double`: the coordinator hears it a second time;
- * `lose`: the two sides of each migration lose each other; `unplug`: agent and coordinator do; `slowDisk`,
- * `fullDisk`: the coordinator's; `cancel`, `stop`, `enterMaintenance` of the other machine: a person asks for that.
+ * `lose`: the two sides of each migration lose each other; `unplug`: agent and coordinator do, `unplugWorker`: agent and workers; `slowDisk`,
+ * `fullDisk`: the coordinator's; `cancel`, `stop`, `pauseMove`, `resumeMove`, `enterMaintenance` of the other machine: a person asks for that.
  */
 export type PointAction =
   | 'crash'
@@ -98,6 +98,9 @@ export type PointAction =
   | 'fullDisk'
   | 'cancel'
   | 'stop'
+  | 'pauseMove'
+  | 'resumeMove'
+  | 'unplugWorker'
   | 'enterMaintenance'
 
 export interface Plan {

@@ -382,7 +382,7 @@ export class SimWorker {
       stagedDelta: (delta) => new Uint8Array(new Int32Array(shape.deltaBytes / 4).fill(delta).buffer),
       hashMemory: (done) => {
         const digest = pagesDigest(training.memory)
-        const verifyMs = process.random.pick([0.3, 3, 60]) * process.random.between(0.3, 1)
+        const verifyMs = process.random.pick([0.3, 3, 60, 500]) * process.random.between(0.3, 1)
         process.after(verifyMs, () => done(digest, verifyMs))
       },
       takeOver: (step, delta, spool) => this.#takeOver(step, delta, spool),

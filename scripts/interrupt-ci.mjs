@@ -26,6 +26,7 @@ const STAGES = {
   netns: { stages: ['netns'], processes: [WORKER], files: ['/run/netns/godwit-'] },
   faults: { stages: ['faults'], processes: [WORKER] },
   arm64: { stages: ['arm64'], processes: [/qemu-aarch64-static.*agent/] },
+  console: { stages: ['console'], processes: [/chromium.*--type=renderer/, WORKER] },
   simulation: { stages: ['simulation'], processes: [/sim\.ts --serve/] },
   fuzz: { stages: ['fuzz'], processes: [/vitest.*fuzz/] },
   'suite-on-lts': { stages: ['suite-on-lts'], processes: [WORKER] },

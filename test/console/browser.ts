@@ -2,11 +2,12 @@
  * A person's browser at the console: real Chromium without a window, driven by playwright-core. What a person would not see but would suffer
  * from is collected and fails the test: errors of the page, requests to anybody but the coordinator, what the content security policy refused.
  */
+import { deepEqual } from 'node:assert/strict'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { expect } from 'vitest'
 import { REPOSITORY } from '../support/cluster.ts'
 import { whyNot } from '../support/needs.ts'
 
@@ -16,6 +17,7 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable']
 const PICTURES = join(REPOSITORY, process.env.GODWIT_PICTURES ?? '.godwit/pictures')
 /** Longer than anything here takes on a busy machine. */
 const PATIENCE_MS = 60_000
+const LOOK_EVERY_MS = 100
 
 /** Undefined where a browser is to be had. */
 export function whyNoBrowser(): string | undefined {
@@ -131,7 +133,11 @@ export class Viewer {
 
   /** Until it holds of what the page shows. */
   async until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-    await expect.poll(isSo, { timeout: PATIENCE_MS, message: what }).toBe(true)
+    const untilMs = performance.now() + PATIENCE_MS
+    while (!(await isSo())) {
+      if (performance.now() > untilMs) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
+      await delay(LOOK_EVERY_MS)
+    }
   }
 
   /** A picture of the whole window. */
@@ -147,7 +153,8 @@ export class Viewer {
       'axe.run(document).then(({ violations }) => JSON.parse(JSON.stringify(violations)))',
     )
     const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    expect(serious.map(({ id, help, nodes }) => ({ id, help, at: nodes.map(({ html }) => html) }))).toEqual(
+    deepEqual(
+      serious.map(({ id, help, nodes }) => ({ id, help, at: nodes.map(({ html }) => html) })),
       [],
     )
   }
@@ -155,6 +162,9 @@ export class Viewer {
   /** Closes the browser. Fails when something was wrong that nobody expected. */
   async close(): Promise<void> {
     await this.#browser.close()
-    expect(this.#wrong.filter((text) => !this.#tolerated.some((known) => known.test(text)))).toEqual([])
+    deepEqual(
+      this.#wrong.filter((text) => !this.#tolerated.some((known) => known.test(text))),
+      [],
+    )
   }
 }

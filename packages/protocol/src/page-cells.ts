@@ -1,5 +1,6 @@
 /**
- * A picture of an arena's pages while it moves: a grid of cells, each for a run of neighbouring pages, with what most of them are.
+ * A picture of an arena's pages while it moves: a grid of cells, each for a run of neighbouring pages, with what the least settled of them is: a few
+ * pages that are written again and again, scattered, are what keeps a move from its end, and would not be seen among many that are at rest.
  *
  * A cell is one byte, and cells travel as runs of equal ones: a picture is whole, so that one that is lost does no harm, and 32 KiB at most, however many
  * pages there are. No schema is needed to read it: the console takes it along.
@@ -33,41 +34,29 @@ export function cellCountOf(pageCount: number, pagesPerCell: number): number {
   return Math.ceil(pageCount / pagesPerCell)
 }
 
-/** What most pages of each cell are; of equally many what is further from done. `states`: a byte for each page. */
+/** What the least settled page of each cell is. `states`: a byte for each page. */
 export function cellsOf(states: Uint8Array, pagesPerCell: number): Uint8Array {
-  if (pagesPerCell === 1) return states.slice()
   const cells = new Uint8Array(cellCountOf(states.length, pagesPerCell))
-  const tally = new Uint32Array(MAX_STATE + 1)
-  for (let cell = 0; cell < cells.length; cell++) {
-    const begin = cell * pagesPerCell
-    cells[cell] = mostOf(states, { begin, end: Math.min(states.length, begin + pagesPerCell) }, tally)
-  }
+  for (let cell = 0; cell < cells.length; cell++) cells[cell] = leastSettled(states, cell, pagesPerCell)
   return cells
 }
 
-/** `tally` is all zeros, before and after. */
-function mostOf(
-  states: Uint8Array,
-  { begin, end }: { begin: number; end: number },
-  tally: Uint32Array,
-): number {
-  const first = states[begin] as number
-  let page = begin + 1
-  while (page < end && states[page] === first) page++
-  if (page === end) return first
-  tally[first] = page - begin
-  for (; page < end; page++) {
+/** Of a cell's pages: one not sent yet is the least settled, then one written again, then those sent, the latest first, and last zeros. */
+export function leastSettled(states: Uint8Array, cell: number, pagesPerCell: number): number {
+  const begin = cell * pagesPerCell
+  const end = Math.min(states.length, begin + pagesPerCell)
+  let least = states[begin] as number
+  for (let page = begin + 1; page < end; page++) {
     const state = states[page] as number
-    tally[state] = (tally[state] as number) + 1
+    if (state !== least && settledness(state) < settledness(least)) least = state
   }
-  let most = first
-  for (let each = begin; each < end; each++) {
-    const state = states[each] as number
-    const ahead = (tally[state] as number) - (tally[most] as number)
-    if (ahead > 0 || (ahead === 0 && state < most)) most = state
-  }
-  for (let each = begin; each < end; each++) tally[states[each] as number] = 0
-  return most
+  return least
+}
+
+function settledness(state: number): number {
+  if (state === PAGE_LEFT) return 0
+  if (state === PAGE_DIRTY) return 1
+  return state === PAGE_ZERO ? MAX_STATE : MAX_STATE + 1 - state
 }
 
 /** Pairs of bytes: a state, and how many cells more than one have it. */

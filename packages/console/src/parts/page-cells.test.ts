@@ -65,10 +65,11 @@ test('rows with something new, once', () => {
   ])
 })
 
-test('a cell shows what most of its pages are, of equally many what is further from done', () => {
+test('a cell shows the least settled of its pages', () => {
   const cells = new PageCells(10)
   cells.set(0, 8, sentIn(1))
-  cells.set(4, 2, DIRTY)
+  cells.set(2, 1, ZERO)
+  cells.set(5, 1, DIRTY)
   expect([cells.stateOf(0, 4), cells.stateOf(1, 4), cells.stateOf(2, 4), cells.stateOf(3, 1)]).toEqual([
     sentIn(1),
     DIRTY,
@@ -95,7 +96,8 @@ test('pages of which some are known as one', () => {
   expect([...cells.states]).toEqual([...Array(4).fill(sentIn(0)), ...Array(4).fill(DIRTY), ZERO, ZERO])
   const grid = gridOf(10, { resolution: 4, width: 100, height: 100, minCell: 2, maxCell: 12 })
   expect(grid.pagesPerCell).toBe(4)
-  expect(cellText(cells, grid, 2)).toBe('pages 8 to 9, at 32 KiB: mostly zero')
+  expect(cellText(cells, grid, 2)).toBe('pages 8 to 9, at 32 KiB: zero')
+  expect(cellText(cells, grid, 1)).toBe('pages 4 to 7, at 16 KiB: some or all dirtied again')
   expect(pagesSummary(cells)).toContain(': about 2 zero, 4 dirtied again,')
   cells.takeChangedRows(grid)
   cells.show(Uint8Array.of(sentIn(0), DIRTY, ZERO))

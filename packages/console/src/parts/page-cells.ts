@@ -2,20 +2,21 @@
  * The pages of an arena as a picture: what became of each, the grid that they are shown in, and what a cell says.
  *
  * A page is one byte: left, zero, dirtied again, or sent in a round. Where there are more pages than cells fit, a cell stands for a power of two of them
- * and shows what most of them are. What changed is remembered in blocks, so that only the rows with something new are painted again.
+ * and shows what the least settled of them is. What changed is remembered in blocks, so that only the rows with something new are painted again.
  *
  * Invariants: `counts` add up to `pageCount`; a page past the last one is in no count and is painted clear.
  */
+import {
+  PAGE_DIRTY as DIRTY,
+  PAGE_LEFT as LEFT,
+  leastSettled,
+  PAGE_SENT as SENT,
+  PAGE_ZERO as ZERO,
+} from '@godwit/protocol/light'
 import { formatBytes, grouped, plural } from '../format/units.ts'
 
-/** Not sent yet. */
-export const LEFT = 0
-/** Known to be zeros: it travels without its bytes. */
-export const ZERO = 1
-/** Written again since it was sent. */
-export const DIRTY = 2
-/** Sent in round 0; in round n n more. */
-export const SENT = 3
+export { DIRTY, LEFT, SENT, ZERO }
+
 const MAX_ROUND = 255 - SENT
 
 export type PageState = number
@@ -29,7 +30,7 @@ const PAGE_BYTES = 4096
 
 export class PageCells {
   readonly pageCount: number
-  /** How many neighbouring pages are known as one: of each what most of them are. A power of two. */
+  /** How many neighbouring pages are known as one: of each what the least settled of them is. A power of two. */
   readonly resolution: number
   readonly states: Uint8Array
   /** Pages in each state. */
@@ -87,25 +88,10 @@ export class PageCells {
     return stretches
   }
 
-  /** What most pages of a cell are; of equally many what is further from done. */
   stateOf(cell: number, pagesPerCell: number): PageState {
-    const begin = cell * pagesPerCell
-    if (pagesPerCell === 1) return this.states[begin] as number
-    const end = Math.min(this.pageCount, begin + pagesPerCell)
-    TALLY.fill(0)
-    let most: PageState = this.states[begin] as number
-    for (let page = begin; page < end; page++) {
-      const state = this.states[page] as number
-      const tally = (TALLY[state] as number) + 1
-      TALLY[state] = tally
-      const ahead = tally - (TALLY[most] as number)
-      if (ahead > 0 || (ahead === 0 && state < most)) most = state
-    }
-    return most
+    return leastSettled(this.states, cell, pagesPerCell)
   }
 }
-
-const TALLY = new Uint32Array(256)
 
 export interface Grid {
   readonly pagesPerCell: number
@@ -189,11 +175,12 @@ export function cellText(cells: PageCells, { pagesPerCell }: Grid, cell: number)
     counts.set(state, (counts.get(state) ?? 0) + 1)
   }
   const parts = [...counts].sort(([, a], [, b]) => b - a)
-  const mostly = cells.resolution > 1 ? 'mostly ' : ''
+  // Known as one, by the least settled of them.
+  const some = cells.resolution > 1 && !counts.has(ZERO) ? 'some or all ' : ''
   const what = parts.map(([state, count]) =>
     parts.length === 1 ? stateName(state) : `${grouped(count)} ${stateName(state)}`,
   )
-  return `${which}, at ${formatBytes(first * PAGE_BYTES)}: ${mostly}${what.join(', ')}`
+  return `${which}, at ${formatBytes(first * PAGE_BYTES)}: ${some}${what.join(', ')}`
 }
 
 export interface LegendEntry {

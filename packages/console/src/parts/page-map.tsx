@@ -73,7 +73,7 @@ export function PageMap({ cells, version, maxHeight = 320 }: PageMapProps) {
 function scaleText({ pagesPerCell }: Grid): string {
   return pagesPerCell === 1
     ? 'A cell is a page of 4 KiB. Point at one, or use the arrow keys.'
-    : `A cell is ${pagesPerCell} pages of 4 KiB and shows what most of them are. Point at one, or use the arrow keys.`
+    : `A cell is ${pagesPerCell} pages of 4 KiB and shows the least settled of them. Point at one, or use the arrow keys.`
 }
 
 interface PictureProps {

@@ -4,6 +4,8 @@
  * Method: pairs of real workers with the coordinator's answers scripted.
  */
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { LIMITS } from '@godwit/protocol'
 import { type JobSpec, lossBits, programFile, Rig } from '@godwit/testkit'
 import { afterEach, expect, test } from 'vitest'
@@ -57,16 +59,16 @@ test.each(['userfaultfd', 'compare'] as const)(
   'over four streams with the %s tracker the bits are the same',
   async (tracker) => {
     const rig = newRig()
-    const job = { ...spec, tracker, steps: 600 }
+    const hurryFile = join(rig.folder, 'hurry')
+    const job = { ...spec, tracker, steps: 600, parameters: { ...spec.parameters, stepMs: 50, hurryFile } }
     let source = await rig.start(job)
     for (let move = 0; move < 2; move++) {
-      source.process.kill('SIGSTOP')
       const target = await rig.start(job, { mode: 'incoming' })
-      source.process.kill('SIGCONT')
       const report = await rig.migrate(source, target, { streams: 4 })
       expect(report).toMatchObject({ streams: 4, tracker })
       source = target
     }
+    writeFileSync(hurryFile, '')
     const moved = await rig.finish(source)
     const control = await rig.control(job)
     expect(moved.stateDigest).toBe(control.stateDigest)

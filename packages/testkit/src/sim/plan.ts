@@ -317,8 +317,11 @@ function maintenanceOf(random: Random, untilMs: number): HostCommand[] {
     const host = random.pick(HOSTS)
     const atMs = random.between(2_000, untilMs)
     commands.push({ op: 'enterMaintenance', host, force: random.chance(0.5), atMs })
-    if (random.chance(0.2))
-      commands.push({ op: 'enterMaintenance', host, force: true, atMs: atMs + random.between(0, 6_000) })
+    // Not later than anything else that is asked for: what comes then may count on the host.
+    if (random.chance(0.2)) {
+      const againMs = Math.min(untilMs, atMs + random.between(0, 6_000))
+      commands.push({ op: 'enterMaintenance', host, force: true, atMs: againMs })
+    }
     if (random.chance(0.8))
       commands.push({
         op: 'exitMaintenance',

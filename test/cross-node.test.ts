@@ -29,7 +29,7 @@ function newRig(): Rig {
 const jobs: JobSpec[] = [
   { program: 'mnist-mlp', steps: 150 },
   { program: 'char-transformer', steps: 40, parameters: { batchSize: 2 } },
-  { program: 'word-embeddings', steps: 1200 },
+  { program: 'word-embeddings', steps: 2000 },
 ]
 
 describe.skipIf(skipped !== false)(skipped || 'between two releases of Node', () => {

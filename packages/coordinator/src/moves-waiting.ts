@@ -24,7 +24,7 @@ export interface MoveQueueEdge {
   readonly clock: Clock
   readonly limits: MoveLimits
   jobs(): readonly MovingJob[]
-  /** What two hosts' zones are joined by. */
+  /** What two hosts' zones are joined by; undefined as well where one of them is not known any more. */
   linkOf(from: string, to: string): string | undefined
   /** Where the move goes as things are now. Errors: why it can go nowhere. */
   destination(plan: MigrationPlan): string

@@ -27,7 +27,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { curveOf } from './curve.ts'
 import { Estimates } from './estimates.ts'
 import { factsOfHost, jobsByHost, viewOfHost } from './host-view.ts'
-import { Inventory, type KnownWorker } from './inventory.ts'
+import { type Host, Inventory, type KnownWorker } from './inventory.ts'
 import { JobLogs } from './job-logs.ts'
 import { checkJobRules, rulesOf } from './job-rules.ts'
 import type { KeyValueStore } from './key-value.ts'
@@ -134,10 +134,7 @@ export class Registry {
       clock,
       limits: { ...MOVE_LIMITS, ...moveLimits },
       jobs: () => [...this.#workloads.values()],
-      linkOf: (from, to) => {
-        const { inventory } = this.#services
-        return zoneLinkOf(inventory.knownHost(from), inventory.knownHost(to))
-      },
+      linkOf: (from, to) => this.#between(from, to, zoneLinkOf),
       destination: (plan) => this.#destination(plan),
     })
     this.clusterId = known.clusterId
@@ -550,6 +547,12 @@ export class Registry {
 
   #activeOn(host: string): Workload[] {
     return [...this.#workloads.values()].filter((workload) => workload.isActive && workload.host === host)
+  }
+
+  /** Undefined where one of them is not known any more. */
+  #between<Of>(from: string, to: string, of: (from: Host, to: Host) => Of): Of | undefined {
+    const isKnown = [from, to].every((name) => this.#inventory.isKnown(name))
+    return isKnown ? of(this.#inventory.knownHost(from), this.#inventory.knownHost(to)) : undefined
   }
 
   #hostFacts(): HostFacts[] {

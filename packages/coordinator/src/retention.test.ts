@@ -243,6 +243,42 @@ test('a host that stays away is forgotten, and one with a job is not', async () 
   expect((await store.list('host/')).map(({ key }) => key)).toEqual(['host/a'])
 })
 
+test('a move that is queued to a host that is forgotten meanwhile is refused in a sentence', async () => {
+  const { registry, job, join, leave, settled } = await onClock()
+  for (const host of ['a', 'b', 'c']) join(host)
+  const options = migrationOptions.parse({})
+  const ids: string[] = []
+  for (const [workload, to] of [
+    ['one', 'b'],
+    ['two', 'b'],
+    ['three', 'c'],
+  ] as const) {
+    await job(workload)
+    const asked = { op: 'migrate', workload, to, options } as const
+    const { migration } = (await registry.requests.migrate(asked, nobody)) as { migration: { id: string } }
+    ids.push(migration.id)
+  }
+  const migration = (nth: number) =>
+    registry.requests.migration({ op: 'migration', migration: ids[nth] as string }, nobody) as unknown
+  expect(migration(2)).toMatchObject({ migration: { status: 'queued' } })
+  leave('c')
+  await settled()
+  // There is no room for so many, and c is the one that is away.
+  for (let host = 0; host < LIMITS.maxHosts - 2; host++) join(`h${host}`)
+  for (const workload of ['one', 'two']) await registry.requests.cancel({ op: 'cancel', workload }, nobody)
+  await settled()
+  expect(migration(2)).toMatchObject({
+    migration: {
+      status: 'failed',
+      error: {
+        kind: 'unknown-host',
+        phase: 'queued',
+        message: expect.stringContaining('there is no host c'),
+      },
+    },
+  })
+})
+
 test('what happens to hosts while a coordinator ends is not written any more, and fails no migration', async () => {
   const { registry, job, join, leave, store, settled } = await onClock()
   join('a')

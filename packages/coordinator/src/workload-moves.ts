@@ -196,8 +196,10 @@ export class WorkloadMoves {
   #waits({ to, isChosen }: MigrationPlan): string | undefined {
     try {
       this.#mustBeMovable()
-      this.#edge.inventory.connectedHost(this.#edge.owner().host)
-      if (isChosen !== true) this.#edge.inventory.connectedHost(to)
+      const { inventory } = this.#edge
+      inventory.connectedHost(this.#edge.owner().host)
+      // One that is not known any more will not come back: it is refused as its turn comes.
+      if (isChosen !== true && inventory.isKnown(to)) inventory.connectedHost(to)
       return undefined
     } catch (error) {
       if (error instanceof GodwitError) return error.message

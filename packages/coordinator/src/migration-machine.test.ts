@@ -439,7 +439,8 @@ test('deadlines: setup, then the migration as a whole, none while the workers ke
 })
 
 const ready: MigrationEvent = { type: 'progress', status: 'preSwitchover', progress: PROGRESS }
-const { hold, letGo } = EVENTS
+const { hold, letGo, pause } = EVENTS
+const goOn: MigrationEvent = { type: 'pause', by: undefined }
 
 test('one that is ready asks for its turn each time it says so, unless it is held', () => {
   const moving = { ...STATES.moving, status: 'active' } as const
@@ -459,6 +460,23 @@ test('one that is ready asks for its turn each time it says so, unless it is hel
   ])
 })
 
+test('until it switches over its view says whether it is held and paused, as it was asked for or since', () => {
+  const said = (state: MigrationState) => {
+    const { isHeld, pausedBy } = viewOf(state, null)
+    return [isHeld, pausedBy]
+  }
+  const planned = beginMigration({ ...PLAN, options: { ...PLAN.options, hold: true } }, true).state
+  expect(said(planned)).toEqual([true, undefined])
+  expect(said(play(planned, letGo).state)).toEqual([undefined, undefined])
+  for (const state of [STATES.queued, STATES.preparing, STATES.opening, STATES.moving]) {
+    const both = play(state, hold, pause).state
+    expect(said(both), state.name).toEqual([true, 'ann'])
+    expect(said(play(both, letGo, goOn).state)).toEqual([undefined, undefined])
+  }
+  const late = { ...play(STATES.moving, hold, pause).state, status: 'switchover' } as MigrationState
+  expect(said(late)).toEqual([undefined, undefined])
+})
+
 test('while it is ready no timeout ends it, and afterwards it has as much time as before', () => {
   const at = (state: MigrationState, event: MigrationEvent, nowMs: number): MigrationState =>
     stepMigration(state, event, nowMs).state
@@ -475,8 +493,6 @@ test('while it is ready no timeout ends it, and afterwards it has as much time a
   expect(at(at(state, sourceHostBack, 1e6), tick, 2e6).name).toBe('cancelling')
 })
 
-const { pause } = EVENTS
-const goOn: MigrationEvent = { type: 'pause', by: undefined }
 const sends: MigrationEvent = { type: 'progress', status: 'active', progress: PROGRESS }
 const isPaused: MigrationEvent = {
   type: 'progress',

@@ -225,6 +225,11 @@ export function isCancellable(state: MigrationState): boolean {
   return state.name === 'queued' || state.name === 'preparing' || state.name === 'opening'
 }
 
+/** It can be held and paused, and is if it was: nobody has told it to switch over. */
+function isBeforeSwitchover(state: MigrationState): boolean {
+  return isCancellable(state) && migrationStatus(state) !== 'switchover'
+}
+
 /** The record names the source, and no claim has been granted that still counts. */
 export function isSourceOwner(state: MigrationState): boolean {
   return isCancellable(state) || state.name === 'moving' || state.name === 'cancelling'
@@ -286,7 +291,8 @@ export function stallDeadlineMs({ plan, handedOverMs }: StateOf<'claimed'>): num
 /** As clients see it; `lostTimeMs` is what only the coordinator can fill in. */
 export function viewOf(state: MigrationState, lostTimeMs: number | null): MigrationView {
   const { id, workload, from, to, options, maintenance, askedAtMs } = state.plan
-  const { progress, report } = state
+  const { progress, report, isHeld, pausedBy } = state
+  const isBefore = isBeforeSwitchover(state)
   const error = state.name === 'ended' || state.name === 'cancelling' ? state.outcome.error : undefined
   return {
     id,
@@ -299,6 +305,8 @@ export function viewOf(state: MigrationState, lostTimeMs: number | null): Migrat
     ...(askedAtMs === undefined ? {} : { startedAtMs: askedAtMs }),
     ...(progress === undefined ? {} : { progress }),
     ...(report === undefined ? {} : { report: { ...report, lostTimeMs } }),
+    ...(isBefore && isHeld === true ? { isHeld } : {}),
+    ...(isBefore && pausedBy !== undefined ? { pausedBy } : {}),
     ...(error === undefined ? {} : { error }),
   }
 }

@@ -188,14 +188,13 @@ export class Move {
     }
   }
 
-  #waitingFor({ status }: MigrationView): string | undefined {
+  #waitingFor({ status, isHeld, pausedBy }: MigrationView): string | undefined {
     const { from, workload } = this.plan
-    const { pausedBy } = this.#state
-    if (pausedBy !== undefined && ['queued', 'setup', 'active', 'preSwitchover'].includes(status))
+    if (pausedBy !== undefined)
       return `somebody to let it go on: it was paused by ${pausedBy}, godwit resume ${workload}`
     if (status === 'queued') return this.#place?.reason
     if (status === 'preSwitchover') {
-      if (this.#state.isHeld === true) return `somebody to let it go: godwit switchover ${workload}`
+      if (isHeld === true) return `somebody to let it go: godwit switchover ${workload}`
       const other = this.#edge.turns.behind(this.plan)
       return other && `its turn: ${other} switches over on a link that both need`
     }

@@ -137,6 +137,10 @@ export const migrationView = z.strictObject({
   startedAtMs: count.optional(),
   progress: migrationProgress.optional(),
   report: migrationReport.optional(),
+  /** Before its switchover: it is kept from it until it is let go, as was asked with it or since. */
+  isHeld: z.literal(true).optional(),
+  /** Before its switchover: who has it send nothing until it is let go on; from its queue on, so before there is progress too. */
+  pausedBy: name.optional(),
   /**
    * Of one that is queued, paused, ready to switch over and not let go, or being cancelled and could not be within `cancelWithinMs`: what has
    * to happen first.

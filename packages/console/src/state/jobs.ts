@@ -13,8 +13,10 @@ export function isOver(job: Pick<WorkloadView, 'status'>): boolean {
 
 /** `move`: its latest, when one is under way. */
 export function jobState(job: WorkloadView, move: MigrationView | undefined): { tone: Tone; word: string } {
-  if (!isOver(job) && move !== undefined && !isEnded(move.status))
+  if (!isOver(job) && move !== undefined && !isEnded(move.status)) {
+    if (move.pausedBy !== undefined) return { tone: 'warn', word: 'move paused' }
     return move.status === 'queued' ? { tone: 'warn', word: 'queued' } : { tone: 'move', word: 'moving' }
+  }
   switch (job.status) {
     case 'running':
       return job.diverged === undefined ? { tone: 'ok', word: 'running' } : { tone: 'bad', word: 'diverged' }

@@ -33,9 +33,13 @@ test('a move says how far it is, what it waits for, and why it failed', () => {
   const [failed] = tasksOf([moveView({ status: 'failed', progress, error })], [])
   expect(failed).toMatchObject({ tone: 'bad', isOver: true, error })
   expect(failed?.timeLeftMs).toBeUndefined()
-  const { options } = moveView()
-  const [held] = tasksOf([moveView({ status: 'preSwitchover', options: { ...options, hold: true } })], [])
-  expect(held).toMatchObject({ word: 'held', tone: 'warn' })
+  const held = moveView({ status: 'preSwitchover', isHeld: true })
+  expect(tasksOf([held], [])[0]).toMatchObject({ word: 'held', tone: 'warn' })
+  for (const status of ['queued', 'setup', 'active', 'preSwitchover'] as const)
+    expect(tasksOf([{ ...held, status, pausedBy: 'ann' }], [])[0]).toMatchObject({
+      word: 'paused',
+      tone: 'warn',
+    })
 })
 
 test('a maintenance is a task until the host takes jobs again', () => {

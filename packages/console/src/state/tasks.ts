@@ -43,11 +43,10 @@ export const MOVE_WORDS: Record<MigrationView['status'], readonly [Tone, string]
   failed: ['bad', 'failed'],
 }
 
-export function moveState({ status, options, progress }: MigrationView): { tone: Tone; word: string } {
+export function moveState({ status, isHeld, pausedBy }: MigrationView): { tone: Tone; word: string } {
   const [tone, word] = MOVE_WORDS[status]
-  if (progress?.isPaused === true && (status === 'active' || status === 'preSwitchover'))
-    return { tone: 'warn', word: 'paused' }
-  return status === 'preSwitchover' && options.hold ? { tone: 'warn', word: 'held' } : { tone, word }
+  if (pausedBy !== undefined) return { tone: 'warn', word: 'paused' }
+  return status === 'preSwitchover' && isHeld === true ? { tone: 'warn', word: 'held' } : { tone, word }
 }
 
 function taskOfMove(move: MigrationView): Task {

@@ -1,6 +1,6 @@
 /**
- * Goal: a person starts a real training job, watches its loss, moves it by the wizard, by dragging and by the keyboard, and sees that its
- * curve goes on with a mark on it, and how the move went.
+ * Goal: a person starts a real training job, watches its loss, says where it may be, moves it by the wizard, by dragging and by the keyboard, and
+ * sees that its curve goes on with a mark on it, and how the move went.
  * Method: a real cluster whose job trains MNIST; Chromium on the coordinator's own page, which is asked what it shows by what a person, or
  * a screen reader, is told.
  */
@@ -16,7 +16,6 @@ describe.skipIf(skipped !== undefined)(`a job moves, seen from the console ${ski
   let viewer: Viewer | undefined
   beforeAll(async () => {
     cluster = await Cluster.start([{ name: 'alder' }, { name: 'birch' }, { name: 'cedar' }])
-    job = await cluster.run('mnist-mlp', 'alder', 'digits', '--steps', '1000000')
     await cluster.run('mixer', 'birch', 'mixing', '--steps', '1000000', '--param', 'stepMs=50')
   })
   afterEach(async () => {
@@ -30,6 +29,28 @@ describe.skipIf(skipped !== undefined)(`a job moves, seen from the console ${ski
   async function completed(seen: Viewer): Promise<number> {
     return seen.page.getByRole('region', { name: 'Moves' }).getByText('completed').count()
   }
+
+  test('a job is started: what makes no sense is said before it is asked for, and its page is shown when it trains', async () => {
+    viewer = await Viewer.open(cluster.url)
+    await viewer.row('mixing').waitFor()
+    await viewer.page.keyboard.press('r')
+    const dialog = viewer.page.getByRole('dialog', { name: 'Run a job' })
+    await dialog.getByLabel('Program', { exact: true }).selectOption({ label: 'mnist-mlp' })
+    await dialog.getByLabel('Host', { exact: true }).selectOption('alder')
+    await dialog.getByLabel('Name', { exact: true }).fill('digits')
+    await dialog.getByLabel('Steps', { exact: true }).fill('1000000')
+    await dialog.getByLabel('Parameters', { exact: true }).fill('seed')
+    await dialog.getByRole('button', { name: 'Run' }).click()
+    await dialog.getByText('Line 1: write key=value').waitFor()
+    await viewer.isAccessible()
+    await viewer.picture('run')
+    await dialog.getByLabel('Parameters', { exact: true }).fill('seed=7')
+    await dialog.getByRole('button', { name: 'Run' }).click()
+    await viewer.page.waitForURL('**/jobs/digits')
+    expect(await viewer.figure('seed').innerText()).toBe('7')
+    job = cluster.follow('digits')
+    await job.reached(0)
+  })
 
   test('the inventory, and a loss that falls while one looks', async () => {
     viewer = await Viewer.open(cluster.url)
@@ -48,6 +69,28 @@ describe.skipIf(skipped !== undefined)(`a job moves, seen from the console ${ski
     await viewer.until(async () => (await step()) > before + 50, 'the step counter goes on')
     expect(await viewer.figure('Loss').innerText()).toMatch(/^\d/)
     await viewer.isAccessible()
+  })
+
+  test('where it may be is changed while it runs: what contradicts itself is refused, what its host breaks is said', async () => {
+    viewer = await Viewer.open(cluster.url, '/jobs/digits')
+    const { page } = viewer
+    const dialog = page.getByRole('dialog', { name: 'Placement rules of digits' })
+    const rules = page.getByRole('region', { name: 'Placement rules' })
+    await viewer.button('Change rules…').click()
+    await dialog.getByLabel('On one host with', { exact: true }).selectOption('mixing')
+    await dialog.getByLabel('Never on one host with', { exact: true }).selectOption('mixing')
+    await dialog.getByRole('button', { name: 'Change rules' }).click()
+    await dialog.getByText('digits cannot be with mixing and apart from it').waitFor()
+    await viewer.isAccessible()
+    await viewer.picture('rules')
+    await dialog.getByRole('button', { name: 'Leave out mixing' }).last().click()
+    await dialog.getByRole('button', { name: 'Change rules' }).click()
+    await rules.getByText(/birch/).waitFor()
+    await viewer.isAccessible()
+    await viewer.button('Change rules…').click()
+    await dialog.getByRole('button', { name: 'Leave out mixing' }).click()
+    await dialog.getByRole('button', { name: 'Change rules' }).click()
+    await rules.getByText('It may be on any host.').waitFor()
   })
 
   test('moved by the wizard: the curve goes on with a mark, and the report says how', async () => {
@@ -118,6 +161,24 @@ describe.skipIf(skipped !== undefined)(`a job moves, seen from the console ${ski
       () => job.migrations.some(({ to, status }) => to === 'alder' && status === 'completed'),
       'it came to alder',
     )
+  })
+
+  test('stopped, and run again as it was, where there is most room, with why', async () => {
+    viewer = await Viewer.open(cluster.url, '/jobs/mixing')
+    await viewer.button('Stop…').click()
+    await viewer.page.getByRole('dialog').getByRole('button', { name: 'Stop job' }).click()
+    await viewer.button('Run again…').click()
+    const dialog = viewer.page.getByRole('dialog')
+    await dialog.getByLabel('Name', { exact: true }).fill('mixing-again')
+    await dialog.getByRole('checkbox', { name: /Say of each host why/ }).check()
+    await dialog.getByRole('button', { name: 'Run' }).click()
+    await dialog.getByRole('button', { name: 'To mixing-again' }).waitFor()
+    expect(await dialog.getByRole('row').count()).toBe(4)
+    await viewer.isAccessible()
+    await viewer.picture('placement')
+    await viewer.page.keyboard.press('Enter')
+    await viewer.page.waitForURL('**/jobs/mixing-again')
+    expect((await cluster.workload('mixing-again')).parameters).toEqual({ stepMs: 50 })
   })
 
   test.each([

@@ -52,12 +52,14 @@ describe.skipIf(skipped !== undefined)(`the console of a secured cluster ${skipp
     await signIn(viewer, await tokenOf('viewer'))
     await viewer.figure('Loss').waitFor()
     await viewer.row('birch').waitFor()
-    for (const name of ['Migrate…', 'Stop…', 'Checkpoint now'])
+    for (const name of ['Migrate…', 'Stop…', 'Checkpoint now', 'Change rules…'])
       expect(await viewer.button(name).count()).toBe(0)
     expect(await viewer.row('mixing').getAttribute('draggable')).not.toBe('true')
     await viewer.row('birch').click()
     await viewer.page.getByRole('heading', { name: 'birch' }).waitFor()
-    expect(await viewer.button('Enter maintenance…').count()).toBe(0)
+    for (const name of ['Enter maintenance…', 'Run a job…']) expect(await viewer.button(name).count()).toBe(0)
+    await viewer.page.keyboard.press('r')
+    expect(await viewer.page.getByRole('dialog').count()).toBe(0)
     // Whoever asks all the same is refused.
     const answer = await viewer.page.evaluate(async () => {
       const body = JSON.stringify({ options: {} })

@@ -1,14 +1,11 @@
-/** Goal: parameters arrive as the type they look like, and as text where one insists. */
+/** Goal: values of options arrive as what they are, or are refused with what to write. */
 import { expect, test } from 'vitest'
 import { bandwidth, collectParameter, positiveMs, share, wholeNumber } from './options.ts'
 
 test('parameters', () => {
-  const all = ['a=1', 'b=-1e-3', 'c=true', 'd=adam', 'e="1"', 'f=', 'g=1 2', 'h=.5', 'i=0x10'].reduce(
-    (before, text) => collectParameter(text, before),
-    {},
-  )
-  expect(all).toEqual({ a: 1, b: -0.001, c: true, d: 'adam', e: '1', f: '', g: '1 2', h: 0.5, i: '0x10' })
-  for (const text of ['=1', 'a', '']) expect(() => collectParameter(text)).toThrow('key=value')
+  const all = ['a=1', 'b=x', 'b="2"'].reduce((before, text) => collectParameter(text, before), {})
+  expect(all).toEqual({ a: 1, b: '2' })
+  expect(() => collectParameter('a')).toThrow('key=value')
 })
 
 test('numbers', () => {

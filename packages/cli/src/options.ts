@@ -1,10 +1,15 @@
 /** Values of options and arguments as they are typed, checked before anybody is asked. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { GodwitError, LIMITS, parseBandwidth } from '@godwit/protocol'
+import {
+  GodwitError,
+  LIMITS,
+  type ParameterValue,
+  parseBandwidth,
+  parseLabel,
+  parseParameter,
+} from '@godwit/protocol'
 import { InvalidArgumentError } from 'commander'
-
-export type ParameterValue = number | boolean | string
 
 /** A whole number of at least `least`, and at most `most`. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -58,41 +63,32 @@ export function share(least: number, most: number): (text: string) => number {
 
 /** Bytes a second. */
 export function bandwidth(text: string): number {
+  return asArgument(() => parseBandwidth(text))
+}
+
+function asArgument<Value>(parse: () => Value): Value {
   try {
-    return parseBandwidth(text)
+    return parse()
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message)
   }
 }
 
-/**
- * Adds one `key=value` to those before. Numbers and `true` or `false` are taken as such, `"text in double quotes"`
- * as text whatever it looks like, everything else as text.
- */
+/** Adds one `key=value` to those before: `parseParameter`. */
 export function collectParameter(
   text: string,
   previous: Record<string, ParameterValue> = {},
 ): Record<string, ParameterValue> {
-  const at = text.indexOf('=')
-  if (at <= 0) throw new InvalidArgumentError('Write key=value.')
-  return { ...previous, [text.slice(0, at)]: parameterValue(text.slice(at + 1)) }
+  const [name, value] = asArgument(() => parseParameter(text))
+  return { ...previous, [name]: value }
 }
 
 /** Adds one `key=value` to those before. */
 export function collectLabel(text: string, previous: Record<string, string> = {}): Record<string, string> {
-  const [, key, value] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=([A-Za-z0-9][A-Za-z0-9._-]*)$/.exec(text) ?? []
-  if (key === undefined || value === undefined)
-    throw new InvalidArgumentError('Write key=value, like disk=fast.')
+  const [key, value] = asArgument(() => parseLabel(text))
   if (previous[key] !== undefined && previous[key] !== value)
     throw new InvalidArgumentError(`No host has both ${key}=${previous[key]} and ${text}.`)
   return { ...previous, [key]: value }
-}
-
-function parameterValue(text: string): ParameterValue {
-  if (text === 'true' || text === 'false') return text === 'true'
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text)
-  if (/^".*"$/.test(text)) return text.slice(1, -1)
-  return text
 }
 
 /** Adds one to those before. */

@@ -11,9 +11,8 @@ import {
   chunksOf,
   encodeManifest,
   parseManifest,
-  setupMs,
 } from './bundle.ts'
-import { LIMITS } from './limits.ts'
+import { LIMITS, setupMs } from './limits.ts'
 
 const CHUNK = LIMITS.bundleChunkBytes
 const digest = (of: number): string => of.toString(16).padStart(64, '0')

@@ -159,13 +159,3 @@ export function chunksOf({ files }: { readonly files: readonly BundleFile[] }): 
   }
   return lengths
 }
-
-/** What a host is given to set a job up: longer where its bundle may have to be brought over a slow line first. */
-export function setupMs(bundle: Pick<BundleRef, 'bytes'> | undefined): number {
-  return LIMITS.setupTimeoutMs + bringMs(bundle)
-}
-
-/** Of it, what a bundle may take to be brought. */
-export function bringMs(bundle: Pick<BundleRef, 'bytes'> | undefined): number {
-  return Math.ceil(((bundle?.bytes ?? 0) * 1000) / LIMITS.bundleBandwidth)
-}

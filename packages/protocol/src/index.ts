@@ -1,5 +1,6 @@
 export * from './agent-messages.ts'
 export * from './api.ts'
+export * from './assignments.ts'
 export * from './bandwidth.ts'
 export * from './bulk-frame.ts'
 export * from './bundle.ts'

@@ -1,4 +1,5 @@
 /** What of the protocol weighs nothing: no schema and no codec comes along. For the console, whose page it travels in. */
+export * from './assignments.ts'
 export * from './bandwidth.ts'
 export * from './errors.ts'
 export * from './limits.ts'

@@ -400,3 +400,13 @@ relation(
   'the longest of workloads can be looked at when it is over',
 )
 relation(LIMITS.maxFrameRuns >= LIMITS.maxFramePages, 'every page of a full frame may be a run of its own')
+
+/** What a host is given to set a job up: longer where its bundle may have to be brought over a slow line first. */
+export function setupMs(bundle: { readonly bytes: number } | undefined): number {
+  return LIMITS.setupTimeoutMs + bringMs(bundle)
+}
+
+/** Of it, what a bundle may take to be brought. */
+export function bringMs(bundle: { readonly bytes: number } | undefined): number {
+  return Math.ceil(((bundle?.bytes ?? 0) * 1000) / LIMITS.bundleBandwidth)
+}

@@ -4,13 +4,13 @@ import { basename } from 'node:path'
 import {
   type ClientRequestInput,
   GodwitError,
+  type ParameterValue,
   type PlacementRules,
   type RestartPolicy,
   sayBytes,
   setupMs,
 } from '@godwit/protocol'
 import type { Io } from '../io.ts'
-import type { ParameterValue } from '../options.ts'
 import { renderPlacement } from '../render/placement.ts'
 import { renderWorkload } from '../render/views.ts'
 import { builtInProgram, runRoom } from '../rooms.ts'

@@ -6,9 +6,8 @@
  */
 import { dirname, isAbsolute } from 'node:path'
 import { CoordinatorClient } from '@godwit/client'
-import type { MigrationReport } from '@godwit/protocol'
+import type { MigrationReport, ParameterValue } from '@godwit/protocol'
 import { Interrupted, type Io, untilInterrupted } from '../io.ts'
-import type { ParameterValue } from '../options.ts'
 import { formatMs } from '../render/units.ts'
 import { Cluster } from './cluster.ts'
 import { Narrator } from './narrator.ts'

@@ -11,6 +11,7 @@ import {
   LIMITS,
   PROBLEM_TYPE,
   type RestOp,
+  setupMs,
   toHttp,
 } from '@godwit/protocol/light'
 import { currentToken } from './session.ts'
@@ -27,9 +28,14 @@ export class Refusal extends Error {
   }
 }
 
+/** What was thrown, if it is one; what else was thrown is a bug, and goes on. */
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  throw error
+}
+
 /** What may take longer than others before it is answered. */
 const SLOW: Partial<Record<RestOp, number>> = {
-  run: LIMITS.setupTimeoutMs,
   checkpoint: LIMITS.checkpointTimeoutMs,
   preflight: LIMITS.preflightTimeoutMs,
 }
@@ -37,7 +43,7 @@ const SLOW: Partial<Record<RestOp, number>> = {
 /** Errors: `Refusal`. */
 export async function ask<Op extends RestOp>(request: RequestOf<Op>): Promise<Reply<Op>> {
   const { method, path, body } = toHttp(request as Parameters<typeof toHttp>[0])
-  const timeoutMs = SLOW[(request as { op: RestOp }).op] ?? LIMITS.requestTimeoutMs
+  const timeoutMs = timeoutOf(request as Parameters<typeof timeoutOf>[0])
   const token = currentToken()
   let answer: Response
   let text: string
@@ -61,6 +67,11 @@ export async function ask<Op extends RestOp>(request: RequestOf<Op>): Promise<Re
     throw new Refusal(isLate ? 'peer-stalled' : 'unreachable', `the coordinator ${why}: what runs goes on`)
   }
   return resultOf(answer, text) as Reply<Op>
+}
+
+function timeoutOf(request: { readonly op: RestOp; readonly bundle?: { readonly bytes: number } }): number {
+  if (request.op === 'run') return setupMs(request.bundle)
+  return SLOW[request.op] ?? LIMITS.requestTimeoutMs
 }
 
 function resultOf(answer: Response, text: string): unknown {

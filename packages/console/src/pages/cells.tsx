@@ -8,7 +8,8 @@ import {
   grouped,
   UNKNOWN,
 } from '../format/units.ts'
-import { jobState, type Tone } from '../state/jobs.ts'
+import { HOST_TONES } from '../state/hosts.ts'
+import { jobState } from '../state/jobs.ts'
 import { hosts, jobs, moves } from '../state/store.ts'
 import { HostLink } from '../ui/link.tsx'
 import { Bar } from '../ui/meter.tsx'
@@ -50,14 +51,12 @@ export function JobLoss({ id }: { readonly id: string }) {
 
 export function JobSpeed({ id }: { readonly id: string }) {
   const speed = jobs.get(id)?.stepsPerSecond
-  return <>{speed === undefined ? UNKNOWN : `${formatNumber(speed)} /s`}</>
+  return <>{speed === undefined ? UNKNOWN : `${formatNumber(speed)} steps/s`}</>
 }
-
-const HOST_STATES: Record<string, Tone> = { connected: 'ok', maintenance: 'warn', disconnected: 'bad' }
 
 export function HostState({ name }: { readonly name: string }) {
   const host = hosts.get(name)
-  return host === undefined ? null : <State tone={HOST_STATES[host.state] ?? 'idle'} word={host.state} />
+  return host === undefined ? null : <State tone={HOST_TONES[host.state]} word={host.state} />
 }
 
 export function HostCpu({ name }: { readonly name: string }) {
@@ -94,7 +93,7 @@ export function HostNetwork({ name }: { readonly name: string }) {
 }
 
 export function HostSpeed({ name }: { readonly name: string }) {
-  return <>{formatNumber(hosts.get(name)?.stepsPerSecond)} /s</>
+  return <>{formatNumber(hosts.get(name)?.stepsPerSecond)} steps/s</>
 }
 
 export function HostDomain({ name }: { readonly name: string }) {

@@ -1,11 +1,15 @@
 /** The cluster at a glance: what there is, how it is doing, and all hosts and jobs. */
 import type { HostView, WorkloadView } from '@godwit/protocol'
 import { useSignal } from '@preact/signals'
+import { session } from '../api/session.ts'
 import { formatBytes, formatNumber, formatPercent, grouped } from '../format/units.ts'
+import { clusterOffers } from '../state/actions.ts'
 import { nowMs } from '../state/clock.ts'
 import { isOver } from '../state/jobs.ts'
 import { isEnded } from '../state/moves.ts'
+import { openRun } from '../state/overlays.ts'
 import { hosts, jobs, moves } from '../state/store.ts'
+import { Actions } from '../ui/actions.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Figures } from '../ui/facts.tsx'
 import { HostLink } from '../ui/link.tsx'
@@ -59,6 +63,7 @@ const HOST_COLUMNS: readonly Column<HostView>[] = [
 
 export function ClusterPage() {
   const withOver = useSignal(false)
+  const role = session.value?.role
   // Once a second: what is drawn here is of all hosts and jobs.
   nowMs.value
   hosts.shape.value
@@ -70,6 +75,7 @@ export function ClusterPage() {
     <div class="page">
       <header class="page-head">
         <h1>Cluster</h1>
+        {role !== undefined && <Actions offers={clusterOffers(role)} chosen={() => openRun()} />}
       </header>
       <ClusterFigures hosts={allHosts} jobs={allJobs} />
       <Section title="Hosts">
@@ -93,11 +99,11 @@ export function ClusterPage() {
                 withOver.value = currentTarget.checked
               }}
             />
-            Those that are over, too
+            Show ended
           </label>
         }
       >
-        <JobTable jobs={shown} nothing="No job runs: start one with godwit run." />
+        <JobTable jobs={shown} nothing="No job runs." />
       </Section>
     </div>
   )

@@ -11,7 +11,7 @@ import { doWithHost } from '../state/doing.ts'
 import { useFetched } from '../state/fetched.ts'
 import { hosts, jobs } from '../state/store.ts'
 import { Actions } from '../ui/actions.tsx'
-import { Facts, Figures } from '../ui/facts.tsx'
+import { Facts, Figures, Tags } from '../ui/facts.tsx'
 import { JobLink } from '../ui/link.tsx'
 import { Bar, Meter } from '../ui/meter.tsx'
 import { Empty, Section } from '../ui/section.tsx'
@@ -105,7 +105,6 @@ function Machine({ host }: { readonly host: HostView }) {
 function About({ host }: { readonly host: HostView }) {
   const { address, faultDomain, labels, maxJobs, cores, memoryBytes, workloads, stepsPerSecond } = host
   const [zone, rack] = faultDomain.split('/', 2)
-  const tags = Object.entries(labels ?? {})
   return (
     <Section title="About">
       <Facts
@@ -119,17 +118,7 @@ function About({ host }: { readonly host: HostView }) {
           ['Speed', `${formatNumber(stepsPerSecond)} steps/s`, 'Of all its jobs'],
           [
             'Labels',
-            tags.length === 0 ? (
-              UNKNOWN
-            ) : (
-              <span class="tags">
-                {tags.map(([key, value]) => (
-                  <code key={key} class="tag">
-                    {key}={value}
-                  </code>
-                ))}
-              </span>
-            ),
+            labels === undefined || Object.keys(labels).length === 0 ? UNKNOWN : <Tags labels={labels} />,
           ],
         ]}
       />

@@ -1,10 +1,14 @@
 /** What is written down of a job: where it ran, its parameters and rules, its latest checkpoint. */
 import type { MoveEntry, WorkloadView } from '@godwit/protocol'
+import { mayAsk } from '@godwit/protocol/light'
 import { ask } from '../api/ask.ts'
+import { session } from '../api/session.ts'
 import { formatBytes, formatMs, grouped, plural, sentence, UNKNOWN } from '../format/units.ts'
 import { useFetched } from '../state/fetched.ts'
+import { isOver } from '../state/jobs.ts'
+import { overlay } from '../state/overlays.ts'
 import { MOVE_WORDS } from '../state/tasks.ts'
-import { Facts } from '../ui/facts.tsx'
+import { Facts, Tags } from '../ui/facts.tsx'
 import { HostLink, JobLink, Link } from '../ui/link.tsx'
 import { Empty, Section } from '../ui/section.tsx'
 import { State } from '../ui/state.tsx'
@@ -122,8 +126,7 @@ function MoveLine({ job, move }: { readonly job: string; readonly move: MoveEntr
 }
 
 export function AboutJob({ job }: { readonly job: WorkloadView }) {
-  const { program, tracker, trackerReason, restartPolicy, restarts, rules, stateDigest, startedAtMs } = job
-  const requires = Object.entries(rules?.requires ?? {})
+  const { program, tracker, trackerReason, restartPolicy, restarts, stateDigest, startedAtMs } = job
   return (
     <Section title="About">
       <Facts
@@ -132,12 +135,6 @@ export function AboutJob({ job }: { readonly job: WorkloadView }) {
           ['Started', <When atMs={startedAtMs} />],
           ['Dirty tracking', tracker ?? UNKNOWN, trackerReason],
           ['Restarts', restartPolicy === 'never' ? 'never' : `on failure (${restarts} so far)`],
-          requires.length > 0 && [
-            'Needs labels',
-            requires.map(([key, value]) => `${key}=${value}`).join(', '),
-          ],
-          rules?.with !== undefined && ['Together with', <JobLinks ids={rules.with} />],
-          rules?.apartFrom !== undefined && ['Apart from', <JobLinks ids={rules.apartFrom} />],
           stateDigest !== undefined && [
             'Memory at the end',
             <code>{stateDigest.slice(0, 16)}…</code>,
@@ -145,8 +142,45 @@ export function AboutJob({ job }: { readonly job: WorkloadView }) {
           ],
         ]}
       />
-      {rules !== undefined && <BrokenRules job={job} />}
     </Section>
+  )
+}
+
+export function RulesOf({ job }: { readonly job: WorkloadView }) {
+  const { requires = {}, with: together, apartFrom } = job.rules ?? {}
+  const needsLabels = Object.keys(requires).length > 0
+  const isFree = !needsLabels && together === undefined && apartFrom === undefined
+  return (
+    <Section title="Placement rules" aside={<EditRules job={job} />}>
+      {isFree ? (
+        <Empty>It may be on any host.</Empty>
+      ) : (
+        <Facts
+          facts={[
+            needsLabels && ['Its host needs labels', <Tags labels={requires} />],
+            together !== undefined && ['On one host with', <JobLinks ids={together} />],
+            apartFrom !== undefined && ['Never on one host with', <JobLinks ids={apartFrom} />],
+          ]}
+        />
+      )}
+      {!isFree && !isOver(job) && <BrokenRules job={job} />}
+    </Section>
+  )
+}
+
+function EditRules({ job }: { readonly job: WorkloadView }) {
+  const role = session.value?.role
+  if (role === undefined || !mayAsk(role, 'setRules') || isOver(job)) return null
+  return (
+    <button
+      type="button"
+      class="quiet"
+      onClick={() => {
+        overlay.value = { kind: 'rules', job: job.id }
+      }}
+    >
+      Change rules…
+    </button>
   )
 }
 

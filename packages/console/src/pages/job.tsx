@@ -20,7 +20,7 @@ import { HostLink, Link } from '../ui/link.tsx'
 import { Bar } from '../ui/meter.tsx'
 import { Empty, Section } from '../ui/section.tsx'
 import { JobState } from './cells.tsx'
-import { AboutJob, CheckpointOf, Moves, ParametersOf, WhereItRan } from './job-about.tsx'
+import { AboutJob, CheckpointOf, Moves, ParametersOf, RulesOf, WhereItRan } from './job-about.tsx'
 import { Logs } from './logs.tsx'
 import { Moving } from './moving.tsx'
 
@@ -70,6 +70,7 @@ function KnownJob({ job }: { readonly job: WorkloadView }) {
       <Moves job={id} moves={known} />
       <div class="columns">
         <ParametersOf job={job} />
+        <RulesOf job={job} />
         <CheckpointOf job={job} />
       </div>
       <Logs key={`${id} ${job.startedAtMs}`} job={id} />

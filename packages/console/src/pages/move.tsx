@@ -2,6 +2,7 @@
 import { ask } from '../api/ask.ts'
 import { session } from '../api/session.ts'
 import { formatDuration, formatMs } from '../format/units.ts'
+import { STALL_WORDS } from '../parts/migrate-form.ts'
 import { MoveReport } from '../parts/move-report.tsx'
 import { jobOffers } from '../state/actions.ts'
 import { doWithJob } from '../state/doing.ts'
@@ -86,9 +87,12 @@ export function MovePage({ job: jobId, id }: { readonly job: string; readonly id
             ['Park point', options.parkPoint],
             ['Codec', options.codec],
             ['Streams', options.streams ?? 'auto'],
-            ['Held before switchover', options.hold ? 'yes' : 'no'],
-            ['When rounds no longer shrink', options.onStall],
-            ['Gives up after', formatDuration(options.timeoutMs), `then: ${options.onTimeout}`],
+            ['Asked to be held', options.hold ? 'yes' : 'no', 'Before its switchover'],
+            ['When rounds no longer shrink', STALL_WORDS[options.onStall]],
+            [
+              'Switches over within',
+              `${formatDuration(options.timeoutMs)}, or ${options.onTimeout === 'force' ? 'is forced to' : 'is cancelled'}`,
+            ],
             ['Memory compared', options.verify ? 'yes' : 'no'],
           ]}
         />

@@ -1,7 +1,7 @@
 /** Goal: all points have room; a logarithmic side has some numbers, never too many, and all within it. Method: ranges at random, and some that are known. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { linearRange, logRange, logTicks } from './axis.ts'
+import { linearRange, logRange, logTicks, tickTexts } from './axis.ts'
 
 test('decades, with 2 and 5 where there is room; within one, even distances', () => {
   const rounded = (min: number, max: number): number[] =>
@@ -37,4 +37,14 @@ test('all points have room, also where they are all alike', () => {
   expect(linearRange(0.02, 2)).toEqual([0, 2 + 1.98 * 0.08])
   const [low, high] = linearRange(0.968, 0.968)
   expect(low < 0.968 && low > 0.9 && high > 0.968 && high < 1.02).toBe(true)
+})
+
+test('numbers below each other have as many digits', () => {
+  expect(tickTexts([0, 0.5, 1, 1.5], false)).toEqual(['0.0', '0.5', '1.0', '1.5'])
+  expect(tickTexts([0, 0.1 + 0.2, 0.6], false)).toEqual(['0.0', '0.3', '0.6'])
+  expect(tickTexts([0, 500, 1000], false)).toEqual(['0', '500', '1\u202f000'])
+  expect(tickTexts([0.965, 0.97, 0.975], false)).toEqual(['0.965', '0.970', '0.975'])
+  expect(tickTexts([0, 1e-6, 2e-6], false)).toEqual(['0', '1e-6', '2e-6'])
+  expect(tickTexts([1e-3, 0.01, 0.1, 1, 10_000], true)).toEqual(['0.001', '0.01', '0.1', '1', '10\u202f000'])
+  expect(tickTexts([0], false)).toEqual(['0'])
 })

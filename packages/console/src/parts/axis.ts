@@ -1,4 +1,5 @@
-/** The side of a chart: from where to where it goes, and, of a logarithmic one, which numbers stand at it. */
+/** The side of a chart: from where to where it goes, which numbers stand at a logarithmic one, and how numbers are written there. */
+import { grouped } from '../format/units.ts'
 
 const ROOM = 1.06
 
@@ -39,4 +40,22 @@ function linearTicks(min: number, max: number): number[] {
   const step = ([1, 2, 5, 10].find((times) => times * decade >= rough) ?? 10) * decade
   const first = Math.ceil(min / step)
   return Array.from({ length: Math.floor(max / step) - first + 1 }, (_, index) => (first + index) * step)
+}
+
+/** With as many digits behind the point as the one that needs most, so that they stand in a column; of a logarithmic side as many as each needs. */
+export function tickTexts(ticks: readonly number[], isLogarithmic: boolean): string[] {
+  const exact = ticks.map((tick) => Number(tick.toPrecision(6)))
+  const largest = Math.max(...exact.map(Math.abs))
+  if (largest >= 1e9 || largest < 1e-4)
+    return exact.map((tick) => (tick === 0 ? '0' : String(tick.toExponential())))
+  const digits = Math.max(0, ...exact.map(digitsBehind))
+  return exact.map((tick) => {
+    const own = isLogarithmic ? digitsBehind(tick) : digits
+    return own === 0 ? grouped(tick) : tick.toFixed(own)
+  })
+}
+
+function digitsBehind(value: number): number {
+  const [mantissa = '', exponent = '0'] = value.toExponential().split('e')
+  return Math.max(0, mantissa.replace(/^-?\d\.?/, '').length - Number(exponent))
 }

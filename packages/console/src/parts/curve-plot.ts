@@ -1,7 +1,7 @@
 /** One chart of a curve as uPlot draws it: its options, and colours that are read from the style sheet each time it is drawn. */
 import uPlot from 'uplot'
-import { formatNumber, grouped } from '../format/units.ts'
-import { linearRange, logRange, logTicks } from './axis.ts'
+import { grouped } from '../format/units.ts'
+import { linearRange, logRange, logTicks, tickTexts } from './axis.ts'
 import type { StepRange } from './curve.ts'
 import type { Panel } from './curve-panels.ts'
 
@@ -71,7 +71,7 @@ export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
           size: AXIS_WIDTH,
           gap: 6,
           space: 28,
-          values: (_, splits) => splits.map(formatNumber),
+          values: (_, splits) => tickTexts(splits, isLogarithmic),
           ...(isLogarithmic && {
             splits: (_: uPlot, __: number, min: number, max: number) => logTicks(min, max),
             filter: (_: uPlot, splits: number[]) => splits,

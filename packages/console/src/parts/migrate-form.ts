@@ -41,15 +41,13 @@ export const FIRST_FORM: MigrateForm = {
   verify: false,
 }
 
-/** Fields that are folded away until somebody wants them. */
-export const ADVANCED: readonly FormField[] = [
-  'timeoutSeconds',
-  'onTimeout',
-  'onStall',
-  'bandwidth',
-  'streams',
-  'verify',
-]
+/** What is done when rounds no longer shrink. */
+export const STALL_WORDS: Record<MigrationOptions['onStall'], string> = {
+  wait: 'wait for a quiet moment',
+  raiseLimit: 'allow more downtime',
+  throttle: 'slow the job down',
+  giveUp: 'give up',
+}
 
 export type Checked =
   | { readonly options: AskedOptions; readonly problems: undefined }

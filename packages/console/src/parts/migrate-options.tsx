@@ -1,7 +1,6 @@
 /** How a move is made: what most people choose, and, folded away, what few do. A field that makes no sense says so below it. */
-import type { ComponentChildren } from 'preact'
-import { useId } from 'preact/hooks'
-import type { FormField, FormProblems, MigrateForm } from './migrate-form.ts'
+import { CheckField, ChoiceField, TextField } from '../ui/fields.tsx'
+import { type FormField, type FormProblems, type MigrateForm, STALL_WORDS } from './migrate-form.ts'
 
 interface MigrateOptionsProps {
   readonly form: MigrateForm
@@ -34,7 +33,7 @@ export function WhatMoves({ hasBundle, form, setForm }: WhatMovesProps) {
   return (
     <fieldset>
       <legend>What moves</legend>
-      <div class="wizard-fields">
+      <div class="fields">
         {way(false, 'Compute and data', 'what the target lacks of program and data is brought')}
         {way(true, 'Compute only', 'the target has program and data already')}
       </div>
@@ -43,14 +42,23 @@ export function WhatMoves({ hasBundle, form, setForm }: WhatMovesProps) {
 }
 
 export function MigrateOptions({ form, problems, setForm }: MigrateOptionsProps) {
-  const shared = { form, problems, setForm }
+  const field = <Field extends Exclude<FormField, 'computeOnly' | 'hold' | 'verify'>>(name: Field) => ({
+    name,
+    value: form[name],
+    problem: problems?.[name],
+    change: (value: string) => setForm({ ...form, [name]: value }),
+  })
+  const check = (name: 'hold' | 'verify') => ({
+    name,
+    isChecked: form[name],
+    change: (isChecked: boolean) => setForm({ ...form, [name]: isChecked }),
+  })
   return (
     <fieldset>
       <legend>How</legend>
-      <div class="wizard-fields">
-        <Choice
-          {...shared}
-          field="priority"
+      <div class="fields">
+        <ChoiceField
+          {...field('priority')}
           label="Priority"
           choices={[
             ['high', 'high: before others, with more of the line'],
@@ -58,141 +66,39 @@ export function MigrateOptions({ form, problems, setForm }: MigrateOptionsProps)
             ['low', 'low: after others, gently'],
           ]}
         />
-        <Text {...shared} field="downtimeLimitMs" label="Downtime limit" unit="ms" />
-        <Check {...shared} field="hold">
-          Hold before the switchover, until somebody lets it go
-        </Check>
+        <TextField {...field('downtimeLimitMs')} label="Downtime limit" unit="ms" isNumber />
+        <CheckField {...check('hold')}>Hold before the switchover, until somebody lets it go</CheckField>
       </div>
       <details class="advanced">
         <summary>Advanced</summary>
-        <div class="wizard-fields">
-          <Text {...shared} field="timeoutSeconds" label="Switch over within" unit="s" />
-          <Choice
-            {...shared}
-            field="onTimeout"
+        <div class="fields">
+          <TextField {...field('timeoutSeconds')} label="Switch over within" unit="s" isNumber />
+          <ChoiceField
+            {...field('onTimeout')}
             label="When it has not by then"
             choices={[
               ['cancel', 'cancel: the job stays'],
               ['force', 'force, whatever the downtime'],
             ]}
           />
-          <Choice
-            {...shared}
-            field="onStall"
+          <ChoiceField
+            {...field('onStall')}
             label="When rounds no longer shrink"
-            choices={[
-              ['wait', 'wait for a quiet moment'],
-              ['raiseLimit', 'allow more downtime'],
-              ['throttle', 'slow the job down'],
-              ['giveUp', 'give up'],
-            ]}
+            choices={Object.entries(STALL_WORDS)}
           />
-          <Text
-            {...shared}
-            field="bandwidth"
-            label="Bandwidth"
-            unit="bytes a second"
-            placeholder="no limit"
-          />
-          <Text
-            {...shared}
-            field="streams"
+          <TextField {...field('bandwidth')} label="Bandwidth" unit="bytes a second" placeholder="no limit" />
+          <TextField
+            {...field('streams')}
             label="Streams"
             unit="connections"
             placeholder="as the link wants"
+            isNumber
           />
-          <Check {...shared} field="verify">
+          <CheckField {...check('verify')}>
             Compare all memory at the switchover; the pause is longer by that
-          </Check>
+          </CheckField>
         </div>
       </details>
     </fieldset>
-  )
-}
-
-type TextField = Extract<FormField, 'downtimeLimitMs' | 'timeoutSeconds' | 'bandwidth' | 'streams'>
-
-interface TextProps extends MigrateOptionsProps {
-  readonly field: TextField
-  readonly label: string
-  readonly unit: string
-  readonly placeholder?: string
-}
-
-function Text({ form, problems, setForm, field, label, unit, placeholder }: TextProps) {
-  const id = useId()
-  const problem = problems?.[field]
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <span class="with-unit">
-        <input
-          id={id}
-          type="text"
-          name={field}
-          inputMode={field === 'bandwidth' ? 'text' : 'decimal'}
-          autoComplete="off"
-          placeholder={placeholder}
-          value={form[field]}
-          aria-invalid={problem !== undefined}
-          aria-describedby={`${id}-unit ${id}-problem`}
-          onInput={({ currentTarget }) => setForm({ ...form, [field]: currentTarget.value })}
-        />
-        <span id={`${id}-unit`} class="muted">
-          {unit}
-        </span>
-      </span>
-      <p id={`${id}-problem`} class="bad small" aria-live="polite">
-        {problem}
-      </p>
-    </div>
-  )
-}
-
-type ChoiceField = Extract<FormField, 'priority' | 'onTimeout' | 'onStall'>
-
-interface ChoiceProps extends MigrateOptionsProps {
-  readonly field: ChoiceField
-  readonly label: string
-  readonly choices: readonly (readonly [value: string, words: string])[]
-}
-
-function Choice({ form, setForm, field, label, choices }: ChoiceProps) {
-  const id = useId()
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <select
-        id={id}
-        name={field}
-        value={form[field]}
-        onChange={({ currentTarget }) => setForm({ ...form, [field]: currentTarget.value })}
-      >
-        {choices.map(([value, words]) => (
-          <option key={value} value={value}>
-            {words}
-          </option>
-        ))}
-      </select>
-    </div>
-  )
-}
-
-interface CheckProps extends MigrateOptionsProps {
-  readonly field: Extract<FormField, 'hold' | 'verify'>
-  readonly children: ComponentChildren
-}
-
-function Check({ form, setForm, field, children }: CheckProps) {
-  return (
-    <label class="check">
-      <input
-        type="checkbox"
-        name={field}
-        checked={form[field]}
-        onChange={({ currentTarget }) => setForm({ ...form, [field]: currentTarget.checked })}
-      />
-      <span>{children}</span>
-    </label>
   )
 }

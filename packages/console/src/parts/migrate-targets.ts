@@ -1,6 +1,7 @@
 /** Where jobs could move: which hosts take them as far as is known, in which order they are looked at, and what came of it, for all jobs together. */
 import type { HostView, PreflightCheck, PreflightView, WorkloadView } from '@godwit/protocol'
 import { formatMs, plural } from '../format/units.ts'
+import { whyClosed } from '../state/hosts.ts'
 import type { Tone } from '../state/jobs.ts'
 import { compareNames } from '../state/tree.ts'
 
@@ -40,11 +41,10 @@ export function targetsOf(hosts: readonly HostView[], jobs: readonly Job[]): Tar
   return targets.sort((a, b) => rank(a) - rank(b) || compareNames(a.host.name, b.host.name))
 }
 
-function refusalOf({ state, name }: HostView, coming: number, all: number): string | undefined {
-  if (state === 'disconnected') return 'Its agent is not connected.'
-  if (state === 'maintenance') return 'It is in maintenance, and takes no jobs.'
-  if (coming > 0) return undefined
-  return all === 1 ? `The job is on ${name} already.` : `All of the jobs are on ${name} already.`
+function refusalOf(host: HostView, coming: number, all: number): string | undefined {
+  const why = whyClosed(host)
+  if (why !== undefined || coming > 0) return why
+  return all === 1 ? `The job is on ${host.name} already.` : `All of the jobs are on ${host.name} already.`
 }
 
 /** Looks that are made without being asked for: each has a worker started at the target. */

@@ -11,7 +11,8 @@ import { isEnded } from '../state/moves.ts'
 import { hosts, jobs, moves } from '../state/store.ts'
 import { compareNames } from '../state/tree.ts'
 import { Dialog } from '../ui/dialog.tsx'
-import { ADVANCED, type AskedOptions, checkForm, FIRST_FORM, type FormField } from './migrate-form.ts'
+import { focusField } from '../ui/fields.tsx'
+import { type AskedOptions, checkForm, FIRST_FORM } from './migrate-form.ts'
 import { TargetLooks } from './migrate-looks.tsx'
 import { MigrateOptions, WhatMoves } from './migrate-options.tsx'
 import { MigrateResults, type Result, resultOf } from './migrate-results.tsx'
@@ -102,7 +103,7 @@ function Choices({ jobIds, target, setJobs, setTarget, send, closed }: ChoicesPr
   const submit = (event: Event): void => {
     event.preventDefault()
     setTold(true)
-    if (options === undefined) return focusFirst(element.current, problems)
+    if (options === undefined) return focusField(element.current, Object.keys(problems)[0])
     if (moving.length === 0) return element.current?.querySelector<HTMLElement>('input')?.focus()
     preflights.stop()
     send(
@@ -111,7 +112,7 @@ function Choices({ jobIds, target, setJobs, setTarget, send, closed }: ChoicesPr
     )
   }
   return (
-    <form ref={element} class="wizard" noValidate onSubmit={submit} onKeyDown={onlyByButton}>
+    <form ref={element} class="form wizard" noValidate onSubmit={submit} onKeyDown={onlyByButton}>
       <div class="dialog-body">
         <ChosenJobs chosen={chosen} setJobs={setJobs} />
         <WhatMoves
@@ -131,8 +132,8 @@ function Choices({ jobIds, target, setJobs, setTarget, send, closed }: ChoicesPr
         <TargetLooks looks={shown} />
         <MigrateOptions form={form} setForm={setForm} problems={isTold ? problems : undefined} />
       </div>
-      <div class="dialog-foot wizard-foot">
-        <p role="status" class="wizard-cost">
+      <div class="dialog-foot form-foot">
+        <p role="status" class="form-said">
           {moving.length === 0 ? (
             <span class="bad">Choose a job, and a target on which it is not.</span>
           ) : cost === undefined ? (
@@ -168,18 +169,6 @@ async function askPreflight({ job, to }: { job: string; to: string | undefined }
     options,
   })
   return preflight
-}
-
-/** The first field with a sentence gets the focus; what it is folded into is opened. */
-function focusFirst(
-  form: HTMLFormElement | null,
-  problems: { readonly [Field in FormField]?: string },
-): void {
-  const [field] = Object.keys(problems) as FormField[]
-  if (field === undefined || form === null) return
-  if (ADVANCED.includes(field))
-    form.querySelector<HTMLDetailsElement>('details.advanced')?.setAttribute('open', '')
-  form.querySelector<HTMLElement>(`[name="${field}"]`)?.focus()
 }
 
 interface ChosenJobsProps {

@@ -85,9 +85,9 @@ test('a cell says which pages it is, and what they are', () => {
   expect(grid.pagesPerCell).toBe(2)
   expect(cellText(cells, grid, 1024)).toBe('pages 2\u202f048 to 2\u202f049, at 8.0 MiB: sent in round 2')
   expect(cellText(cells, grid, 1025)).toBe(
-    'pages 2\u202f050 to 2\u202f051, at 8.0 MiB: 1 sent in round 2, 1 left to send',
+    'pages 2\u202f050 to 2\u202f051, at 8.0 MiB: 1 sent in round 2, 1 not sent yet',
   )
-  expect(cellText(cells, { ...grid, pagesPerCell: 1 }, 5)).toBe('page 5, at 20 KiB: left to send')
+  expect(cellText(cells, { ...grid, pagesPerCell: 1 }, 5)).toBe('page 5, at 20 KiB: not sent yet')
 })
 
 test('pages of which some are known as one', () => {
@@ -125,7 +125,7 @@ test('the legend counts everything, earlier rounds together', () => {
   for (let round = 0; round < 8; round++) cells.set(100 + 100 * round, 100, sentIn(round))
   cells.set(150, 10, DIRTY)
   expect(legendOf(cells).map(({ name, count }) => `${name}: ${count}`)).toEqual([
-    'left to send: 100',
+    'not sent yet: 100',
     'zero: 100',
     'dirtied again: 10',
     'sent in rounds 0 to 3: 390',
@@ -134,7 +134,7 @@ test('the legend counts everything, earlier rounds together', () => {
     'sent in round 6: 100',
     'sent in round 7: 100',
   ])
-  expect(pagesSummary(new PageCells(1))).toBe('1 page of memory, 4 KiB: 1 left to send.')
+  expect(pagesSummary(new PageCells(1))).toBe('1 page of memory, 4 KiB: 1 not sent yet.')
   expect([sentIn(5000), stateName(255)]).toEqual([255, 'sent in round 252 or later'])
 })
 

@@ -156,7 +156,7 @@ export function cellByKey(key: string, cell: number, grid: Grid, pageCount: numb
 }
 
 export function stateName(state: PageState): string {
-  if (state === LEFT) return 'left to send'
+  if (state === LEFT) return 'not sent yet'
   if (state === ZERO) return 'zero'
   if (state === DIRTY) return 'dirtied again'
   const round = state - SENT

@@ -2,6 +2,7 @@
 import type { ComponentChildren, HTMLAttributes } from 'preact'
 import { useState } from 'preact/hooks'
 import { formatNumber, formatPercent, plural } from '../format/units.ts'
+import { HOST_TONES } from '../state/hosts.ts'
 import { jobState, type Tone } from '../state/jobs.ts'
 import { picked } from '../state/selection.ts'
 import { hosts, jobs, moves } from '../state/store.ts'
@@ -37,8 +38,6 @@ export function ZoneRow(props: RowProps) {
   )
 }
 
-const HOST_TONES: Record<string, Tone> = { connected: 'ok', maintenance: 'warn', disconnected: 'bad' }
-
 export function HostRow(props: RowProps) {
   const { row } = props
   const [isOver, setIsOver] = useState(false)
@@ -50,7 +49,7 @@ export function HostRow(props: RowProps) {
     <Item
       {...props}
       about={`host, ${state}, processor ${formatPercent(cpu)}, ${plural(row.jobCount, 'job')}`}
-      mark={HOST_TONES[state] as Tone}
+      mark={HOST_TONES[state]}
       extra={isOver ? 'drop' : ''}
       handlers={{
         onDragOver: (event) => {

@@ -52,7 +52,7 @@ export function Inventory() {
                 withOver.value = currentTarget.checked
               }}
             />
-            Over
+            Show ended
           </label>
         </div>
         {shown.length === 0 && <p class="empty">{nothing()}</p>}

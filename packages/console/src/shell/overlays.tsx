@@ -1,6 +1,8 @@
 /** The dialog that is open, if one is. */
 import { useState } from 'preact/hooks'
 import { MigrateWizard } from '../parts/migrate-wizard.tsx'
+import { RulesDialog } from '../parts/rules-dialog.tsx'
+import { RunDialog } from '../parts/run-dialog.tsx'
 import { type Confirmation, closeOverlay, overlay } from '../state/overlays.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { MaintenanceDialog } from './maintenance-dialog.tsx'
@@ -14,6 +16,10 @@ export function Overlays() {
       return <ConfirmDialog {...open} />
     case 'migrate':
       return <MigrateWizard jobs={open.jobs} to={open.to} closed={closeOverlay} />
+    case 'run':
+      return <RunDialog host={open.host} like={open.like} closed={closeOverlay} />
+    case 'rules':
+      return <RulesDialog job={open.job} closed={closeOverlay} />
     case 'enterMaintenance':
       return <MaintenanceDialog host={open.host} />
     case 'keys':
@@ -66,6 +72,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['Enter', 'Open what is there'],
   ['Space', 'Pick a job, with others'],
   ['m', 'Migrate the job that is shown, or those that are picked'],
+  ['r', 'Run a job, on the host that is shown if one is'],
   ['Esc', 'Close a dialog, clear the search'],
   ['?', 'This list'],
 ]

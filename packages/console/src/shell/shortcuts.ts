@@ -1,12 +1,12 @@
 /** Keys that do the same wherever one is, unless one writes something or a dialog is open. */
-import { mayAsk } from '@godwit/protocol/light'
+import { mayAsk, type RestOp } from '@godwit/protocol/light'
 import { session } from '../api/session.ts'
 import { searchText } from '../state/inventory.ts'
 import { isOver } from '../state/jobs.ts'
 import { place } from '../state/location.ts'
-import { openMigrate, overlay } from '../state/overlays.ts'
+import { openMigrate, openRun, overlay } from '../state/overlays.ts'
 import { picked } from '../state/selection.ts'
-import { jobs } from '../state/store.ts'
+import { hosts, jobs } from '../state/store.ts'
 import { isDrawerOpen } from './drawer.ts'
 
 export function listenForShortcuts(): void {
@@ -37,14 +37,27 @@ function shortcut(key: string): boolean {
       return true
     case 'm':
       return migrate()
+    case 'r':
+      return run()
     default:
       return false
   }
 }
 
-function migrate(): boolean {
+function may(op: RestOp): boolean {
   const role = session.peek()?.role
-  if (role === undefined || !mayAsk(role, 'migrate')) return false
+  return role !== undefined && mayAsk(role, op)
+}
+
+function run(): boolean {
+  if (!may('run')) return false
+  const at = place.peek()
+  openRun(at.page === 'host' && hosts.peek(at.host)?.state === 'connected' ? { host: at.host } : {})
+  return true
+}
+
+function migrate(): boolean {
+  if (!may('migrate')) return false
   const at = place.peek()
   const shown = at.page === 'job' || at.page === 'move' ? jobs.peek(at.job) : undefined
   const ids =

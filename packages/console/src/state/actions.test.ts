@@ -1,33 +1,45 @@
 /** Goal: nobody is offered what his role may not do or what makes no sense, and what waits says for what. Method: each state, for each role. */
+import type { MigrationView } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { hostView, jobView, moveView } from '../support/views.ts'
-import { hostOffers, jobOffers } from './actions.ts'
+import { clusterOffers, hostOffers, jobOffers } from './actions.ts'
 
-const active = moveView()
-const paused = moveView({
-  progress: {
-    round: 1,
-    roundPagesSent: 1,
-    roundPages: 2,
-    remainingBytes: 10,
-    sentBytes: 10,
-    bytesPerSecond: 0,
-    isPaused: true,
-    step: 7,
-  },
-})
-const held = moveView({ status: 'preSwitchover', options: { ...active.options, hold: true } })
+const stays = ['migrate', 'checkpoint', 'stop']
+const rest = ['cancel', 'checkpoint', 'stop']
 
 test.each([
-  ['a job that runs', jobView(), undefined, ['migrate', 'checkpoint', 'stop']],
-  ['one that has moved', jobView(), moveView({ status: 'completed' }), ['migrate', 'checkpoint', 'stop']],
-  ['one that moves', jobView(), active, ['hold', 'pause', 'cancel', 'checkpoint', 'stop']],
-  ['one whose move is paused', jobView(), paused, ['hold', 'resume', 'cancel', 'checkpoint', 'stop']],
-  ['one whose move is held', jobView(), held, ['switchover', 'pause', 'cancel', 'checkpoint', 'stop']],
-  ['one that is over', jobView({ status: 'finished' }), undefined, ['forget']],
+  ['a job that runs', jobView(), undefined, stays],
+  ['one that has moved', jobView(), moveView({ status: 'completed' }), stays],
+  ['one that is over', jobView({ status: 'finished' }), undefined, ['run', 'forget']],
 ])('%s', (_, job, move, actions) => {
   expect(jobOffers({ job, move, role: 'operator' }).map(({ action }) => action)).toEqual(actions)
   expect(jobOffers({ job, move, role: 'viewer' })).toEqual([])
+})
+
+test.each(['queued', 'setup', 'active', 'preSwitchover'] as const)(
+  'a move that is %s is paused or let go on, held or let go, never both',
+  (status) => {
+    const offered = (view: Partial<MigrationView>) =>
+      jobOffers({ job: jobView(), move: moveView({ status, ...view }), role: 'operator' }).map(
+        ({ action }) => action,
+      )
+    expect(offered({})).toEqual(['hold', 'pause', ...rest])
+    expect(offered({ pausedBy: 'ann' })).toEqual(['hold', 'resume', ...rest])
+    expect(offered({ isHeld: true })).toEqual(['switchover', 'pause', ...rest])
+    expect(offered({ isHeld: true, pausedBy: 'ann' })).toEqual(['switchover', 'resume', ...rest])
+    // As it was asked for once counts no more: it may have been let go since.
+    expect(offered({ options: { ...moveView().options, hold: true } })).toEqual(['hold', 'pause', ...rest])
+  },
+)
+
+test('one that is held and not ready yet is let go for when it is', () => {
+  const label = (status: MigrationView['status']) =>
+    jobOffers({ job: jobView(), move: moveView({ status, isHeld: true }), role: 'admin' })[0]?.label
+  expect([label('queued'), label('active'), label('preSwitchover')]).toEqual([
+    'Switch over when ready',
+    'Switch over when ready',
+    'Switch over',
+  ])
 })
 
 test('what can not be done now says why', () => {
@@ -53,10 +65,20 @@ test('a host is emptied, filled again, and removed by those who may', () => {
     maintenance: { host: 'a', phase: 'evacuated', force: false, waiting: 0, moving: 0, stuck: 0, moved: 1 },
   })
   expect(actions(hostView(), 'viewer')).toEqual([])
-  expect(actions(hostView(), 'operator')).toEqual(['enterMaintenance'])
-  expect(actions(maintained, 'operator')).toEqual(['exitMaintenance'])
-  expect(actions(hostView(), 'admin')).toEqual(['enterMaintenance', 'removeHost'])
-  const [, remove] = hostOffers(hostView({ workloads: ['job'] }), { role: 'admin', isSecured })
+  expect(actions(hostView(), 'operator')).toEqual(['run', 'enterMaintenance'])
+  expect(actions(maintained, 'operator')).toEqual(['run', 'exitMaintenance'])
+  expect(actions(hostView(), 'admin')).toEqual(['run', 'enterMaintenance', 'removeHost'])
+  const [, , remove] = hostOffers(hostView({ workloads: ['job'] }), { role: 'admin', isSecured })
   expect(remove?.why).toMatch(/enter maintenance first/)
-  expect(hostOffers(hostView(), { role: 'admin', isSecured: false })).toHaveLength(1)
+  expect(hostOffers(hostView(), { role: 'admin', isSecured: false })).toHaveLength(2)
+})
+
+test('a job is run from a host that takes some, and from the cluster, by those who may', () => {
+  const why = (host: ReturnType<typeof hostView>) =>
+    hostOffers(host, { role: 'operator', isSecured: true }).find(({ action }) => action === 'run')?.why
+  expect(why(hostView())).toBeUndefined()
+  expect(why(hostView({ state: 'disconnected' }))).toMatch(/not connected/)
+  expect(why(hostView({ state: 'maintenance' }))).toMatch(/takes no jobs/)
+  expect(clusterOffers('viewer')).toEqual([])
+  expect(clusterOffers('operator').map(({ action }) => action)).toEqual(['run'])
 })

@@ -4,14 +4,15 @@
  */
 import type { HostView, MigrationView, WorkloadView } from '@godwit/protocol'
 import { mayAsk, type RestOp, type Role } from '@godwit/protocol/light'
+import { whyClosed } from './hosts.ts'
 import { isOver } from './jobs.ts'
 import { isEnded } from './moves.ts'
 
 export type JobAction = Extract<
   RestOp,
-  'migrate' | 'hold' | 'switchover' | 'pause' | 'resume' | 'cancel' | 'checkpoint' | 'stop' | 'forget'
+  'run' | 'migrate' | 'hold' | 'switchover' | 'pause' | 'resume' | 'cancel' | 'checkpoint' | 'stop' | 'forget'
 >
-export type HostAction = Extract<RestOp, 'enterMaintenance' | 'exitMaintenance' | 'removeHost'>
+export type HostAction = Extract<RestOp, 'run' | 'enterMaintenance' | 'exitMaintenance' | 'removeHost'>
 
 export interface Offer<Action> {
   readonly action: Action
@@ -35,35 +36,31 @@ export function jobOffers({ job, move, role }: JobFacts): Offer<JobAction>[] {
 }
 
 function offersOfOver(): Offer<JobAction>[] {
-  return [{ action: 'forget', label: 'Forget…', isLoss: true }]
+  return [
+    { action: 'run', label: 'Run again…' },
+    { action: 'forget', label: 'Forget…', isLoss: true },
+  ]
 }
 
 function offersOfMove(move: MigrationView | undefined): Offer<JobAction>[] {
   if (move === undefined || isEnded(move.status)) return []
-  const isLate = move.status === 'switchover' || move.status === 'cancelling'
-  const why = isLate
-    ? { why: `The move is in its ${move.status === 'switchover' ? 'switchover' : 'end'}.` }
-    : {}
-  const isHeld = move.options.hold
+  const { status, isHeld, pausedBy } = move
+  const isLate = status === 'switchover' || status === 'cancelling'
+  const why = isLate ? { why: `The move is in its ${status === 'switchover' ? 'switchover' : 'end'}.` } : {}
+  const letGo = status === 'preSwitchover' ? 'Switch over' : 'Switch over when ready'
   return [
-    isHeld
-      ? { action: 'switchover', label: 'Switch over', ...why }
+    isHeld === true
+      ? { action: 'switchover', label: letGo, ...why }
       : { action: 'hold', label: 'Hold before switchover', ...why },
-    ...offersOfPause(move).map((offer) => ({ ...offer, ...why })),
+    pausedBy === undefined
+      ? { action: 'pause', label: 'Pause move', ...why }
+      : { action: 'resume', label: 'Resume move', ...why },
     {
       action: 'cancel',
       label: 'Cancel move…',
-      ...(move.status === 'cancelling' && { why: 'It is being cancelled.' }),
+      ...(status === 'cancelling' && { why: 'It is being cancelled.' }),
     },
   ]
-}
-
-/** Whether one that waits for its beginning is paused nobody says but in words, and both may be said of one that is or is not. */
-function offersOfPause({ progress, waitingFor }: MigrationView): Offer<JobAction>[] {
-  const pause: Offer<JobAction> = { action: 'pause', label: 'Pause move' }
-  const resume: Offer<JobAction> = { action: 'resume', label: 'Resume move' }
-  if (progress !== undefined) return [progress.isPaused === true ? resume : pause]
-  return waitingFor === undefined ? [pause] : [pause, resume]
 }
 
 function offersOfRunning(job: WorkloadView, move: MigrationView | undefined): Offer<JobAction>[] {
@@ -91,6 +88,7 @@ export function hostOffers(host: HostView, { role, isSecured }: Asker): Offer<Ho
   const phase = host.maintenance?.phase
   const isIn = phase === 'evacuating' || phase === 'evacuated'
   const offers: Offer<HostAction>[] = [
+    { action: 'run', label: 'Run a job…', ...reason(whyClosed(host)) },
     isIn
       ? { action: 'exitMaintenance', label: 'Exit maintenance…' }
       : { action: 'enterMaintenance', label: 'Enter maintenance…' },
@@ -100,4 +98,8 @@ export function hostOffers(host: HostView, { role, isSecured }: Asker): Offer<Ho
     offers.push({ action: 'removeHost', label: 'Remove host…', isLoss: true, ...why })
   }
   return offers.filter(({ action }) => mayAsk(role, action))
+}
+
+export function clusterOffers(role: Role): Offer<'run'>[] {
+  return mayAsk(role, 'run') ? [{ action: 'run', label: 'Run a job…' }] : []
 }

@@ -4,9 +4,12 @@ import { ask, type RequestOf } from '../api/ask.ts'
 import { say, sayRefusal } from '../ui/notices.tsx'
 import type { HostAction, JobAction } from './actions.ts'
 import { go, place } from './location.ts'
-import { openMigrate, overlay } from './overlays.ts'
+import { openMigrate, openRun, overlay } from './overlays.ts'
 
-type Asked = { readonly [Action in JobAction | HostAction]: RequestOf<Action> }[JobAction | HostAction]
+type Asked = { readonly [Action in Exclude<JobAction | HostAction, 'run'>]: RequestOf<Action> }[Exclude<
+  JobAction | HostAction,
+  'run'
+>]
 
 async function carryOut(request: Asked, { done, not }: { done: string; not: string }): Promise<boolean> {
   try {
@@ -24,6 +27,8 @@ export function doWithJob(action: JobAction, job: WorkloadView): void {
   switch (action) {
     case 'migrate':
       return openMigrate([workload])
+    case 'run':
+      return openRun({ like: workload })
     case 'hold':
       return void carryOut(
         { op: 'hold', workload },
@@ -104,6 +109,8 @@ function confirmJob(
 
 export function doWithHost(action: HostAction, { name: host }: HostView): void {
   switch (action) {
+    case 'run':
+      return openRun({ host })
     case 'enterMaintenance':
       overlay.value = { kind: 'enterMaintenance', host }
       return

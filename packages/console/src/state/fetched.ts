@@ -1,6 +1,6 @@
 /** What is asked for while a page shows it, and asked for anew when what it depends on has changed. */
 import { useEffect, useState } from 'preact/hooks'
-import { Refusal } from '../api/ask.ts'
+import { type Refusal, refusalOf } from '../api/ask.ts'
 
 export type Fetched<Value> =
   | { readonly state: 'loading' }
@@ -16,8 +16,8 @@ export function useFetched<Value>(fetch: () => Promise<Value>, when: readonly un
       (value) => {
         if (isWanted) setFetched({ state: 'here', value })
       },
-      (error) => {
-        if (!(error instanceof Refusal)) throw error
+      (thrown) => {
+        const error = refusalOf(thrown)
         if (isWanted) setFetched((before) => (before.state === 'here' ? before : { state: 'refused', error }))
       },
     )

@@ -15,6 +15,8 @@ export interface Confirmation {
 export type Overlay =
   | Confirmation
   | { readonly kind: 'migrate'; readonly jobs: readonly string[]; readonly to?: string }
+  | { readonly kind: 'run'; readonly host?: string; readonly like?: string }
+  | { readonly kind: 'rules'; readonly job: string }
   | { readonly kind: 'enterMaintenance'; readonly host: string }
   | { readonly kind: 'keys' }
 
@@ -27,4 +29,9 @@ export function closeOverlay(): void {
 export function openMigrate(jobs: readonly string[], to?: string): void {
   if (jobs.length === 0) return
   overlay.value = { kind: 'migrate', jobs, ...(to !== undefined && { to }) }
+}
+
+/** `host`: where; `like`: a job that is to be run again. */
+export function openRun(about: { readonly host?: string; readonly like?: string } = {}): void {
+  overlay.value = { kind: 'run', ...about }
 }

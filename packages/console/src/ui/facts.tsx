@@ -7,10 +7,19 @@ export type Fact =
   | false
 
 export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
+  return <Pairs kind="facts" pairs={facts} />
+}
+
+/** The few numbers that are looked at first. */
+export function Figures({ figures }: { readonly figures: readonly Fact[] }) {
+  return <Pairs kind="figures" pairs={figures} />
+}
+
+function Pairs({ kind, pairs }: { readonly kind: string; readonly pairs: readonly Fact[] }) {
   return (
-    <dl class="facts">
-      {facts
-        .filter((fact) => fact !== undefined && fact !== false)
+    <dl class={kind}>
+      {pairs
+        .filter((pair) => pair !== undefined && pair !== false)
         .map(([name, value, title]) => (
           <div key={name} title={title}>
             <dt>{name}</dt>
@@ -21,18 +30,15 @@ export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
   )
 }
 
-/** The few numbers that are looked at first. */
-export function Figures({ figures }: { readonly figures: readonly Fact[] }) {
+/** Labels, each as it is written: `disk=fast`. */
+export function Tags({ labels }: { readonly labels: Readonly<Record<string, string>> }) {
   return (
-    <dl class="figures">
-      {figures
-        .filter((figure) => figure !== undefined && figure !== false)
-        .map(([name, value, title]) => (
-          <div key={name} title={title}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-    </dl>
+    <span class="tags">
+      {Object.entries(labels).map(([key, value]) => (
+        <code key={key} class="tag">
+          {key}={value}
+        </code>
+      ))}
+    </span>
   )
 }

@@ -1,6 +1,6 @@
 /** What came of what a person asked for, said at the edge of the page and to screen readers; a refusal stays until it is put away. */
 import { signal } from '@preact/signals'
-import { Refusal } from '../api/ask.ts'
+import { refusalOf } from '../api/ask.ts'
 import { sentence } from '../format/units.ts'
 
 interface Notice {
@@ -23,9 +23,7 @@ export function say(title: string): void {
 
 /** `title`: what was not done. */
 export function sayRefusal(title: string, error: unknown): void {
-  if (!(error instanceof Refusal)) throw error
-
-  add({ tone: 'bad', title, text: sentence(error.message) })
+  add({ tone: 'bad', title, text: sentence(refusalOf(error).message) })
 }
 
 function add(notice: Omit<Notice, 'id'>): number {

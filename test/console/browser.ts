@@ -58,7 +58,8 @@ export class Viewer {
   readonly page: Page
   readonly #browser: Browser
   readonly #wrong: string[] = []
-  #tolerated: RegExp[] = []
+  /** Interfaces of this machine come and go with tests of networks: Chromium breaks off whatever it had asked for. */
+  #tolerated: RegExp[] = [/ERR_NETWORK_CHANGED/]
 
   private constructor(browser: Browser, page: Page, url: string) {
     this.#browser = browser

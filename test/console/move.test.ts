@@ -73,6 +73,7 @@ describe.skipIf(skipped !== undefined)(`a job moves, seen from the console ${ski
 
   test('where it may be is changed while it runs: what contradicts itself is refused, what its host breaks is said', async () => {
     viewer = await Viewer.open(cluster.url, '/jobs/digits')
+    viewer.tolerate(/status of 400/)
     const { page } = viewer
     const dialog = page.getByRole('dialog', { name: 'Placement rules of digits' })
     const rules = page.getByRole('region', { name: 'Placement rules' })

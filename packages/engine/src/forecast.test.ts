@@ -97,7 +97,7 @@ test('parks before apply when a compute is long enough for the pages to drain, a
     park: true,
     point: 'preApply',
     expectedMs: expect.closeTo(1.5, 1),
-    reason: expect.stringContaining('before apply 64 bytes are expected to be left, at the boundary 4096000'),
+    reason: expect.stringContaining('before apply 64 B are expected to be left, at the boundary 3.9 MiB'),
   })
 })
 

@@ -14,7 +14,7 @@
  *   delta that was computed goes over instead.
  * Both are forecast, and the one with fewer bytes left is taken.
  */
-import { PAGE_BYTES, type ParkPoint } from '@godwit/protocol'
+import { PAGE_BYTES, type ParkPoint, sayBytes } from '@godwit/protocol'
 
 /** Weight of the newest round in the moving means. */
 const WEIGHT = 0.5
@@ -190,10 +190,11 @@ export function comparison(forecast: Forecast, point: ParkPoint, allowed: ParkPo
   if (forecast.shape === undefined)
     return 'at the boundary: the program does not split its step, or was not seen stepping'
   if (allowed !== 'auto') return `${point} as asked`
-  const [early, late] = [bytesLeft(forecast, 'preApply'), bytesLeft(forecast, 'boundary')].map(Math.round)
+  const left = (where: ParkPoint): string => sayBytes(Math.round(bytesLeft(forecast, where)))
+  const [early, late] = [left('preApply'), left('boundary')]
   return point === 'preApply'
-    ? `before apply ${early} bytes are expected to be left, at the boundary ${late}`
-    : `at the boundary ${late} bytes are expected to be left, before apply ${early}`
+    ? `before apply ${early} are expected to be left, at the boundary ${late}`
+    : `at the boundary ${late} are expected to be left, before apply ${early}`
 }
 
 /** Rounds no longer shrink, and what they leave takes longer than it may. */

@@ -1,6 +1,7 @@
 /** Goal: each number reads the same wherever it stands. Method: values at the edges of each unit. */
 import { expect, test } from 'vitest'
 import {
+  asSentence,
   formatBytes,
   formatDuration,
   formatLoss,
@@ -9,7 +10,6 @@ import {
   formatPercent,
   grouped,
   plural,
-  sentence,
 } from './units.ts'
 
 test('numbers have three digits that matter', () => {
@@ -66,10 +66,13 @@ test('bytes and shares', () => {
 })
 
 test('sentences begin with a capital, names stay as they are', () => {
-  expect(['no host fits', 'host-a is gone', 'Already so', ''].map(sentence)).toEqual([
+  const said = ['no host fits', 'alder is gone', 'host-a is gone', 'Already so', 'alderman: gone', '']
+  expect(said.map((text) => asSentence(text, (word) => word === 'alder'))).toEqual([
     'No host fits',
+    'alder is gone',
     'host-a is gone',
     'Already so',
+    'Alderman: gone',
     '',
   ])
 })

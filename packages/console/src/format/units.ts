@@ -81,8 +81,8 @@ export function plural(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
-/** A message of the coordinator's as it stands on a page: it begins with a capital, unless it begins with a name that has none. */
-export function sentence(text: string): string {
-  const isWord = /^[a-z]+[ ,:]/.test(text)
-  return isWord ? `${text[0]?.toUpperCase()}${text.slice(1)}` : text
+/** A message of the coordinator's as it stands on a page: it begins with a capital, unless it begins with a name. */
+export function asSentence(text: string, isName: (word: string) => boolean): string {
+  const [, word] = /^([a-z]+)[ ,:]/.exec(text) ?? []
+  return word === undefined || isName(word) ? text : `${text[0]?.toUpperCase()}${text.slice(1)}`
 }

@@ -55,6 +55,11 @@ export function HostPage({ name }: { readonly name: string }) {
   )
 }
 
+function inUse(used: HostView['utilisation']): string {
+  const total = used?.totalMemoryBytes
+  return `${formatBytes(used?.usedMemoryBytes)}${total === undefined ? '' : ` of ${formatBytes(total)}`}`
+}
+
 /** A reading each five seconds: ten minutes. */
 const KEPT = 120
 
@@ -89,7 +94,7 @@ function Machine({ host }: { readonly host: HostView }) {
       </Meter>
       <Figures
         figures={[
-          ['Memory in use', formatBytes(utilisation?.usedMemoryBytes), 'Of the whole machine'],
+          ['Memory in use', inUse(utilisation), 'Of the whole machine'],
           ['Receiving', formatRate(utilisation?.receivedBytesPerSecond)],
           ['Sending', formatRate(utilisation?.sentBytesPerSecond)],
         ]}

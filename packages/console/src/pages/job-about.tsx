@@ -3,15 +3,16 @@ import type { MoveEntry, WorkloadView } from '@godwit/protocol'
 import { mayAsk } from '@godwit/protocol/light'
 import { ask } from '../api/ask.ts'
 import { session } from '../api/session.ts'
-import { formatBytes, formatMs, grouped, plural, sentence, UNKNOWN } from '../format/units.ts'
+import { formatBytes, formatMs, grouped, plural, UNKNOWN } from '../format/units.ts'
 import { useFetched } from '../state/fetched.ts'
 import { isOver } from '../state/jobs.ts'
 import { overlay } from '../state/overlays.ts'
+import { sentence } from '../state/sentence.ts'
 import { MOVE_WORDS } from '../state/tasks.ts'
 import { Facts, Tags } from '../ui/facts.tsx'
 import { HostLink, JobLink, Link } from '../ui/link.tsx'
 import { Empty, Section } from '../ui/section.tsx'
-import { State } from '../ui/state.tsx'
+import { Mark, State } from '../ui/state.tsx'
 import { When } from '../ui/when.tsx'
 
 /** Which steps were taken where: a strip as long as the run so far, and the same in words. */
@@ -73,16 +74,16 @@ export function Moves({
                 <th scope="col">Started</th>
                 <th scope="col">Way</th>
                 <th scope="col">State</th>
-                <th scope="col" class="number">
+                <th scope="col" class="number minor">
                   At step
                 </th>
                 <th scope="col" class="number">
                   Downtime
                 </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number minor">
                   Took
                 </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number minor">
                   Sent
                 </th>
               </tr>
@@ -107,7 +108,7 @@ function MoveLine({ job, move }: { readonly job: string; readonly move: MoveEntr
       <td class="small">
         <When atMs={startedAtMs} />
       </td>
-      <td>
+      <td class="way">
         <Link to={{ page: 'move', job, move: id }}>
           {from} → {to}
         </Link>
@@ -117,10 +118,10 @@ function MoveLine({ job, move }: { readonly job: string; readonly move: MoveEntr
           <State tone={tone} word={word} />
         </span>
       </td>
-      <td class="number">{grouped(step)}</td>
+      <td class="number minor">{grouped(step)}</td>
       <td class="number">{formatMs(downtimeMs)}</td>
-      <td class="number">{formatMs(totalMs)}</td>
-      <td class="number">{formatBytes(wireBytes)}</td>
+      <td class="number minor">{formatMs(totalMs)}</td>
+      <td class="number minor">{formatBytes(wireBytes)}</td>
     </tr>
   )
 }
@@ -188,14 +189,15 @@ function EditRules({ job }: { readonly job: WorkloadView }) {
 function BrokenRules({ job: { id, host, rules } }: { readonly job: WorkloadView }) {
   const fetched = useFetched(() => ask({ op: 'rules', workload: id }), [id, host, JSON.stringify(rules)])
   const broken = fetched.state === 'here' ? fetched.value.broken : []
+  if (broken.length === 0) return null
   return (
-    <>
+    <ul class="broken" aria-label="What its present host breaks">
       {broken.map((what) => (
-        <p key={what} class="warn small">
-          {sentence(what)}
-        </p>
+        <li key={what}>
+          <Mark tone="warn" /> <span>{sentence(what)}.</span>
+        </li>
       ))}
-    </>
+    </ul>
   )
 }
 

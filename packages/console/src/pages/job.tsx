@@ -1,10 +1,11 @@
 /** A job: how it is doing, its curves, where it ran and when, its moves, and what may be done with it. */
 import type { MigrationView, MoveEntry, WorkloadView } from '@godwit/protocol'
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { allMoves } from '../api/lists.ts'
 import { session } from '../api/session.ts'
 import { formatDuration, formatLoss, formatMs, formatNumber, grouped } from '../format/units.ts'
 import { CurveChart } from '../parts/curve-chart.tsx'
+import { titleOf } from '../parts/curve-panels.ts'
 import { jobOffers } from '../state/actions.ts'
 import { nowMs } from '../state/clock.ts'
 import { type CurveFeed, feedCurve } from '../state/curve-feed.ts'
@@ -53,7 +54,7 @@ function KnownJob({ job }: { readonly job: WorkloadView }) {
           accepted: the program is not deterministic.
         </p>
       )}
-      <JobFigures job={job} />
+      <JobFigures key={job.startedAtMs} job={job} />
       {isMoving && (
         <Section
           title="Moving"
@@ -128,7 +129,10 @@ function JobHead({ job, move }: { readonly job: WorkloadView; readonly move: Mig
 }
 
 function JobFigures({ job }: { readonly job: WorkloadView }) {
-  const { id, acceptedSteps, steps, loss, metrics, stepsPerSecond, startedAtMs } = job
+  const { id, acceptedSteps, steps, loss, stepsPerSecond, startedAtMs } = job
+  // Some are reported at some steps only: what was said of them last stays.
+  const metrics = useRef<Record<string, number>>({})
+  metrics.current = { ...metrics.current, ...job.metrics }
   const upMs = startedAtMs === undefined || isOver(job) ? undefined : nowMs.value - startedAtMs
   return (
     <div class="job-figures">
@@ -137,7 +141,9 @@ function JobFigures({ job }: { readonly job: WorkloadView }) {
         figures={[
           ['Step', `${grouped(acceptedSteps)} of ${grouped(steps)}`],
           ['Loss', formatLoss(loss)],
-          ...Object.entries(metrics ?? {}).map(([name, value]) => [name, formatNumber(value)] as const),
+          ...Object.entries(metrics.current).map(
+            ([name, value]) => [titleOf(name), formatNumber(value)] as const,
+          ),
           ['Speed', stepsPerSecond === undefined ? '–' : `${formatNumber(stepsPerSecond)} steps/s`],
           ['Step time', formatMs(stepsPerSecond ? 1000 / stepsPerSecond : undefined), 'On average, lately'],
           upMs !== undefined && ['Up for', formatDuration(upMs)],

@@ -34,7 +34,7 @@ export function panelsOf(names: readonly string[]): Panel[] {
   return [
     panel({ id: LOSS, title: 'Loss', names: [LOSS, ...losses], format: formatLoss, canBeLogarithmic: true }),
     ...others.map((name) =>
-      panel({ id: name, title: capitalised(words(name)), names: [name], format: formatNumber, colour: 1 }),
+      panel({ id: name, title: titleOf(name), names: [name], format: formatNumber, colour: 1 }),
     ),
     {
       ...panel({
@@ -95,6 +95,8 @@ export function words(name: string): string {
     .replaceAll(/[_.-]+/g, ' ')
 }
 
-function capitalised(text: string): string {
+/** As a heading: `validationLoss` is `Validation loss`. */
+export function titleOf(name: string): string {
+  const text = words(name)
   return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -2,6 +2,7 @@
 import type { PreflightCheck, PreflightView } from '@godwit/protocol'
 import { formatMs, plural } from '../format/units.ts'
 import type { Tone } from '../state/jobs.ts'
+import { sentence } from '../state/sentence.ts'
 import { State } from '../ui/state.tsx'
 import type { Look } from './migrate-targets.ts'
 
@@ -57,10 +58,12 @@ function Seen({ preflight }: { readonly preflight: PreflightView }) {
         )}
       </p>
       <Checks checks={told} />
-      <details>
-        <summary>{plural(passed, 'check')} passed</summary>
-        <Checks checks={ordered.filter(({ verdict }) => verdict === 'pass')} />
-      </details>
+      {passed > 0 && (
+        <details>
+          <summary>{plural(passed, 'check')} passed</summary>
+          <Checks checks={ordered.filter(({ verdict }) => verdict === 'pass')} />
+        </details>
+      )}
     </>
   )
 }
@@ -72,7 +75,7 @@ function Checks({ checks }: { readonly checks: readonly PreflightCheck[] }) {
         <li key={check}>
           <State tone={TONES[verdict]} word={verdict === 'pass' ? check : `${verdict}: ${check}`} />
           <p>
-            {message}.{advice !== undefined && <span class="muted"> To do: {advice}.</span>}
+            {sentence(message)}.{advice !== undefined && <span class="muted"> To do: {advice}.</span>}
           </p>
         </li>
       ))}

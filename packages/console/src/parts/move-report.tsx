@@ -138,6 +138,8 @@ function Timeline({ report }: { readonly report: MigrationReport }) {
 
 const SHARE = 'Share of the largest round'
 const COLUMNS = ['Round', 'Pages', SHARE, 'Sent', 'Rate', 'Codec', 'Took', 'Steps meanwhile']
+/** Left out where there is little room. */
+const MINOR: ReadonlySet<string> = new Set([SHARE, 'Rate', 'Codec'])
 
 function Rounds({ report }: { readonly report: MigrationReport }) {
   const [areAllShown, showAll] = useState(false)
@@ -153,7 +155,11 @@ function Rounds({ report }: { readonly report: MigrationReport }) {
           <thead>
             <tr>
               {COLUMNS.map((title) => (
-                <th scope="col" class={title === 'Round' ? '' : 'number'} key={title}>
+                <th
+                  scope="col"
+                  class={`${title === 'Round' ? '' : 'number'} ${MINOR.has(title) ? 'minor' : ''}`}
+                  key={title}
+                >
                   {title === SHARE ? <span class="visually-hidden">{title}</span> : title}
                 </th>
               ))}
@@ -164,13 +170,13 @@ function Rounds({ report }: { readonly report: MigrationReport }) {
               <tr key={index} title={roundText(round, index)}>
                 <th scope="row">{index}</th>
                 <td class="number">{grouped(round.pages)}</td>
-                <td class="round-share">
+                <td class="round-share minor">
                   <i style={{ width: `${most === 0 ? 0 : (100 * round.pages) / most}%` }} />
                   <span class="visually-hidden">{formatPercent(most === 0 ? 0 : round.pages / most)}</span>
                 </td>
                 <td class="number">{formatBytes(round.wireBytes)}</td>
-                <td class="number">{formatRate(rateOf(round))}</td>
-                <td class="number">{round.codec}</td>
+                <td class="number minor">{formatRate(rateOf(round))}</td>
+                <td class="number minor">{round.codec}</td>
                 <td class="number">{formatMs(round.durationMs)}</td>
                 <td class="number">{grouped(round.steps)}</td>
               </tr>

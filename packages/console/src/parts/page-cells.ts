@@ -190,14 +190,15 @@ export interface LegendEntry {
   readonly count: number
 }
 
-/** Rounds that have a line of their own; earlier ones share one. */
-const SHOWN_ROUNDS = 4
+/** As many rounds have a line of their own: of more, the latest two, whose colours are told apart, and those before share one. */
+const FEW_ROUNDS = 4
+const LATEST_ROUNDS = 2
 
 /** What there is; what is left, zero and dirtied always, so that the lines keep their places. */
 export function legendOf(cells: PageCells): LegendEntry[] {
   const fixed = [LEFT, ZERO, DIRTY].map((state) => entryOf(cells, state))
   const latest = cells.latestRound
-  const first = Math.max(0, latest - SHOWN_ROUNDS + 1)
+  const first = latest < FEW_ROUNDS ? 0 : latest - LATEST_ROUNDS + 1
   let earlier = 0
   for (let round = 0; round < first; round++) earlier += cells.counts[SENT + round] as number
   const before =

@@ -124,10 +124,7 @@ function Choices({ host, like, closed, explained }: ChoicesProps) {
             name="host"
             label="Host"
             value={form.host}
-            choices={[
-              ['', 'automatic: where there is most room'],
-              ...hosts.all().map(hostChoice).sort(takingFirst),
-            ]}
+            choices={[['', 'automatic'], ...hosts.all().map(hostChoice).sort(takingFirst)]}
             change={(name) => change({ host: name })}
           />
           {form.host === '' && (
@@ -135,7 +132,7 @@ function Choices({ host, like, closed, explained }: ChoicesProps) {
               Say of each host why it was chosen or not
             </CheckField>
           )}
-          <TextField {...field('steps')} label="Steps" unit="steps" isNumber />
+          <TextField {...field('steps')} label="Steps" isNumber />
           <TextField {...field('id')} label="Name" placeholder="made of the program’s" />
           <LinesField
             {...field('parameters')}
@@ -156,10 +153,11 @@ function Choices({ host, like, closed, explained }: ChoicesProps) {
             <ChoiceField
               name="restartPolicy"
               label="When its worker is lost"
+              hint="From its last checkpoint, or from its beginning"
               value={form.restartPolicy}
               choices={[
-                ['on-failure', 'start it again from the last checkpoint'],
-                ['never', 'the job has failed'],
+                ['on-failure', 'it is started again'],
+                ['never', 'it has failed'],
               ]}
               change={(restartPolicy) => change({ restartPolicy: restartPolicy as RunForm['restartPolicy'] })}
             />

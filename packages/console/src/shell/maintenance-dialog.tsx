@@ -10,6 +10,7 @@ import { plural } from '../format/units.ts'
 import { enterMaintenance } from '../state/doing.ts'
 import { isOver } from '../state/jobs.ts'
 import { closeOverlay } from '../state/overlays.ts'
+import { sentence } from '../state/sentence.ts'
 import { jobs } from '../state/store.ts'
 import { compareNames } from '../state/tree.ts'
 import { Dialog } from '../ui/dialog.tsx'
@@ -98,7 +99,7 @@ function Leaving({ id, finding }: { readonly id: string; readonly finding: Findi
       ) : (
         <>
           <State tone="bad" word="can’t go" />
-          <p class="small muted">{finding.why}</p>
+          <p class="small muted">{sentence(finding.why)}</p>
         </>
       )}
     </li>

@@ -1,7 +1,7 @@
 /** Where a secured cluster is entered: by a token, which goes into no address. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { connection, signIn } from '../api/connection.ts'
-import { sentence } from '../format/units.ts'
+import { sentence } from '../state/sentence.ts'
 
 export function SignIn() {
   const [token, setToken] = useState('')

@@ -20,7 +20,9 @@ export function TaskList({ tasks }: { readonly tasks: readonly Task[] }) {
             <th scope="col">Target</th>
             <th scope="col">State</th>
             <th scope="col">Progress</th>
-            <th scope="col">Started</th>
+            <th scope="col" class="minor">
+              Started
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -57,7 +59,7 @@ function TaskLine({ task }: { readonly task: Task }) {
             </>
           )}
         </td>
-        <td class="small">
+        <td class="small minor">
           <When atMs={startedAtMs} />
         </td>
       </tr>

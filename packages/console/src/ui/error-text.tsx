@@ -1,7 +1,7 @@
 /** An error in full: its kind as people read it, and the sentence that says what to do. */
 import type { ErrorReport } from '@godwit/protocol'
 import { ERROR_KINDS } from '@godwit/protocol/light'
-import { sentence } from '../format/units.ts'
+import { sentence } from '../state/sentence.ts'
 
 export function ErrorText({ error }: { readonly error: ErrorReport }) {
   return (

@@ -1,7 +1,7 @@
 /** What came of what a person asked for, said at the edge of the page and to screen readers; a refusal stays until it is put away. */
 import { signal } from '@preact/signals'
 import { refusalOf } from '../api/ask.ts'
-import { sentence } from '../format/units.ts'
+import { sentence } from '../state/sentence.ts'
 
 interface Notice {
   readonly id: number

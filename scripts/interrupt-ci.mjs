@@ -30,9 +30,10 @@ const STAGES = {
   simulation: { stages: ['simulation'], processes: [/sim\.ts --serve/] },
   fuzz: { stages: ['fuzz'], processes: [/vitest.*fuzz/] },
   'suite-on-lts': { stages: ['suite-on-lts'], processes: [WORKER] },
+  // One of each lane.
   together: {
-    stages: ['compose', 'netns', 'arm64', 'simulation'],
-    processes: [/worker\/dist\/main\.mjs \/var\/lib\/godwit/, /qemu-aarch64-static/, /sim\.ts --serve/],
+    stages: ['compose', 'netns', 'simulation'],
+    processes: [/worker\/dist\/main\.mjs \/var\/lib\/godwit/, /sim\.ts --serve/],
     files: ['/run/netns/godwit-'],
   },
   // The last: it installs packages anew, and what an interruption leaves of them is not enough for the stages above.

@@ -19,7 +19,7 @@ import { parseAst } from 'rolldown/parseAst'
 /**
  * `imports`: rooms, or a single entry of one (`worker/contract`). `packages`: from elsewhere. `node: false`: no
  * module of Node either. `types`: rooms of which types alone may be imported. Tests (`*.test.ts`, `*.suite.ts`, `src/support/`) may import other rooms and packages too,
- * `testkit` among them, and only they may import what is for tests.
+ * `testkit` among them, and only they may import what is for tests: `support/` of their own room, `testing` of others.
  */
 export const ROOMS = {
   protocol: { imports: [], packages: ['msgpackr', 'zod'] },
@@ -123,6 +123,7 @@ function whyNot(path, room, allowed, { specifier, isType }) {
     return allowed.packages.includes(name) ? undefined : `is not a package that ${room} may import`
   }
   if (own.split('/')[0] === room) return 'is the room itself: import its file'
+  if (own.endsWith('/testing')) return 'is for tests only'
   if (allowed.imports.includes(own) || allowed.imports.includes(own.split('/')[0])) return undefined
   if (allowed.types?.includes(own))
     return isType ? undefined : `is a room of which ${room} may import types alone`

@@ -17,7 +17,8 @@ function soundHouse(): House {
     files: {
       'packages/low/src/index.ts': "import { z } from 'zod'\nexport * from './inner/deep.ts'\n",
       'packages/low/src/inner/deep.ts': "// import 'pino'\nexport const text = \"import 'pino'\"\n",
-      'packages/low/src/index.test.ts': "import 'vitest'\nimport '@godwit/testkit'\nimport 'node:fs'\n",
+      'packages/low/src/index.test.ts':
+        "import 'vitest'\nimport '@godwit/testkit'\nimport '@godwit/high/testing'\nimport 'node:fs'\n",
       'packages/high/src/index.ts': `
         import type { A } from '@godwit/low/contract'
         import fs from 'node:fs'
@@ -78,6 +79,7 @@ test.each([
     "import '../../high/src/index.ts'",
     '../../high/src/index.ts leaves packages/low',
   ],
+  [HIGH, "import '@godwit/low/testing'", '@godwit/low/testing is for tests only'],
   [HIGH, "import '@godwit/low'", '@godwit/low is not a room that high may import'],
   [HIGH, "import '@godwit/low/main'", '@godwit/low/main is not a room that high may import'],
   [

@@ -11,18 +11,13 @@ import { Channel, dial } from '@godwit/channel'
 import { CoordinatorClient } from '@godwit/client'
 import { entryFile, nodeArguments } from '@godwit/launch'
 import { type FromAgent, type FromWorker, OUR_VERSIONS, type ToAgent, toAgent } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 
 /** Each job reports so often while all of them do: a step each time. */
 const REPORT_MS = 1000
 const SLICES = 20
 /** Jobs that are started at once. */
 const BATCH = 50
-
-const DIGEST = 'a'.repeat(64)
-const IDENTITY = {
-  ...{ program: 'p', programDigest: DIGEST, parametersDigest: DIGEST, layoutDigest: DIGEST, dataDigests: {} },
-  ...{ mathDigests: {}, rehearsalDigest: DIGEST, arenaBytes: 4096, tracker: 'compare' as const },
-}
 
 interface Agent {
   readonly channel: Channel<ToAgent, FromAgent>
@@ -122,7 +117,7 @@ async function agentOf(url: string, name: string): Promise<Agent> {
         if (message.type === 'registered') isRegistered()
         if (message.type !== 'launch') return
         workers.push(message.launch.workerId)
-        say(channel, message.launch.workerId, { type: 'prepared', identity: IDENTITY })
+        say(channel, message.launch.workerId, { type: 'prepared', identity: identityLike() })
       },
       closed: () => {},
     },

@@ -6,8 +6,9 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Peer } from '@godwit/channel'
-import { FakeCoordinator, type Script, workloadView } from '@godwit/client/testing'
+import { FakeCoordinator, type Script } from '@godwit/client/testing'
 import { coordinatorUri, formatToken, GodwitError, hostUri, type TokenKind } from '@godwit/protocol'
+import { workloadLike } from '@godwit/protocol/testing'
 import {
   createAuthority,
   fingerprintOf,
@@ -124,7 +125,7 @@ test('what watches shows its token again after a restart, and waits for nobody w
     times++
     if (times === 2) refusal = new GodwitError('token-revoked', 'this token was revoked')
     connection.drop()
-    return { workload: workloadView() }
+    return { workload: workloadLike() }
   }
   const { exitCode, stderr } = await godwit('follow job', script)
   expect(exitCode).toBe(1)

@@ -1,30 +1,22 @@
 /**
- * Goal: a program's lines are shown once each, over pages and a lost connection, and move no cursor. Method: as in cli.test.ts, a scripted coordinator and
+ * Goal: a program's lines are shown once each, over pages and a lost connection, and move no cursor. Method: a scripted coordinator and
  * a captured terminal.
  */
-import { FakeCoordinator, type Script } from '@godwit/client/testing'
+import type { Script } from '@godwit/client/testing'
 import type { LogLine } from '@godwit/protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runCli } from './cli.ts'
-import { CapturedIo } from './support/captured-io.ts'
+import { expect, test } from 'vitest'
+import { CommandLine } from './support/command-line.suite.ts'
 
-let coordinator: FakeCoordinator
-beforeEach(async () => {
-  coordinator = new FakeCoordinator()
-  await coordinator.start()
-})
-afterEach(() => coordinator.stop())
+const cli = new CommandLine()
 
 function line(number: number, text: string, host = 'a'): LogLine {
   return { line: number, host, atMs: 5, text }
 }
 
-async function logs(options: string, script: Script): Promise<CapturedIo> {
-  coordinator.script = script
-  const io = new CapturedIo()
-  const args = ['--coordinator', coordinator.url, ...options.split(' ')]
-  expect(await runCli(args, io)).toBe(0)
-  return io
+async function logs(line: string, script: Script) {
+  const ran = await cli.godwit(line, script)
+  expect(ran.exitCode).toBe(0)
+  return ran
 }
 
 const PAGES: Script = (request) => {
@@ -36,7 +28,7 @@ const PAGES: Script = (request) => {
 
 test('page by page, and where the host changes that is said beside it', async () => {
   const io = await logs('logs job --tail 3', PAGES)
-  expect(coordinator.requests.slice(-2)).toMatchObject([{ tail: 3 }, { fromLine: 6 }])
+  expect(cli.requests.slice(-2)).toMatchObject([{ tail: 3 }, { fromLine: 6 }])
   expect([io.stdout, io.stderr]).toEqual([['one', 'two', 'three'], ['on b:']])
   const json = await logs('--json logs job', PAGES)
   expect(json.stdout.map((text) => JSON.parse(text))).toEqual([

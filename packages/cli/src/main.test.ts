@@ -5,8 +5,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { FakeCoordinator, workloadView } from '@godwit/client/testing'
+import { FakeCoordinator } from '@godwit/client/testing'
 import { LIMITS, type Output } from '@godwit/protocol'
+import { workloadLike } from '@godwit/protocol/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
 const GODWIT = fileURLToPath(new URL('../bin/godwit.mjs', import.meta.url))
@@ -29,7 +30,7 @@ function follow() {
       })
       connection.event('job', { kind: 'steps', outputs })
     }
-    return { workload: workloadView({ status: 'finished', acceptedSteps: STEPS }) }
+    return { workload: workloadLike({ status: 'finished', acceptedSteps: STEPS }) }
   }
   return spawn(process.execPath, [
     ...[GODWIT, '--coordinator', coordinator.url, '--json', 'follow', 'job', '--from-step', '0'],

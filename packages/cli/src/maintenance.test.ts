@@ -3,25 +3,13 @@
  * maintenance goes on a little each time it is asked about.
  */
 
-import { FakeCoordinator } from '@godwit/client/testing'
 import type { MaintenanceJob, MaintenanceView } from '@godwit/protocol'
 import { GodwitError } from '@godwit/protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runCli } from './cli.ts'
-import { CapturedIo } from './support/captured-io.ts'
+import { expect, test } from 'vitest'
+import { CommandLine } from './support/command-line.suite.ts'
 
-let coordinator: FakeCoordinator
-beforeEach(async () => {
-  coordinator = new FakeCoordinator()
-  await coordinator.start()
-})
-afterEach(() => coordinator.stop())
-
-async function godwit(line: string) {
-  const io = new CapturedIo()
-  const exitCode = await runCli(['--coordinator', coordinator.url, ...line.split(' ')], io)
-  return { exitCode, stdout: io.stdout, stderr: io.stderr }
-}
+const cli = new CommandLine()
+const { godwit } = cli
 
 const job = (workload: string, state: MaintenanceJob['state'], more: Partial<MaintenanceJob> = {}) => ({
   workload,
@@ -40,7 +28,7 @@ function view(phase: MaintenanceView['phase'], jobs: MaintenanceJob[]): Maintena
 /** Each time it is asked it is one further. */
 function goingOn(...views: MaintenanceView[]): void {
   const left = [...views]
-  coordinator.script = ({ op }) => {
+  cli.coordinator.script = ({ op }) => {
     const maintenance = left.length > 1 ? left.shift() : left[0]
     return op === 'enterMaintenance' ? { maintenance, already: false } : { maintenance }
   }
@@ -54,7 +42,7 @@ test('enter shows each job leave, and ends with 0 when the host is empty', async
   )
   const { exitCode, stdout, stderr } = await godwit('maintenance enter a')
   expect(exitCode).toBe(0)
-  expect(coordinator.requests[0]).toEqual({ op: 'enterMaintenance', host: 'a', force: false })
+  expect(cli.requests[0]).toEqual({ op: 'enterMaintenance', host: 'a', force: false })
   expect(stderr.slice(0, 2)).toEqual([
     'a: its jobs leave, 0 of 2 moved, 1 moving (j1 -> b), 1 waiting',
     'a: its jobs leave, 1 of 2 moved, 1 moving (j2 -> c)',
@@ -68,10 +56,10 @@ test('enter ends with 1 and says why where a job stays, or nothing was begun', a
     view('evacuating', [job('j2', 'stuck', { reason: 'b: full' }), job('j1', 'moved')]),
   )
   const forced = await godwit('maintenance enter a --force')
-  expect(coordinator.requests[0]).toMatchObject({ force: true })
+  expect(cli.requests[0]).toMatchObject({ force: true })
   expect(forced.exitCode).toBe(1)
   expect(forced.stderr.at(-1)).toBe('j2 stays: b: full')
-  coordinator.script = () => {
+  cli.coordinator.script = () => {
     throw new GodwitError('cannot-evacuate', "1 of 2 jobs can't leave a")
   }
   const refused = await godwit('maintenance enter a')
@@ -81,9 +69,9 @@ test('enter ends with 1 and says why where a job stays, or nothing was begun', a
 
 test('--no-wait returns at once, entering twice says so, --json is one object', async () => {
   const going = view('evacuating', [job('j1', 'waiting')])
-  coordinator.script = () => ({ maintenance: going, already: true })
+  cli.coordinator.script = () => ({ maintenance: going, already: true })
   const { exitCode, stdout, stderr } = await godwit('maintenance enter a --no-wait')
-  expect([exitCode, coordinator.requests.length]).toEqual([0, 1])
+  expect([exitCode, cli.requests.length]).toEqual([0, 1])
   expect(stderr).toEqual(['a is in maintenance already'])
   expect(stdout).toEqual(['a: its jobs leave, 0 of 1 moved, 1 waiting'])
   const json = await godwit('maintenance enter a --no-wait --json')
@@ -96,17 +84,17 @@ test('exit --return waits until all are back, and names what goes on meanwhile',
     view('over', [job('j1', 'moved', { to: 'a' })]),
   )
   const { exitCode, stdout, stderr } = await godwit('maintenance exit a --return')
-  expect(coordinator.requests[0]).toEqual({ op: 'exitMaintenance', host: 'a', return: true })
+  expect(cli.requests[0]).toEqual({ op: 'exitMaintenance', host: 'a', return: true })
   expect(stderr[0]).toBe('j2 is on its way to c, and goes on there')
   expect([exitCode, stdout]).toEqual([0, ['a takes jobs again: 1 job back']])
 })
 
 test('status says how far it is, job by job', async () => {
-  coordinator.script = () => ({
+  cli.coordinator.script = () => ({
     maintenance: view('evacuating', [job('j1', 'stuck', { reason: 'b: full' })]),
   })
   const { stdout } = await godwit('maintenance status a')
   expect(stdout.at(-1)).toMatch(/^j1 +stuck +- +- +b: full$/)
-  coordinator.script = () => ({})
+  cli.coordinator.script = () => ({})
   expect((await godwit('maintenance status a')).stdout).toEqual(['a is in no maintenance'])
 })

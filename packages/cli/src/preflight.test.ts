@@ -1,26 +1,9 @@
-/**
- * Goal: `migrate --dry-run` asks for a look and for no move, shows each check with what to do, and its exit code says whether something blocks.
- * Method: whole command lines in this process against a scripted coordinator.
- */
-import { FakeCoordinator, type Script } from '@godwit/client/testing'
 import type { PreflightCheck, PreflightView } from '@godwit/protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runCli } from './cli.ts'
-import { CapturedIo } from './support/captured-io.ts'
+import { expect, test } from 'vitest'
+import { CommandLine } from './support/command-line.suite.ts'
 
-let coordinator: FakeCoordinator
-beforeEach(async () => {
-  coordinator = new FakeCoordinator()
-  await coordinator.start()
-})
-afterEach(() => coordinator.stop())
-
-async function godwit(line: string, script: Script) {
-  const io = new CapturedIo()
-  coordinator.script = script
-  const exitCode = await runCli(['--coordinator', coordinator.url, ...line.split(' ')], io)
-  return { exitCode, stdout: io.stdout }
-}
+const cli = new CommandLine()
+const { godwit } = cli
 
 const job: PreflightCheck = { check: 'job', verdict: 'pass', message: 'job takes steps on a' }
 const queue: PreflightCheck = {
@@ -49,7 +32,7 @@ test('a warning is shown with what to do, and keeps nobody', async () => {
     'queue  warning  it would wait at place 2 of the queue: 2 moves leave a',
     '                to do: wait for the others',
   ])
-  expect(coordinator.requests).toEqual([
+  expect(cli.requests).toEqual([
     { op: 'preflight', workload: 'job', options: expect.objectContaining({ priority: 'high' }) },
   ])
 })
@@ -59,7 +42,7 @@ test('a blocker gives exit code 1, as JSON too', async () => {
   const { exitCode, stdout } = await godwit('migrate job --to b --dry-run', script)
   expect(exitCode).toBe(1)
   expect(stdout[0]).toBe('job: a -> b can NOT move, 1 blocker')
-  expect(coordinator.requests[0]).toMatchObject({ op: 'preflight', to: 'b' })
+  expect(cli.requests[0]).toMatchObject({ op: 'preflight', to: 'b' })
   const asJson = await godwit('migrate job --to b --dry-run --json', script)
   expect(asJson.exitCode).toBe(1)
   expect(JSON.parse(asJson.stdout.join(''))).toEqual({ preflight: view(job, maintenance) })
@@ -81,5 +64,5 @@ test('where no host may take it there is none to name; --explain says why', asyn
   expect(exitCode).toBe(1)
   expect(stdout).toContain('job: from a can NOT move, 1 blocker')
   expect(stdout[1]).toContain('it is in maintenance')
-  expect(coordinator.requests[0]).toMatchObject({ explain: true })
+  expect(cli.requests[0]).toMatchObject({ explain: true })
 })

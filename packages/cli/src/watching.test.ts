@@ -1,30 +1,17 @@
 /**
  * Goal: what watches shows each thing once, through a lost connection too, and says when it can't; what describes finds what it is asked
- * about. Method: as in cli.test.ts, a scripted coordinator and a captured terminal.
+ * about. Method: a scripted coordinator and a captured terminal.
  */
-import {
-  FakeCoordinator,
-  migrationReport,
-  migrationView,
-  type Script,
-  workloadView,
-} from '@godwit/client/testing'
-import { type Change, GodwitError, type Happening, type HostView, type ToClient } from '@godwit/protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runCli } from './cli.ts'
+import type { Script } from '@godwit/client/testing'
+import { type Change, GodwitError, type Happening, type ToClient } from '@godwit/protocol'
+import { hostLike, migrationLike, reportLike, workloadLike } from '@godwit/protocol/testing'
+import { expect, test } from 'vitest'
 import { CapturedIo } from './support/captured-io.ts'
+import { CommandLine } from './support/command-line.suite.ts'
 
-let coordinator: FakeCoordinator
-beforeEach(async () => {
-  coordinator = new FakeCoordinator()
-  await coordinator.start()
-})
-afterEach(() => coordinator.stop())
+const cli = new CommandLine()
 
-const host: HostView = {
-  ...{ name: 'a', address: 'a.test', faultDomain: 'z', state: 'connected', cores: 2 },
-  ...{ memoryBytes: 2 ** 30, usedMemoryBytes: 2 ** 20, stepsPerSecond: 5, workloads: ['job'] },
-}
+const host = hostLike({ workloads: ['job'] })
 
 function happening(sequence: number, more: Partial<Happening> = {}): Happening {
   const what = { about: 'workload', id: 'job', status: 'running', workload: 'job', host: 'a' } as const
@@ -35,13 +22,8 @@ function told(sequence: number, changes: Change[], isCurrent = true): Extract<To
   return { type: 'changes', cursor: `life.${sequence}`, changes, isCurrent }
 }
 
-function start(
-  line: string,
-  script: Script,
-  io = new CapturedIo(),
-): { io: CapturedIo; done: Promise<number> } {
-  coordinator.script = script
-  return { io, done: runCli(['--coordinator', coordinator.url, ...line.split(' ')], io) }
+function start(line: string, script: Script, io = new CapturedIo()) {
+  return { io, done: cli.godwit(line, script, io).then(({ exitCode }) => exitCode) }
 }
 
 /** Settles when `isSo`. */
@@ -56,13 +38,13 @@ test('events are shown once each, from where the list ended, over a lost connect
     watches += 1
     if (watches === 1) {
       setImmediate(() => {
-        coordinator.changed(told(9, [{ kind: 'event', event: happening(9) }]))
+        cli.coordinator.changed(told(9, [{ kind: 'event', event: happening(9) }]))
         setImmediate(() => connection.drop())
       })
     }
     if (watches === 2)
       setImmediate(() =>
-        coordinator.changed(told(12, [{ kind: 'event', event: happening(12, { status: 'finished' }) }])),
+        cli.coordinator.changed(told(12, [{ kind: 'event', event: happening(12, { status: 'finished' }) }])),
       )
     return { isReset: false }
   })
@@ -70,7 +52,7 @@ test('events are shown once each, from where the list ended, over a lost connect
   io.interrupt()
   expect(await done).toBe(130)
   expect(io.stdout.map((line) => line.split('  ')[2])).toEqual(['starting', 'running', 'finished'])
-  const asked = coordinator.requests.filter(({ op }) => op === 'watch')
+  const asked = cli.requests.filter(({ op }) => op === 'watch')
   expect(asked).toMatchObject([
     { kinds: ['event'], after: 'life.7' },
     { kinds: ['event'], after: 'life.9' },
@@ -81,7 +63,7 @@ test('events are shown once each, from where the list ended, over a lost connect
 test('whoever has missed some is told so', async () => {
   const { io, done } = start('events --follow', (request) => {
     if (request.op === 'events') return { events: [happening(7)], isGap: false }
-    setImmediate(() => coordinator.changed(told(3, [{ kind: 'event', event: happening(3) }])))
+    setImmediate(() => cli.coordinator.changed(told(3, [{ kind: 'event', event: happening(3) }])))
     return { isReset: true }
   })
   await until(() => io.stdout.length === 2)
@@ -93,13 +75,13 @@ test('whoever has missed some is told so', async () => {
 test('top draws what there is, and what is gone no more; without a terminal once', async () => {
   const script: Script = () => {
     setImmediate(() =>
-      coordinator.changed(
+      cli.coordinator.changed(
         told(4, [
           { kind: 'host', host },
           { kind: 'host', host: { ...host, name: 'b', workloads: [] } },
-          { kind: 'workload', workload: workloadView({ stepsPerSecond: 5 }) },
-          { kind: 'workload', workload: workloadView({ id: 'done', status: 'finished' }) },
-          { kind: 'migration', migration: migrationView({ status: 'active' }) },
+          { kind: 'workload', workload: workloadLike({ stepsPerSecond: 5 }) },
+          { kind: 'workload', workload: workloadLike({ id: 'done', status: 'finished' }) },
+          { kind: 'migration', migration: migrationLike({ status: 'active' }) },
         ]),
       ),
     )
@@ -113,7 +95,7 @@ test('top draws what there is, and what is gone no more; without a terminal once
   expect(shown).not.toContain('done')
   const live = start('top', script, new CapturedIo(100))
   await until(() => live.io.screens.length > 0)
-  coordinator.changed(told(5, [{ kind: 'gone', what: 'host', id: 'b' }]))
+  cli.coordinator.changed(told(5, [{ kind: 'gone', what: 'host', id: 'b' }]))
   await until(() => live.io.screens.at(-1)?.[0]?.startsWith('1 hosts') === true)
   live.io.interrupt()
   expect(await live.done).toBe(130)
@@ -154,7 +136,7 @@ test('tasks are listed with how far they are', async () => {
 const CLUSTER: Script = (request) => {
   switch (request.op) {
     case 'workload':
-      if (request.workload === 'job') return { workload: workloadView() }
+      if (request.workload === 'job') return { workload: workloadLike() }
       throw new GodwitError('unknown-workload', 'no')
     case 'hosts':
       return { hosts: [host] }
@@ -164,7 +146,7 @@ const CLUSTER: Script = (request) => {
       return { rules: {}, broken: ['a may not take job: it is full'] }
     case 'migration':
       if (request.migration === 'm1')
-        return { migration: migrationView({ status: 'completed', report: migrationReport() }) }
+        return { migration: migrationLike({ status: 'completed', report: reportLike() }) }
       throw new GodwitError('unknown-migration', 'no')
     case 'history':
       return { moves: [{ id: 'm1', from: 'a', to: 'b', status: 'completed' }] }

@@ -3,9 +3,10 @@
  * against a scripted coordinator over a real socket.
  */
 import { GodwitError } from '@godwit/protocol'
+import { workloadLike } from '@godwit/protocol/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CoordinatorClient } from './client.ts'
-import { FakeCoordinator, workloadView } from './support/fake-coordinator.ts'
+import { FakeCoordinator } from './support/fake-coordinator.ts'
 
 let coordinator: FakeCoordinator
 let client: CoordinatorClient
@@ -21,7 +22,7 @@ afterEach(async () => {
 
 test('replies find their requests, whatever their order', async () => {
   coordinator.script = (request) => {
-    if (request.op === 'workload') return { workload: workloadView({ id: request.workload }) }
+    if (request.op === 'workload') return { workload: workloadLike({ id: request.workload }) }
     return { hosts: [] }
   }
   const [one, two, hosts] = await Promise.all([
@@ -80,9 +81,9 @@ test('silence and a lost connection settle what waits', async () => {
 test('events arrive in order, also before the reply', async () => {
   coordinator.script = (_, connection) => {
     for (const status of ['starting', 'running', 'finished'] as const) {
-      connection.event('job', { kind: 'workload', workload: workloadView({ status }) })
+      connection.event('job', { kind: 'workload', workload: workloadLike({ status }) })
     }
-    return { workload: workloadView() }
+    return { workload: workloadLike() }
   }
   const heard: string[] = []
   const unlisten = client.listen((workload, event) => {

@@ -1,9 +1,10 @@
 /** Goal: nobody waits for ever, and what a coordinator answers with is no loss. Method: a coordinator that goes for good. */
 import { GodwitError } from '@godwit/protocol'
+import { workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { CoordinatorClient } from './client.ts'
 import { throughLosses, type Watching } from './lasting.ts'
-import { FakeCoordinator, workloadView } from './support/fake-coordinator.ts'
+import { FakeCoordinator } from './support/fake-coordinator.ts'
 
 async function sessionWith(coordinator: FakeCoordinator): Promise<Watching & { said: string[] }> {
   await coordinator.start()
@@ -16,7 +17,7 @@ async function sessionWith(coordinator: FakeCoordinator): Promise<Watching & { s
 test('gives up after its time, said once', async () => {
   const coordinator = new FakeCoordinator()
   const session = await sessionWith(coordinator)
-  coordinator.script = () => ({ workload: workloadView() })
+  coordinator.script = () => ({ workload: workloadLike() })
   let follows = (): void => {}
   const following = new Promise<void>((resolve) => {
     follows = resolve
@@ -39,7 +40,7 @@ test('gives up after its time, said once', async () => {
 test('what was closed is not sought again', async () => {
   const coordinator = new FakeCoordinator()
   const session = await sessionWith(coordinator)
-  coordinator.script = () => ({ workload: workloadView() })
+  coordinator.script = () => ({ workload: workloadLike() })
   const watching = throughLosses(session, async (client) => {
     await client.request({ op: 'follow', workload: 'job' })
     session.client.close()

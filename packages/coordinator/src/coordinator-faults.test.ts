@@ -2,6 +2,7 @@
  * Goal: whoever crashes, goes away or says a thing twice, a workload has one owner and loses no step. Method: as in
  * coordinator.test.ts, with one party failing at each point.
  */
+import { reportLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { FakeAgent, reportOf } from './support/fakes.ts'
 import { claimed, client, moving, port, RUN, training, useCoordinator } from './support/scene.suite.ts'
@@ -163,7 +164,7 @@ test('a workload that ends at the target with nothing left to do completes its m
   })
   await source.told('release')
   const completed = await client.migration(({ status }) => status === 'completed')
-  expect(completed.report?.lostTimeMs).toBe(6)
+  expect(completed.report?.lostTimeMs).toBe(reportLike().downtimeMs)
 })
 
 test('a source that crashes, and its target with it, is restarted where it was', async () => {

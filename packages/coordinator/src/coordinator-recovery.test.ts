@@ -2,6 +2,7 @@
  * Goal: a coordinator that ends at any moment is followed by one that knows every job and settles every migration, and nobody is
  * asked. Method: as in coordinator-faults.test.ts, with the store on disk and another coordinator opened on it in each state.
  */
+import { reportLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { checkpointOf, FakeAgent, outputOf, reportOf } from './support/fakes.ts'
 import {
@@ -148,7 +149,7 @@ test('a claim that was granted and not answered is answered, and the migration c
   source2.say({ type: 'migrationEnded', migrationId: migration.id, status: 'completed', report })
   await source2.told('release')
   const done = await client.migration(({ status }) => status === 'completed')
-  expect(done.report?.lostTimeMs).toBe(6)
+  expect(done.report?.lostTimeMs).toBe(reportLike().downtimeMs)
   await restarted()
   expect((await client.ask({ op: 'migration', migration: migration.id })).migration).toEqual(done)
   expect((await client.ask({ op: 'workload', workload: 'job' })).workload).toMatchObject({

@@ -2,8 +2,10 @@
  * Goal: a job that loses its worker goes on from its checkpoint, and whoever looks is told the truth about it. Method: as in
  * coordinator.test.ts; agents say what a restored worker would.
  */
+
+import { identityLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
-import { checkpointOf, FakeAgent, type FakeWorker, IDENTITY, outputOf, reportOf } from './support/fakes.ts'
+import { checkpointOf, FakeAgent, type FakeWorker, outputOf, reportOf } from './support/fakes.ts'
 import {
   claimed,
   client,
@@ -317,7 +319,7 @@ test('a checkpoint of a claim that was undone is deleted, and the job goes on wi
   await target.killed()
   source.exited()
   const ahead = await a.launched()
-  ahead.say({ type: 'prepared', identity: IDENTITY, restored: { step: 9, epoch: 2 } })
+  ahead.say({ type: 'prepared', identity: identityLike(), restored: { step: 9, epoch: 2 } })
   expect(await a.order('deleteCheckpoint')).toEqual({ type: 'deleteCheckpoint', workloadId: 'job' })
   await ahead.killed()
   const next = await a.launched()

@@ -2,7 +2,7 @@
  * Goal: every event has its one right answer in every state. Method: the whole matrix of next states, written down
  * here once more by hand (a missing pair does not compile), and examples of what is said to whom on the way.
  */
-import { type ErrorReport, LIMITS, migrationOptions } from '@godwit/protocol'
+import { type ErrorReport, LIMITS } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { beginMigration, stepMigration } from './migration-machine.ts'
 import {
@@ -11,27 +11,14 @@ import {
   isCancellable,
   isOver,
   type MigrationEvent,
-  type MigrationPlan,
   type MigrationState,
   migrationStatus,
   type StateName,
   viewOf,
 } from './migration-state.ts'
-import { reportOf } from './support/fakes.ts'
+import { planLike, reportOf } from './support/fakes.ts'
 
-const PLAN: MigrationPlan = {
-  id: 'm',
-  workload: 'job',
-  from: 'a',
-  to: 'b',
-  sourceAddress: 'a.test',
-  sourceWorker: 'job-e1',
-  targetWorker: 'job-e2',
-  epoch: 1,
-  secret: 'c'.repeat(64),
-  options: migrationOptions.parse({ downtimeLimitMs: 300, timeoutMs: 60_000 }),
-  startedAtMs: 1000,
-}
+const PLAN = planLike({ startedAtMs: 1000 })
 const ERROR: ErrorReport = { kind: 'connection-lost', message: 'gone' }
 const OUTCOME = { status: 'failed', error: ERROR } as const
 const PROGRESS = {

@@ -3,7 +3,7 @@
  * events against the real machine and the real ownership record; a ledger of its own keeps account of who lives, who
  * owns and who was promised what, and judges each effect. The ledger is shown violations too.
  */
-import { type ErrorReport, migrationOptions } from '@godwit/protocol'
+import type { ErrorReport } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { beginMigration, stepMigration } from './migration-machine.ts'
@@ -11,26 +11,13 @@ import {
   isOver,
   type MigrationEffect,
   type MigrationEvent,
-  type MigrationPlan,
   type MigrationState,
   migrationStatus,
 } from './migration-state.ts'
 import { accept, claim, firstOwner, newestRange, type OwnershipRecord, recover } from './ownership.ts'
-import { outputOf } from './support/fakes.ts'
+import { outputOf, planLike } from './support/fakes.ts'
 
-const PLAN: MigrationPlan = {
-  id: 'm',
-  workload: 'job',
-  from: 'a',
-  to: 'b',
-  sourceAddress: 'a.test',
-  sourceWorker: 'job-e1',
-  targetWorker: 'job-e2',
-  epoch: 1,
-  secret: 'c'.repeat(64),
-  options: migrationOptions.parse({ downtimeLimitMs: 300, timeoutMs: 60_000 }),
-  startedAtMs: 0,
-}
+const PLAN = planLike({ startedAtMs: 0 })
 const ERROR: ErrorReport = { kind: 'connection-lost', message: 'gone' }
 
 /** What the world looks like from outside of the machine. */

@@ -10,10 +10,10 @@ import {
   type PreflightCheck,
   preflightCheck,
 } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Asked, differencesOf, type PreflightFacts, preflight } from './preflight.ts'
-import { IDENTITY } from './support/fakes.ts'
 
 const MiB = 2 ** 20
 const link = { bytesPerMs: 1000, roundTripMs: 0.2 }
@@ -30,7 +30,7 @@ const estimate: EstimateView = {
   job: { arenaPages: 1, zeroPages: 0, stepPages: 1, watchedPages: 1, watchedSteps: 2, stepMs: 1, setupMs: 1 },
   link,
 }
-const IDENTITY_OF_JOB = { ...IDENTITY, dataDigests: { './corpus': 'b'.repeat(64) } }
+const IDENTITY_OF_JOB = identityLike({ dataDigests: { './corpus': 'b'.repeat(64) } })
 const OTHER = 'f'.repeat(64)
 
 const prepared = (changes: object = {}, more: object = {}) => ({

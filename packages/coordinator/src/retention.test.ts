@@ -3,6 +3,7 @@
  * decision as a law over random lists; a registry on a clock that the test moves, whose store is read.
  */
 import { encodeValue, LIMITS, migrationOptions, type ToAgent } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
@@ -11,7 +12,7 @@ import { MemoryStore } from './memory-store.ts'
 import { KEYS, type MigrationRecord, readAll } from './records.ts'
 import { Registry } from './registry.ts'
 import { hostsToForget, workloadsToForget } from './retention.ts'
-import { IDENTITY, outputOf } from './support/fakes.ts'
+import { outputOf } from './support/fakes.ts'
 
 const limits = { keepEndedMs: 100, maxEndedWorkloads: 3, maxEndedSteps: 10, keepHostMs: 100, maxHosts: 3 }
 
@@ -117,7 +118,7 @@ async function onClock(store = new MemoryStore(), calendarAheadMs = 0) {
       const { workerId } = order.launch
       const says = (message: Parameters<typeof registry.agents.fromWorker>[1]['message']) =>
         registry.agents.fromWorker('a', { type: 'fromWorker', workerId, message })
-      says({ type: 'prepared', identity: IDENTITY })
+      says({ type: 'prepared', identity: identityLike() })
       await running
       says({ type: 'outputs', outputs: [0, 1, 2].map((step) => outputOf(step, 1)) })
       await settled()

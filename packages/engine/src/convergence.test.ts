@@ -3,10 +3,10 @@
  * stall for ever, each choice.
  */
 import { LIMITS, type MigrationOptions, migrationOptions } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { startSource, stepSource } from './source.ts'
 import type { SourceEffect, SourceEvent, SourceState } from './source-types.ts'
-import { identity } from './support/identity.ts'
 
 function start(options: Partial<MigrationOptions>, splits = true): SourceState {
   const config = {
@@ -17,12 +17,12 @@ function start(options: Partial<MigrationOptions>, splits = true): SourceState {
     tracker: 'compare',
     pageCount: 10_000,
     splits,
-    identity,
+    identity: identityLike(),
     options: migrationOptions.parse({ downtimeLimitMs: 50, ...options }),
     elapsedMs: 0,
   } as const
   const events: SourceEvent[] = [
-    { type: 'hello', versions: { min: 1, max: 1 }, identity, roundTripMs: 0.1 },
+    { type: 'hello', versions: { min: 1, max: 1 }, identity: identityLike(), roundTripMs: 0.1 },
     { type: 'streamsOpen' },
   ]
   return events.reduce((state, event) => stepSource(state, event, 1).state, startSource(config, 0))

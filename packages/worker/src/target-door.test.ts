@@ -11,6 +11,7 @@ import {
   hostUri,
   OUR_VERSIONS,
 } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 import {
   createAuthority,
   hostSecurity,
@@ -25,23 +26,12 @@ import { TargetDoor } from './target-door.ts'
 
 const HOUR_MS = 3_600_000
 const secret = 'ab'.repeat(32)
-const digest = 'a'.repeat(64)
 const hello: FromTarget = {
   type: 'hello',
   versions: OUR_VERSIONS,
   migrationId: 'm',
   secret,
-  identity: {
-    program: 'p',
-    programDigest: digest,
-    parametersDigest: digest,
-    layoutDigest: digest,
-    dataDigests: {},
-    mathDigests: {},
-    rehearsalDigest: digest,
-    arenaBytes: 4096,
-    tracker: 'compare',
-  },
+  identity: identityLike(),
   roundTripMs: 0.1,
 }
 

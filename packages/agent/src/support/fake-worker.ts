@@ -17,6 +17,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Channel, listen } from '@godwit/channel'
 import { type FromWorker, type ToWorker, toWorker, workerLaunch } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 import { LAST_WORDS } from './last-words.ts'
 
 const folder = process.argv[2] as string
@@ -29,27 +30,17 @@ if (behaviour === 'crash-at-start') {
   process.exit(3)
 }
 
-const digest = 'a'.repeat(64)
 const hello: FromWorker = {
   type: 'hello',
   workerId: launch.workerId,
   workloadId: launch.workloadId,
   epoch: launch.epoch,
-  launchDigest: behaviour === 'stranger' ? digest : createHash('sha256').update(launchFile).digest('hex'),
+  launchDigest:
+    behaviour === 'stranger' ? 'a'.repeat(64) : createHash('sha256').update(launchFile).digest('hex'),
 }
 const prepared: FromWorker = {
   type: 'prepared',
-  identity: {
-    program: 'fake',
-    programDigest: digest,
-    parametersDigest: digest,
-    layoutDigest: digest,
-    dataDigests: {},
-    mathDigests: {},
-    rehearsalDigest: digest,
-    arenaBytes: Number(arenaBytes),
-    tracker: 'compare',
-  },
+  identity: identityLike({ program: 'fake', arenaBytes: Number(arenaBytes) }),
   ...(memoryBytes === undefined ? {} : { memoryBytes: Number(memoryBytes) }),
 }
 

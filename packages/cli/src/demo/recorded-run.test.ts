@@ -4,14 +4,9 @@
  */
 
 import { CoordinatorClient } from '@godwit/client'
-import {
-  type Connection,
-  FakeCoordinator,
-  migrationReport,
-  migrationView,
-  workloadView,
-} from '@godwit/client/testing'
+import { type Connection, FakeCoordinator } from '@godwit/client/testing'
 import type { MigrationView, WorkloadView } from '@godwit/protocol'
+import { migrationLike, reportLike, workloadLike } from '@godwit/protocol/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RecordedRun, type RunPlan } from './recorded-run.ts'
 
@@ -42,8 +37,8 @@ function plan(migrationSteps: readonly number[]): RunPlan {
 /** A workload that takes a step each turn of the event loop; `outcome` is how each migration ends. */
 function train(outcome: Partial<MigrationView>, lastStep = STEPS, end: Partial<WorkloadView> = {}): void {
   let connection: Connection | undefined
-  let workload = workloadView({ steps: STEPS })
-  let migration = migrationView()
+  let workload = workloadLike({ steps: STEPS })
+  let migration = migrationLike()
   let step = 0
   const turn = () => {
     if (step === lastStep) {
@@ -65,10 +60,10 @@ function train(outcome: Partial<MigrationView>, lastStep = STEPS, end: Partial<W
         return { workload }
       case 'migrate':
         if (request.to === undefined) throw new Error('the demo names its targets')
-        migration = migrationView({ id: `m-${request.to}`, from: workload.host, to: request.to })
+        migration = migrationLike({ id: `m-${request.to}`, from: workload.host, to: request.to })
         workload = { ...workload, host: request.to }
         setImmediate(() => {
-          migration = { ...migration, status: 'completed', report: migrationReport({ step }), ...outcome }
+          migration = { ...migration, status: 'completed', report: reportLike({ step }), ...outcome }
           from.event('job', { kind: 'migration', migration })
         })
         return { migration }

@@ -1,12 +1,12 @@
 /** Goal: the demo's judge notices every way in which two runs can differ. Method: each violation is fed to it once. */
 
-import { workloadView } from '@godwit/client/testing'
 import type { WorkloadView } from '@godwit/protocol'
+import { workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { defaultSteps, migrationSteps, nextStart } from './plan.ts'
 import { bitsOf, compareRuns, isContinuous, Recorder } from './recording.ts'
 
-const finished: WorkloadView = workloadView({ status: 'finished', stateDigest: 'a'.repeat(64) })
+const finished: WorkloadView = workloadLike({ status: 'finished', stateDigest: 'a'.repeat(64) })
 
 function record(losses: readonly (readonly [number, number])[], workload = finished): Recorder {
   const recorder = new Recorder()
@@ -41,14 +41,14 @@ test.each([
   ['a repeated step', record([...good, [3, Number.NaN]])],
   ['steps out of order', record([good[1], good[0], good[2], good[3]] as typeof good)],
   ['the final memory', record(good, { ...finished, stateDigest: 'b'.repeat(64) })],
-  ['no final memory', record(good, workloadView({ status: 'finished' }))],
+  ['no final memory', record(good, workloadLike({ status: 'finished' }))],
 ])('notices %s', (_, violation) => {
   expect(isContinuous(compareRuns(violation, record(good), 4))).toBe(false)
   expect(isContinuous(compareRuns(record(good), violation, 4))).toBe(false)
 })
 
 test('two runs without a digest prove nothing', () => {
-  const without = () => record(good, workloadView({ status: 'finished' }))
+  const without = () => record(good, workloadLike({ status: 'finished' }))
   expect(compareRuns(without(), without(), 4).stateDigestEqual).toBe(false)
 })
 

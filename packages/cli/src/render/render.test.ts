@@ -1,6 +1,7 @@
 /** Goal: lines read as meant, whatever the numbers. Method: the pure functions, on plain and on odd values. */
 
-import { estimateView, migrationReport, migrationView } from '@godwit/client/testing'
+import { estimateView } from '@godwit/client/testing'
+import { migrationLike, reportLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { renderEstimate } from './estimate.ts'
 import { renderBar, renderProgress } from './progress.ts'
@@ -58,20 +59,20 @@ test('progress says how far and how fast, and fits', () => {
     timeLeftMs: 45,
     step: 512,
   }
-  const line = renderProgress(migrationView({ status: 'active', progress }))
+  const line = renderProgress(migrationLike({ status: 'active', progress }))
   expect(line).toBe(
     'job a -> b  active  [###############-----] 78%  round 2  over in 45.0 ms  15.0 MiB left  512.0 MiB/s  expected downtime 12.3 ms  step 512',
   )
-  expect(renderProgress(migrationView({ status: 'active', progress }), 30)).toBe(line.slice(0, 30))
-  expect(renderProgress(migrationView())).toBe('job a -> b  setup')
-  const report = migrationReport()
-  expect(renderProgress(migrationView({ status: 'completed', progress, report }))).toBe(
+  expect(renderProgress(migrationLike({ status: 'active', progress }), 30)).toBe(line.slice(0, 30))
+  expect(renderProgress(migrationLike())).toBe('job a -> b  setup')
+  const report = reportLike()
+  expect(renderProgress(migrationLike({ status: 'completed', progress, report }))).toBe(
     'job a -> b  completed  downtime 12.3 ms  step 512',
   )
 })
 
 test('a report shows rounds, bytes and the downtime in its parts', () => {
-  const text = renderReport(migrationReport()).join('\n')
+  const text = renderReport(reportLike()).join('\n')
   expect(text).toMatchInlineSnapshot(`
     "job: a -> b completed at step 512, epoch 2
 
@@ -96,7 +97,7 @@ test('a report shows rounds, bytes and the downtime in its parts', () => {
 
 test('a report says where the thread parked, what that saved, and how wrong the forecast was', () => {
   const text = renderReport(
-    migrationReport({
+    reportLike({
       parkPoint: 'preApply',
       parkReason: 'rounds no longer shrink',
       deltaBytes: 2 ** 20,
@@ -137,7 +138,7 @@ test('a report with many rounds stays short', () => {
     steps: 1,
     codec: 'raw' as const,
   }))
-  const lines = renderReport(migrationReport({ rounds, lostTimeMs: null }))
+  const lines = renderReport(reportLike({ rounds, lostTimeMs: null }))
   expect(lines.length).toBeLessThan(30)
   expect(lines.join('\n')).toContain('more')
   expect(lines.join('\n')).toMatch(/ 499 /)

@@ -11,9 +11,6 @@ import {
   fromClient,
   fromHttp,
   GodwitError,
-  type MigrationReport,
-  type MigrationView,
-  migrationOptions,
   PROBLEM_TYPE,
   type Reply,
   ROUTES,
@@ -21,7 +18,6 @@ import {
   type ToClient,
   toErrorReport,
   toJson,
-  type WorkloadView,
 } from '@godwit/protocol'
 
 /** Gives the reply, throws the error, or gives undefined to stay silent. */
@@ -166,78 +162,6 @@ export class FakeCoordinator {
 
 export function reply<Op extends ClientOp>(_op: Op, result: Reply<Op>): Reply<Op> {
   return result
-}
-
-export function workloadView(more: Partial<WorkloadView> = {}): WorkloadView {
-  return {
-    id: 'job',
-    program: 'mnist-mlp',
-    parameters: {},
-    steps: 10,
-    status: 'running',
-    host: 'a',
-    epoch: 1,
-    ranges: [{ epoch: 1, host: 'a', fromStep: 0 }],
-    acceptedSteps: 0,
-    restartPolicy: 'never',
-    restarts: 0,
-    ...more,
-  }
-}
-
-export function migrationView(more: Partial<MigrationView> = {}): MigrationView {
-  return {
-    id: 'm1',
-    workload: 'job',
-    from: 'a',
-    to: 'b',
-    status: 'setup',
-    options: migrationOptions.parse({ downtimeLimitMs: 300, timeoutMs: 1000 }),
-    ...more,
-  }
-}
-
-export function migrationReport(more: Partial<MigrationReport> = {}): MigrationReport {
-  return {
-    id: 'm1',
-    workload: 'job',
-    from: 'a',
-    to: 'b',
-    status: 'completed',
-    parkPoint: 'boundary',
-    step: 512,
-    epoch: 2,
-    tracker: 'userfaultfd',
-    codec: 'raw',
-    streams: 1,
-    rounds: [
-      {
-        pages: 2560,
-        pageBytes: 2560 * 4096,
-        wireBytes: 10_500_000,
-        durationMs: 41.25,
-        steps: 5,
-        codec: 'raw',
-      },
-      { pages: 100, pageBytes: 409_600, wireBytes: 410_000, durationMs: 1.5, steps: 0, codec: 'raw' },
-    ],
-    pageBytes: 2660 * 4096,
-    wireBytes: 10_910_000,
-    deltaBytes: 0,
-    maxInFlightBytes: 4_200_000,
-    setupMs: 900,
-    totalMs: 1234,
-    downtimeMs: 12.3,
-    downtime: { parkMs: 0.2, finalScanMs: 0.1, finalSendMs: 4, installMs: 7, claimMs: 0, resumeMs: 1 },
-    clockErrorMs: 0.05,
-    clockOffsetMs: 0,
-    predicted: { downtimeMs: 15, totalMs: 1500 },
-    parkReason: 'the forecast is within the limit',
-    parks: 1,
-    claimRoundTripMs: 0.8,
-    lostTimeMs: 20,
-    ...more,
-  }
 }
 
 export function estimateView(more: Partial<EstimateView> = {}): EstimateView {

@@ -4,8 +4,8 @@
  * wrong field each, and a job with everything there and back.
  */
 import type { WorkloadView } from '@godwit/protocol'
+import { workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
-import { jobView } from '../support/views.ts'
 import { checkRules, rulesFormOf } from './rules-form.ts'
 import { BUILT_IN, checkRun, firstForm, OTHER, programsOf, type RunField, type RunForm } from './run-form.ts'
 
@@ -90,7 +90,7 @@ test.each<[RunField, Partial<RunForm>, RegExp]>([
 const bundle = { digest: 'd'.repeat(64), bytes: 5 }
 
 test('a job is run again as it was, under another name and wherever there is room', () => {
-  const job = jobView({
+  const job = workloadLike({
     id: 'faces-1',
     program: 'train.ts',
     bundle,
@@ -114,10 +114,10 @@ test('a job is run again as it was, under another name and wherever there is roo
 test('each program of jobs is offered once, that of the latest first; another bundle is another program', () => {
   const newer = { digest: 'e'.repeat(64), bytes: 5 }
   const { ofJobs } = programsOf([
-    jobView({ id: 'old', program: 'train.ts', bundle, startedAtMs: 1 }),
-    jobView({ id: 'new', program: 'train.ts', bundle: newer, startedAtMs: 3 }),
-    jobView({ id: 'same', program: 'train.ts', bundle: newer, startedAtMs: 2 }),
-    jobView({ id: 'known', program: 'mnist-mlp', startedAtMs: 4 }),
+    workloadLike({ id: 'old', program: 'train.ts', bundle, startedAtMs: 1 }),
+    workloadLike({ id: 'new', program: 'train.ts', bundle: newer, startedAtMs: 3 }),
+    workloadLike({ id: 'same', program: 'train.ts', bundle: newer, startedAtMs: 2 }),
+    workloadLike({ id: 'known', program: 'mnist-mlp', startedAtMs: 4 }),
   ])
   expect(ofJobs.map(({ words, bundle }) => [words, bundle])).toEqual([
     ['train.ts, as in new', newer],

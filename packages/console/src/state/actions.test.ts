@@ -1,16 +1,16 @@
 /** Goal: nobody is offered what his role may not do or what makes no sense, and what waits says for what. Method: each state, for each role. */
 import type { MigrationView } from '@godwit/protocol'
+import { hostLike, migrationLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
-import { hostView, jobView, moveView } from '../support/views.ts'
 import { clusterOffers, hostOffers, jobOffers } from './actions.ts'
 
 const stays = ['migrate', 'checkpoint', 'stop']
 const rest = ['cancel', 'checkpoint', 'stop']
 
 test.each([
-  ['a job that runs', jobView(), undefined, stays],
-  ['one that has moved', jobView(), moveView({ status: 'completed' }), stays],
-  ['one that is over', jobView({ status: 'finished' }), undefined, ['run', 'forget']],
+  ['a job that runs', workloadLike(), undefined, stays],
+  ['one that has moved', workloadLike(), migrationLike({ status: 'completed' }), stays],
+  ['one that is over', workloadLike({ status: 'finished' }), undefined, ['run', 'forget']],
 ])('%s', (_, job, move, actions) => {
   expect(jobOffers({ job, move, role: 'operator' }).map(({ action }) => action)).toEqual(actions)
   expect(jobOffers({ job, move, role: 'viewer' })).toEqual([])
@@ -20,7 +20,7 @@ test.each(['queued', 'setup', 'active', 'preSwitchover'] as const)(
   'a move that is %s is paused or let go on, held or let go, never both',
   (status) => {
     const offered = (view: Partial<MigrationView>) =>
-      jobOffers({ job: jobView(), move: moveView({ status, ...view }), role: 'operator' }).map(
+      jobOffers({ job: workloadLike(), move: migrationLike({ status, ...view }), role: 'operator' }).map(
         ({ action }) => action,
       )
     expect(offered({})).toEqual(['hold', 'pause', ...rest])
@@ -28,13 +28,17 @@ test.each(['queued', 'setup', 'active', 'preSwitchover'] as const)(
     expect(offered({ isHeld: true })).toEqual(['switchover', 'pause', ...rest])
     expect(offered({ isHeld: true, pausedBy: 'ann' })).toEqual(['switchover', 'resume', ...rest])
     // As it was asked for once counts no more: it may have been let go since.
-    expect(offered({ options: { ...moveView().options, hold: true } })).toEqual(['hold', 'pause', ...rest])
+    expect(offered({ options: { ...migrationLike().options, hold: true } })).toEqual([
+      'hold',
+      'pause',
+      ...rest,
+    ])
   },
 )
 
 test('one that is held and not ready yet is let go for when it is', () => {
   const label = (status: MigrationView['status']) =>
-    jobOffers({ job: jobView(), move: moveView({ status, isHeld: true }), role: 'admin' })[0]?.label
+    jobOffers({ job: workloadLike(), move: migrationLike({ status, isHeld: true }), role: 'admin' })[0]?.label
   expect([label('queued'), label('active'), label('preSwitchover')]).toEqual([
     'Switch over when ready',
     'Switch over when ready',
@@ -45,12 +49,14 @@ test('one that is held and not ready yet is let go for when it is', () => {
 test('what can not be done now says why', () => {
   const why = (offers: ReturnType<typeof jobOffers>) =>
     Object.fromEntries(offers.filter(({ why }) => why !== undefined).map(({ action, why }) => [action, why]))
-  expect(why(jobOffers({ job: jobView({ status: 'restarting' }), move: undefined, role: 'admin' }))).toEqual({
+  expect(
+    why(jobOffers({ job: workloadLike({ status: 'restarting' }), move: undefined, role: 'admin' })),
+  ).toEqual({
     migrate: 'The job is restarting.',
     checkpoint: 'The job is restarting.',
   })
-  const late = moveView({ status: 'switchover' })
-  expect(why(jobOffers({ job: jobView(), move: late, role: 'admin' }))).toEqual({
+  const late = migrationLike({ status: 'switchover' })
+  expect(why(jobOffers({ job: workloadLike(), move: late, role: 'admin' }))).toEqual({
     hold: 'The move is in its switchover.',
     pause: 'The move is in its switchover.',
   })
@@ -58,27 +64,27 @@ test('what can not be done now says why', () => {
 
 test('a host is emptied, filled again, and removed by those who may', () => {
   const isSecured = true
-  const actions = (host: ReturnType<typeof hostView>, role: 'viewer' | 'operator' | 'admin') =>
+  const actions = (host: ReturnType<typeof hostLike>, role: 'viewer' | 'operator' | 'admin') =>
     hostOffers(host, { role, isSecured }).map(({ action }) => action)
-  const maintained = hostView({
+  const maintained = hostLike({
     state: 'maintenance',
     maintenance: { host: 'a', phase: 'evacuated', force: false, waiting: 0, moving: 0, stuck: 0, moved: 1 },
   })
-  expect(actions(hostView(), 'viewer')).toEqual([])
-  expect(actions(hostView(), 'operator')).toEqual(['run', 'enterMaintenance'])
+  expect(actions(hostLike(), 'viewer')).toEqual([])
+  expect(actions(hostLike(), 'operator')).toEqual(['run', 'enterMaintenance'])
   expect(actions(maintained, 'operator')).toEqual(['run', 'exitMaintenance'])
-  expect(actions(hostView(), 'admin')).toEqual(['run', 'enterMaintenance', 'removeHost'])
-  const [, , remove] = hostOffers(hostView({ workloads: ['job'] }), { role: 'admin', isSecured })
+  expect(actions(hostLike(), 'admin')).toEqual(['run', 'enterMaintenance', 'removeHost'])
+  const [, , remove] = hostOffers(hostLike({ workloads: ['job'] }), { role: 'admin', isSecured })
   expect(remove?.why).toMatch(/enter maintenance first/)
-  expect(hostOffers(hostView(), { role: 'admin', isSecured: false })).toHaveLength(2)
+  expect(hostOffers(hostLike(), { role: 'admin', isSecured: false })).toHaveLength(2)
 })
 
 test('a job is run from a host that takes some, and from the cluster, by those who may', () => {
-  const why = (host: ReturnType<typeof hostView>) =>
+  const why = (host: ReturnType<typeof hostLike>) =>
     hostOffers(host, { role: 'operator', isSecured: true }).find(({ action }) => action === 'run')?.why
-  expect(why(hostView())).toBeUndefined()
-  expect(why(hostView({ state: 'disconnected' }))).toMatch(/not connected/)
-  expect(why(hostView({ state: 'maintenance' }))).toMatch(/takes no jobs/)
+  expect(why(hostLike())).toBeUndefined()
+  expect(why(hostLike({ state: 'disconnected' }))).toMatch(/not connected/)
+  expect(why(hostLike({ state: 'maintenance' }))).toMatch(/takes no jobs/)
   expect(clusterOffers('viewer')).toEqual([])
   expect(clusterOffers('operator').map(({ action }) => action)).toEqual(['run'])
 })

@@ -1,7 +1,8 @@
 /** Goal: the page knows what there is now, and no more than that. Method: changes as they come, and who hears of them. */
+
+import { hostLike, migrationLike, workloadLike } from '@godwit/protocol/testing'
 import { effect } from '@preact/signals'
 import { beforeEach, expect, test } from 'vitest'
-import { hostView, jobView, moveView } from '../support/views.ts'
 import {
   apply,
   events,
@@ -18,9 +19,9 @@ beforeEach(forgetAll)
 
 test('the latest view counts, and what is gone is gone', () => {
   apply([
-    { kind: 'host', host: hostView() },
-    { kind: 'workload', workload: jobView({ acceptedSteps: 1 }) },
-    { kind: 'workload', workload: jobView({ acceptedSteps: 2 }) },
+    { kind: 'host', host: hostLike() },
+    { kind: 'workload', workload: workloadLike({ acceptedSteps: 1 }) },
+    { kind: 'workload', workload: workloadLike({ acceptedSteps: 2 }) },
   ])
   expect(jobs.get('job')?.acceptedSteps).toBe(2)
   apply([{ kind: 'gone', what: 'workload', id: 'job' }])
@@ -30,8 +31,8 @@ test('the latest view counts, and what is gone is gone', () => {
 
 test('a step more redraws its job and nothing beside it', () => {
   apply([
-    { kind: 'workload', workload: jobView() },
-    { kind: 'workload', workload: jobView({ id: 'other' }) },
+    { kind: 'workload', workload: workloadLike() },
+    { kind: 'workload', workload: workloadLike({ id: 'other' }) },
   ])
   const drawn: Record<string, number> = { job: 0, other: 0, tree: 0 }
   const count = (what: string): void => {
@@ -51,20 +52,20 @@ test('a step more redraws its job and nothing beside it', () => {
       count('tree')
     }),
   ]
-  apply([{ kind: 'workload', workload: jobView({ acceptedSteps: 11 }) }])
+  apply([{ kind: 'workload', workload: workloadLike({ acceptedSteps: 11 }) }])
   expect(drawn).toEqual({ job: 2, other: 1, tree: 1 })
-  apply([{ kind: 'workload', workload: jobView({ host: 'b' }) }])
+  apply([{ kind: 'workload', workload: workloadLike({ host: 'b' }) }])
   expect(drawn.tree).toBe(2)
   for (const end of ends) end()
 })
 
 test('of moves that are over the latest are kept, and all that go on', () => {
   const many = Array.from({ length: MAX_ENDED_MOVES + 5 }, (_, index) => index)
-  apply([{ kind: 'migration', migration: moveView({ id: 'going' }) }])
+  apply([{ kind: 'migration', migration: migrationLike({ id: 'going' }) }])
   apply(
     many.map((index) => ({
       kind: 'migration',
-      migration: moveView({ id: `m-${index}`, status: 'completed' }),
+      migration: migrationLike({ id: `m-${index}`, status: 'completed' }),
     })),
   )
   expect(moves.size).toBe(MAX_ENDED_MOVES + 1)
@@ -88,7 +89,7 @@ test('events are there the newest first, and not for ever', () => {
 })
 
 test('when something was missed nothing counts any more', () => {
-  apply([{ kind: 'host', host: hostView() }])
+  apply([{ kind: 'host', host: hostLike() }])
   isLoaded.value = true
   forgetAll()
   expect([hosts.size, isLoaded.value]).toEqual([0, false])

@@ -1,13 +1,14 @@
 /** Goal: the tree is walked by keys as WAI-ARIA's pattern for trees says. Method: each key at each kind of row. */
+
+import { hostLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
-import { hostView, jobView } from '../support/views.ts'
 import { queryOf } from './search.ts'
 import { treeRows } from './tree.ts'
 import { treeMove } from './tree-keys.ts'
 
 const ROWS = treeRows(
-  [hostView({ name: 'a', faultDomain: 'east' }), hostView({ name: 'b', faultDomain: 'west' })],
-  [jobView({ id: 'digits', host: 'a' })],
+  [hostLike({ name: 'a', faultDomain: 'east' }), hostLike({ name: 'b', faultDomain: 'west' })],
+  [workloadLike({ id: 'digits', host: 'a' })],
   { folded: new Set(['zone west']), query: queryOf(''), withOver: false },
 )
 

@@ -1,19 +1,20 @@
 /** Goal: the inventory shows what there is, where it is, and nothing that was not asked for. Method: small clusters, row by row. */
+
+import { hostLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
-import { hostView, jobView } from '../support/views.ts'
 import { queryOf } from './search.ts'
 import { type TreeOptions, treeRows } from './tree.ts'
 
 const HOSTS = [
-  hostView({ name: 'host-10', faultDomain: 'west' }),
-  hostView({ name: 'host-2', faultDomain: 'west', labels: { disk: 'fast' } }),
-  hostView({ name: 'host-1', faultDomain: 'east/rack-1' }),
+  hostLike({ name: 'host-10', faultDomain: 'west' }),
+  hostLike({ name: 'host-2', faultDomain: 'west', labels: { disk: 'fast' } }),
+  hostLike({ name: 'host-1', faultDomain: 'east/rack-1' }),
 ]
 const JOBS = [
-  jobView({ id: 'words', host: 'host-1' }),
-  jobView({ id: 'digits', host: 'host-1' }),
-  jobView({ id: 'done', host: 'host-2', status: 'finished' }),
-  jobView({ id: 'broken', host: 'host-2', status: 'failed' }),
+  workloadLike({ id: 'words', host: 'host-1' }),
+  workloadLike({ id: 'digits', host: 'host-1' }),
+  workloadLike({ id: 'done', host: 'host-2', status: 'finished' }),
+  workloadLike({ id: 'broken', host: 'host-2', status: 'failed' }),
 ]
 
 function shown(options: Partial<TreeOptions> = {}): string[] {

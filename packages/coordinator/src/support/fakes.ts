@@ -21,6 +21,7 @@ import {
   type MigrationReport,
   type MigrationStatus,
   type MigrationView,
+  migrationOptions,
   OUR_VERSIONS,
   type Output,
   type Problem,
@@ -34,6 +35,8 @@ import {
   toHttp,
   type WorkloadView,
 } from '@godwit/protocol'
+import { identityLike, reportLike } from '@godwit/protocol/testing'
+import type { MigrationPlan } from '../migration-state.ts'
 
 /** What came in, and a promise of what will. */
 class Inbox<T> {
@@ -175,12 +178,12 @@ export class FakeWorker {
   }
 
   prepared(changes: Partial<Identity> = {}): void {
-    this.say({ type: 'prepared', identity: { ...IDENTITY, ...changes } })
+    this.say({ type: 'prepared', identity: identityLike(changes) })
   }
 
   /** Of one that was restored: so many steps are applied in what it loaded. */
   restored(step: number, changes: Partial<Identity> = {}): void {
-    this.say({ type: 'prepared', identity: { ...IDENTITY, ...changes }, restored: { step } })
+    this.say({ type: 'prepared', identity: identityLike(changes), restored: { step } })
   }
 
   /** Outputs of the steps from `from` to before `to`, under `epoch`. */
@@ -346,58 +349,35 @@ export class FakeClient {
   }
 }
 
-const DIGEST = 'a'.repeat(64)
-export const IDENTITY: Identity = {
-  program: 'mlp',
-  programDigest: DIGEST,
-  parametersDigest: DIGEST,
-  layoutDigest: DIGEST,
-  dataDigests: {},
-  mathDigests: {},
-  rehearsalDigest: DIGEST,
-  arenaBytes: 4096,
-  tracker: 'compare',
-}
-
 export function outputOf(step: number, epoch: number, stepMs = 5): Output {
   return { step, epoch, loss: 1 / (step + 1), stepMs }
 }
 
+/** A move of `job` from `a` to `b`, as it is written down. */
+export function planLike(changes: Partial<MigrationPlan> = {}): MigrationPlan {
+  return {
+    id: 'm',
+    workload: 'job',
+    from: 'a',
+    to: 'b',
+    sourceAddress: 'a.test',
+    sourceWorker: 'job-e1',
+    targetWorker: 'job-e2',
+    epoch: 1,
+    secret: 'c'.repeat(64),
+    options: migrationOptions.parse({ downtimeLimitMs: 300, timeoutMs: 60_000 }),
+    startedAtMs: 0,
+    ...changes,
+  }
+}
+
+/** Of `plan`, which completed; nobody has measured yet what it cost the job's steps. */
 export function reportOf(
-  plan: { id: string; workload: string; from: string; to: string },
+  { id, workload, from, to }: { id: string; workload: string; from: string; to: string },
   step: number,
   epoch: number,
 ): MigrationReport {
-  const { id, workload, from, to } = plan
-  return {
-    id,
-    workload,
-    from,
-    to,
-    status: 'completed',
-    parkPoint: 'boundary',
-    step,
-    epoch,
-    tracker: 'compare',
-    codec: 'raw',
-    streams: 1,
-    rounds: [{ pages: 1, pageBytes: 4096, wireBytes: 4160, durationMs: 1, steps: 1, codec: 'raw' }],
-    pageBytes: 4096,
-    wireBytes: 4160,
-    deltaBytes: 0,
-    maxInFlightBytes: 4160,
-    setupMs: 10,
-    totalMs: 20,
-    downtimeMs: 6,
-    downtime: { parkMs: 1, finalScanMs: 1, finalSendMs: 1, installMs: 1, claimMs: 1, resumeMs: 1 },
-    clockErrorMs: 0.1,
-    clockOffsetMs: 0,
-    predicted: { downtimeMs: 5, totalMs: 20 },
-    parkReason: 'forecast',
-    parks: 1,
-    claimRoundTripMs: 1,
-    lostTimeMs: null,
-  }
+  return reportLike({ id, workload, from, to, step, epoch, lostTimeMs: null })
 }
 
 export function checkpointOf(step: number): CheckpointReport {

@@ -7,24 +7,13 @@ import {
   MAX_FRAME_BYTES,
   PAGE_BYTES,
 } from '@godwit/protocol'
+import { identityLike } from '@godwit/protocol/testing'
 import { FRAME_VERSION } from '../checkpoint-file.ts'
 import type { CheckpointFolder } from '../checkpoint-folder.ts'
 import type { Expected } from '../checkpoint-reader.ts'
 
 export const PAGES = 5
-const digest = '0'.repeat(64)
-
-export const identity: Identity = {
-  program: 'few-pages',
-  programDigest: digest,
-  parametersDigest: digest,
-  layoutDigest: digest,
-  dataDigests: {},
-  mathDigests: {},
-  rehearsalDigest: digest,
-  arenaBytes: PAGES * PAGE_BYTES,
-  tracker: 'compare',
-}
+export const identity: Identity = identityLike({ program: 'few-pages', arenaBytes: PAGES * PAGE_BYTES })
 
 export const expected: Expected = { workload: 'job', identity, pageCount: PAGES, steps: 1000 }
 

@@ -3,7 +3,7 @@
  *
  * The intuition: a calendar may be set wrong, by years, and be right again a minute later; whoever believed it in between has
  * forgotten everything. So the calendar is asked once in a store's life, for a number to begin with, and from then on time passes as
- * the monotonic clock says. What is reached is written down at every look (registry.ts), and the next coordinator goes on from
+ * the monotonic clock says. What is reached is written down at every look (forgetting.ts), and the next coordinator goes on from
  * there: time in which none ran counts for nothing, so that what is over is kept longer than was promised, and never shorter.
  *
  * Invariant: while a coordinator runs it grows by what the monotonic clock does; from one coordinator to the next it falls back by no

@@ -12,7 +12,7 @@ const MACHINE_TESTS = [
   'packages/coordinator/src/migration-machine.test.ts',
   'packages/coordinator/src/migration-properties.test.ts',
 ]
-const SOURCE_TESTS = ['packages/engine/src/source.test.ts']
+const SOURCE_TESTS = ['packages/engine/src/source.test.ts', 'packages/engine/src/source-any-order.test.ts']
 const TARGET_TESTS = ['packages/engine/src/target.test.ts']
 
 export const MUTATIONS = [
@@ -54,7 +54,7 @@ export const MUTATIONS = [
   },
   {
     name: 'the pages of a stopped round are lost (simulated edge)',
-    file: 'packages/testkit/src/sim/outgoing.ts',
+    file: 'packages/testkit/src/sim/outgoing-rounds.ts',
     find: 'this.#subscribed().putBack(rest)',
     replace: 'this.#subscribed()',
     tests: [],

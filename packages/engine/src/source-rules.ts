@@ -31,6 +31,21 @@ export function statusOf(state: SourceState): 'setup' | 'active' | 'preSwitchove
   return state.name === 'active' || state.name === 'paused' ? 'active' : 'switchover'
 }
 
+/** Rounds are sent while training runs. */
+export function isPrecopying(state: SourceState): state is Named<'active' | 'holding' | 'parking'> {
+  return state.name === 'active' || state.name === 'holding' || state.name === 'parking'
+}
+
+/** Whether `round` is still wanted. Of a migration that was paused meanwhile, and goes on, the next one is asked for already. */
+export function isLatestRound(state: SourceState, round: number): boolean {
+  return isPrecopying(state) && state.run.nextRound === round + 1
+}
+
+/** Whether the final round of this attempt is still wanted. */
+export function isDraining(state: SourceState, attempt: number): boolean {
+  return state.name === 'draining' && state.run.parks === attempt
+}
+
 export function inPhase(state: SourceState, error: ErrorReport): ErrorReport {
   return { ...error, phase: statusOf(state) }
 }

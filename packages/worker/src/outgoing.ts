@@ -1,16 +1,14 @@
 /**
  * The source's edge: carries out what the engine's source machine asks for, and tells it what happened.
  *
- * It sends rounds and what follows them; who may receive them is target-door.ts's, and every decision is in @godwit/engine.
+ * Rounds are sent by outgoing-rounds.ts, who may receive them is target-door.ts's, and every decision is in @godwit/engine.
  */
 import { crashPoint, FrameWriter, type WebSocket } from '@godwit/channel'
 import {
   ClockEstimate,
   type Ending,
   expectedDowntimeOf,
-  isPausing,
-  percentDone,
-  progressFactsOf,
+  isPrecopying,
   type SourceConfig,
   type SourceEffect,
   type SourceEvent,
@@ -18,17 +16,13 @@ import {
   startSource,
   statusOf,
   stepSource,
-  timeLeftMs,
 } from '@godwit/engine'
-import type { Subscription } from '@godwit/memory'
 import {
   type ErrorReport,
   type FromTarget,
   GodwitError,
   LIMITS,
   type MigrationReport,
-  PageSet,
-  type RoundReport,
   type ToWorker,
   toErrorReport,
 } from '@godwit/protocol'
@@ -38,23 +32,22 @@ import { finalDigest } from './final-digest.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import { hashMemory } from './hash-memory.ts'
 import type { Job, Parked } from './job.ts'
+import { progressOf } from './outgoing-progress.ts'
+import { type Effect, OutgoingRounds } from './outgoing-rounds.ts'
 import { Pacing } from './pacing.ts'
 import { PagePictures } from './page-pictures.ts'
-import { PageSender, pageBytesOf } from './page-sender.ts'
+import { PageSender } from './page-sender.ts'
 import { StepWatch } from './step-watch.ts'
 import { TargetDoor, type TargetSays } from './target-door.ts'
 import { warmUp } from './warm-up.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }> & Pick<SourceConfig, 'estimated'>
-type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 /** Pings sent one after the other at the start: they bound the clock offset. Afterwards one a heartbeat. */
 const FIRST_PINGS = 8
 const TICK_MS = 50
 /** While rounds are sent, or could be. */
 const ROUNDS: ReadonlySet<SourceState['name']> = new Set(['active', 'holding', 'paused'])
-/** How often a round that has nothing to send looks again. */
-const IDLE_ROUND_MS = 5
 
 export class Outgoing {
   readonly migrationId: string
@@ -66,15 +59,11 @@ export class Outgoing {
   readonly #pictures: PagePictures
   readonly #steps: StepWatch
   readonly #door: TargetDoor
-  /** When the move was asked for. */
-  readonly #startedMs: number
+  readonly #rounds: OutgoingRounds
   readonly #queue: SourceEvent[] = []
   #state: SourceState
-  #sender: PageSender | undefined
-  #subscription: Subscription | undefined
   #parked: Parked | undefined
   #timer: NodeJS.Timeout | undefined
-  #sending: Promise<void> = Promise.resolve()
   #stepping = false
   #pings = 0
   #park = 0
@@ -83,22 +72,15 @@ export class Outgoing {
   #port: number | undefined
   #ending: Ending | undefined
   #version = 0
-  #roundPages = 0
   #percent = 0
-  #staging: SharedArrayBuffer | undefined
-  /** Ends the wait of a round that has nothing to send. */
-  #wakeIdle: () => void = () => {}
 
   constructor(job: Job, open: Open, ended: () => void) {
     this.#job = job
     this.#ended = ended
-    this.migrationId = open.migrationId
+    const { from, to, options, elapsedMs, migrationId, secret, estimated, asksForTurn } = open
+    this.migrationId = migrationId
     this.#door = new TargetDoor(
-      {
-        migrationId: open.migrationId,
-        secret: open.secret,
-        to: open.to,
-      },
+      { migrationId, secret, to },
       {
         hello: ({ versions, identity, roundTripMs }) =>
           this.dispatch({ type: 'hello', versions, identity, roundTripMs }),
@@ -107,15 +89,22 @@ export class Outgoing {
         lost: (error) => this.#lost(error),
       },
     )
-    this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, open.options.codec, job.spareBytes)
-    this.#pacing = new Pacing(open.options.maxBandwidth)
+    this.#encoder = new FrameEncoder(job.dirtyPages.pageCount, options.codec, job.spareBytes)
+    this.#pacing = new Pacing(options.maxBandwidth)
     this.#pictures = new PagePictures(job.dirtyPages.pageCount)
-    this.#steps = new StepWatch(job.recentSteps, open.options)
+    this.#steps = new StepWatch(job.recentSteps, options)
     const { workloadId } = job.launch
-    const { from, to, options, elapsedMs, migrationId, estimated, asksForTurn } = open
     const { identity } = job
     const beganMs = nowMs()
-    this.#startedMs = beganMs - elapsedMs
+    this.#rounds = new OutgoingRounds({
+      job,
+      steps: this.#steps,
+      startedMs: beganMs - elapsedMs,
+      state: () => this.#state,
+      delta: () => this.#parked?.delta,
+      dispatch: (event) => this.dispatch(event),
+      lost: (error) => this.#lost(error),
+    })
     this.#state = startSource(
       {
         migrationId,
@@ -236,8 +225,9 @@ export class Outgoing {
 
   /** The thread applied a step. */
   stepped(stepMs: number): void {
-    if (this.#sender === undefined || !this.#isPrecopying()) return
-    this.#pacing.gentleBytesPerMs = this.#steps.stepped(stepMs, this.#sender.inFlight.sentBytes)
+    const { sender } = this.#rounds
+    if (sender === undefined || !isPrecopying(this.#state)) return
+    this.#pacing.gentleBytesPerMs = this.#steps.stepped(stepMs, sender.inFlight.sentBytes)
   }
 
   /** False for a park that was taken back before the thread got there. */
@@ -256,10 +246,10 @@ export class Outgoing {
         this.#door.send({ type: 'refused', error: effect.error })
         return
       case 'sendRound':
-        this.#whileSending(() => this.#sendRound(effect))
+        this.#rounds.send(effect)
         return
       case 'hurry':
-        this.#wakeIdle()
+        this.#rounds.hurry()
         return
       case 'notify':
         this.#notify()
@@ -273,11 +263,10 @@ export class Outgoing {
         this.#park = this.#job.parks.forSwitchover(effect.point)
         return
       case 'sendFinalRound':
-        this.#whileSending(() => this.#sendFinalRound(effect))
+        this.#rounds.sendFinal(effect)
         return
       case 'stopRound':
-        this.#sender?.stop()
-        this.#wakeIdle()
+        this.#rounds.stop()
         return
       case 'throttle':
         this.#job.control.throttlePercent = effect.percent
@@ -318,7 +307,7 @@ export class Outgoing {
         this.#pong(message)
         return
       case 'installed':
-        if (this.#sender?.inFlight.installed(message.stream, message.bytes) === true)
+        if (this.#rounds.sender?.inFlight.installed(message.stream, message.bytes) === true)
           this.dispatch({ type: 'installed' })
         else this.#lost(new GodwitError('out-of-order', 'the target installed what was not sent'))
         return
@@ -340,14 +329,13 @@ export class Outgoing {
   #streamsOpen(sockets: readonly WebSocket[]): void {
     try {
       const streams = sockets.map((socket) => new FrameWriter(socket))
-      this.#sender = new PageSender(streams, this.#version, {
+      const sender = new PageSender(streams, this.#version, {
         encoder: this.#encoder,
         pacing: this.#pacing,
         pictures: this.#pictures,
       })
-      this.#sender.inFlight.sawRoundTrip(this.#clock.roundTripMs)
-      // Now, not when it is needed: its pages' faults would be downtime.
-      if (this.#job.maxDeltaBytes !== undefined) this.#staging = this.#job.staging()
+      sender.inFlight.sawRoundTrip(this.#clock.roundTripMs)
+      this.#rounds.open(sender)
       this.dispatch({ type: 'streamsOpen' })
     } catch (error) {
       this.#lost(error)
@@ -372,7 +360,7 @@ export class Outgoing {
       return
     }
     this.#clock.add({ sentMs: sentAtMs, atMs, receivedMs })
-    this.#sender?.inFlight.sawRoundTrip(this.#clock.roundTripMs)
+    this.#rounds.sender?.inFlight.sawRoundTrip(this.#clock.roundTripMs)
     this.dispatch({ type: 'clock', roundTripMs: this.#clock.roundTripMs, clock: this.#clock.offset })
     if (this.#pings < FIRST_PINGS) this.#ping()
   }
@@ -380,7 +368,7 @@ export class Outgoing {
   #ticks = 0
 
   #tick(): void {
-    this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.inFlight.bytes ?? 0 })
+    this.dispatch({ type: 'tick', bytesInFlight: this.#rounds.sender?.inFlight.bytes ?? 0 })
     this.#ticks += 1
     if (this.#door.isConnected && (this.#ticks * TICK_MS) % LIMITS.heartbeatIntervalMs === 0) this.#ping()
     this.#tellProgress()
@@ -389,151 +377,12 @@ export class Outgoing {
 
   /** Never while the thread is on its way to stand, or stands. */
   #tellPages(): void {
-    const [sender, subscription, atMs] = [this.#sender, this.#subscription, nowMs()]
-    const isSending = ROUNDS.has(this.#state.name)
-    if (!isSending || sender === undefined || subscription === undefined || !this.#pictures.isDue(atMs))
-      return
-    const waiting = [...sender.unsent.runs(), ...subscription.pendingPages()]
+    const atMs = nowMs()
+    if (!ROUNDS.has(this.#state.name) || !this.#pictures.isDue(atMs)) return
+    const waiting = this.#rounds.waitingRuns()
+    if (waiting === undefined) return
     const picture = this.#pictures.make(atMs, waiting)
     if (picture !== undefined) this.#job.tell({ type: 'pages', migrationId: this.migrationId, picture })
-  }
-
-  // ---- rounds
-
-  /** One round at a time: one that was stopped returns its pages before the next begins. */
-  #whileSending(send: () => Promise<void>): void {
-    this.#sending = this.#sending.then(send).catch((error: unknown) => this.#lost(error))
-  }
-
-  async #sendRound({ round, pauseMs }: Effect<'sendRound'>): Promise<void> {
-    if (pauseMs !== undefined) await this.#pause(pauseMs)
-    const begun = { atMs: nowMs(), step: this.#job.control.step }
-    if (!this.#isLatest(round)) return
-    const pages =
-      this.#subscription === undefined ? this.#everyPage() : await this.#pendingPages(round, begun.step)
-    if (pages === undefined) return
-    const { report, bytesPerMs, isWhole } = await this.#send(round, pages, begun)
-    if (this.#state.name === 'ended') return
-    if (!isWhole || !this.#isLatest(round)) {
-      this.dispatch({ type: 'roundStopped', round: report })
-      return
-    }
-    const subscription = this.#subscribed()
-    subscription.collect()
-    this.dispatch({
-      type: 'roundSent',
-      round: report,
-      pendingPages: subscription.pendingPageCount(),
-      bytesPerMs,
-      shape: this.#job.control.lastCompute,
-    })
-  }
-
-  /** Of one that was paused meanwhile, and goes on, the next round is asked for already. */
-  #isLatest(round: number): boolean {
-    return this.#isPrecopying() && this.#state.name !== 'ended' && this.#state.run.nextRound === round + 1
-  }
-
-  #isPrecopying(): boolean {
-    const { name } = this.#state
-    return name === 'active' || name === 'holding' || name === 'parking'
-  }
-
-  #everyPage(): PageSet {
-    const subscription = this.#job.dirtyPages.subscribe()
-    this.#subscription = subscription
-    return PageSet.full(subscription.pageCount)
-  }
-
-  /** A round without pages teaches nothing: waits for a write or a step. Undefined when there is no time left for a round. */
-  async #pendingPages(round: number, beganStep: number): Promise<PageSet | undefined> {
-    const subscription = this.#subscribed()
-    for (;;) {
-      if (!this.#isLatest(round)) return undefined
-      subscription.collect()
-      if (subscription.pendingPageCount() > 0 || this.#job.control.step !== beganStep)
-        return subscription.take()
-      await this.#pause(IDLE_ROUND_MS)
-    }
-  }
-
-  /** Or until it is woken. */
-  async #pause(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    await new Promise<void>((resolve) => {
-      this.#wakeIdle = resolve
-      timer = setTimeout(resolve, ms)
-    })
-    clearTimeout(timer)
-  }
-
-  /** The thread is parked: what is pending, or without any round before everything, and then the delta that it parked with. */
-  async #sendFinalRound({ round, attempt }: Effect<'sendFinalRound'>): Promise<void> {
-    // It waited for the round before to stop: the park may have been given up meanwhile, or the migration have ended.
-    if (!this.#isDraining(attempt)) return
-    const begun = { atMs: nowMs(), step: this.#job.control.step }
-    const pages = this.#subscription === undefined ? this.#everyPage() : this.#subscription.take()
-    const scannedMs = nowMs()
-    const { report, isWhole } = await this.#send(round, pages, begun)
-    const sender = this.#sender as PageSender
-    const deltaWireBytes = isWhole ? await this.#sendDelta(sender, attempt) : 0
-    if (this.#state.name === 'ended') return
-    const final = {
-      ...report,
-      wireBytes: report.wireBytes + deltaWireBytes,
-      durationMs: nowMs() - begun.atMs,
-    }
-    // Given up in the very moment in which the last frame left: the next round follows.
-    if (!isWhole || !this.#isDraining(attempt)) this.dispatch({ type: 'roundStopped', round: final })
-    else {
-      const maxInFlightBytes = sender.inFlight.mostBytes
-      const stepSlowdown = this.#steps.measured
-      this.dispatch({ type: 'finalRoundSent', round: final, scannedMs, maxInFlightBytes, stepSlowdown })
-    }
-  }
-
-  #isDraining(attempt: number): boolean {
-    return this.#state.name === 'draining' && this.#state.run.parks === attempt
-  }
-
-  async #sendDelta(sender: PageSender, attempt: number): Promise<number> {
-    const [delta, memory] = [this.#parked?.delta, this.#staging]
-    if (delta === undefined) return 0
-    if (memory === undefined) throw new Error('bug: a delta without memory for it')
-    const { byteLength } = delta
-    return sender.sendDelta(attempt, { memory, byteLength, stagedBytes: () => this.#job.control.stagedBytes })
-  }
-
-  /** What did not leave of a stopped round is pending again. */
-  async #send(
-    round: number,
-    pages: PageSet,
-    begun: { atMs: number; step: number },
-  ): Promise<{ report: RoundReport; bytesPerMs: number | undefined; isWhole: boolean }> {
-    const [sender, subscription] = [this.#sender, this.#subscribed()]
-    if (sender === undefined) throw new Error('bug: a round without streams')
-    this.#roundPages = pages.size
-    const { wireBytes, codec, bytesPerMs, rest } = await sender.sendRound(round, pages, {
-      image: subscription.image(),
-      isParked: this.#state.name === 'draining',
-    })
-    if (rest.size > 0 && this.#state.name !== 'ended') subscription.putBack(rest)
-    const sent = pages.size - rest.size
-    const report: RoundReport = {
-      pages: sent,
-      pageBytes: pageBytesOf(sent),
-      wireBytes,
-      startMs: begun.atMs - this.#startedMs,
-      durationMs: nowMs() - begun.atMs,
-      steps: this.#job.control.step - begun.step,
-      codec,
-    }
-    return { report, bytesPerMs, isWhole: rest.size === 0 }
-  }
-
-  #subscribed(): Subscription {
-    if (this.#subscription === undefined) throw new Error('bug: a round before round 0')
-    return this.#subscription
   }
 
   async #hashMemory(): Promise<void> {
@@ -541,7 +390,7 @@ export class Outgoing {
   }
 
   #sendFinal({ attempt, step, memoryDigest }: Effect<'sendFinal'>): void {
-    const [parked, sender] = [this.#parked, this.#sender]
+    const [parked, { sender }] = [this.#parked, this.#rounds]
     if (parked === undefined || sender === undefined) throw new Error('bug: final without a parked thread')
     const { smallState, delta } = parked
     this.#door.send({
@@ -570,40 +419,26 @@ export class Outgoing {
   #tellProgress(): void {
     const state = this.#state
     if (state.name === 'ended' || state.name === 'handedOver') return
-    const expectedDowntimeMs = expectedDowntimeOf(state)
-    const roundPagesSent = this.#sender?.roundPagesSent ?? 0
-    const facts = progressFactsOf(state, { roundPages: this.#roundPages, roundPagesSent })
-    this.#percent = percentDone(facts, this.#percent)
-    const leftMs = timeLeftMs(facts)
+    const progress = progressOf(state, {
+      ...this.#rounds.progress,
+      atLeastPercent: this.#percent,
+      inFlight: this.#rounds.sender?.inFlight,
+      allowedBytesPerMs: this.#pacing.allowedBytesPerMs,
+      step: this.#job.control.step,
+    })
+    this.#percent = progress.percent
     this.#job.tell({
       type: 'migrationProgress',
       migrationId: this.migrationId,
       status: statusOf(state),
-      progress: {
-        round: Math.max(0, state.run.nextRound - 1),
-        roundPages: this.#roundPages,
-        roundPagesSent,
-        remainingBytes: pageBytesOf(this.#roundPages - roundPagesSent),
-        percent: this.#percent,
-        ...(leftMs === undefined ? {} : { timeLeftMs: leftMs }),
-        sentBytes: this.#sender?.inFlight.sentBytes ?? 0,
-        bytesPerSecond:
-          state.name === 'paused'
-            ? 0
-            : Math.min(this.#sender?.inFlight.bytesPerMs ?? 0, this.#pacing.allowedBytesPerMs) * 1000,
-        step: this.#job.control.step,
-        ...(expectedDowntimeMs === undefined ? {} : { expectedDowntimeMs }),
-        ...(isPausing(state) && { isPaused: true }),
-      },
+      progress,
     })
   }
 
   #finish({ status, error, report }: Effect<'finish'>): void {
-    this.#sender?.stop()
-    this.#wakeIdle()
+    this.#rounds.stop()
     this.#job.control.throttlePercent = 0
-    this.#subscription?.end()
-    this.#subscription = undefined
+    this.#rounds.end()
     if (error !== undefined) this.#door.send({ type: 'failed', error })
     if (this.#notice !== undefined && status !== 'completed') this.#job.saysStay()
     this.#door.close()

@@ -1,6 +1,6 @@
 /**
  * The source's edge in the simulation: carries out what the engine's real source machine asks for, on simulated pages.
- * What the worker room's outgoing.ts does around that machine is done here in the same order.
+ * What the worker room's outgoing.ts does around that machine is done here in the same order; rounds are sent by outgoing-rounds.ts.
  */
 import {
   ClockEstimate,
@@ -23,25 +23,20 @@ import {
   type FromTarget,
   LIMITS,
   type MigrationReport,
-  PAGE_BYTES,
-  PageSet,
-  type RoundReport,
   type ToWorker,
 } from '@godwit/protocol'
 import type { End } from './connection.ts'
-import type { Subscription } from './dirty.ts'
 import type { SimJob } from './job.ts'
-import { PageSender, type Sent } from './page-sender.ts'
+import { type Effect, SimOutgoingRounds } from './outgoing-rounds.ts'
+import { PageSender } from './page-sender.ts'
 import { digestOf, hex64 } from './program.ts'
 import type { ThreadParked } from './training.ts'
 
 type Open = Extract<ToWorker, { type: 'openOutgoing' }>
-type Effect<Type extends SourceEffect['type']> = Extract<SourceEffect, { type: Type }>
 
 const FIRST_PINGS = 3
 /** The real one looks more often. */
 const TICK_MS = 250
-const IDLE_ROUND_MS = 20
 
 export class SimOutgoing {
   readonly migrationId: string
@@ -50,16 +45,14 @@ export class SimOutgoing {
   readonly #over: () => void
   readonly #clock = new ClockEstimate()
   readonly #queue: SourceEvent[] = []
+  readonly #rounds: SimOutgoingRounds
   #bulk: (End | undefined)[] = []
   #port: number | undefined
   #ending: Ending | undefined
-  readonly #sendQueue: ((next: () => void) => void)[] = []
   #state: SourceState
   #stopListening: () => void = () => {}
   #stopTicking: () => void = () => {}
   #control: End | undefined
-  #sender: PageSender | undefined
-  #subscription: Subscription | undefined
   #parked: ThreadParked | undefined
   #park = 0
   #notices = 0
@@ -67,15 +60,19 @@ export class SimOutgoing {
   #percent = 0
   #ticks = 0
   #isStepping = false
-  #isSending = false
   #frozenAt: number | undefined
-  #wakeIdle: () => void = () => {}
 
   constructor(job: SimJob, open: Open, over: () => void) {
     this.#job = job
     this.#open = open
     this.#over = over
     this.migrationId = open.migrationId
+    this.#rounds = new SimOutgoingRounds({
+      job,
+      state: () => this.#state,
+      delta: () => this.#parked?.delta,
+      dispatch: (event) => this.dispatch(event),
+    })
     const config: SourceConfig = {
       migrationId: open.migrationId,
       workload: job.workload,
@@ -173,11 +170,9 @@ export class SimOutgoing {
       case 'refuse':
         return this.#say({ type: 'refused', error: effect.error })
       case 'sendRound':
-        return this.#whileSending((next) =>
-          this.#afterPause(effect.pauseMs ?? 0, () => this.#sendRound(effect.round, next)),
-        )
+        return this.#rounds.send(effect)
       case 'hurry':
-        return this.#wakeIdle()
+        return this.#rounds.hurry()
       case 'notify':
         return this.#notify()
       case 'askTurn':
@@ -187,10 +182,9 @@ export class SimOutgoing {
         this.#park = this.#job.parks.forSwitchover(effect.point)
         return
       case 'sendFinalRound':
-        return this.#whileSending((next) => this.#sendFinalRound(effect, next))
+        return this.#rounds.sendFinal(effect)
       case 'stopRound':
-        this.#sender?.stop()
-        return this.#wakeIdle()
+        return this.#rounds.stop()
       case 'throttle':
         training.throttlePercent = effect.percent
         return
@@ -289,7 +283,7 @@ export class SimOutgoing {
     this.#bulk[stream] = end
     const open = this.#bulk.filter((each) => each !== undefined)
     if (open.length === this.#bulk.length) {
-      this.#sender = new PageSender(this.#job.process, open)
+      this.#rounds.open(new PageSender(this.#job.process, open))
       this.dispatch({ type: 'streamsOpen' })
     }
     return true
@@ -300,7 +294,7 @@ export class SimOutgoing {
       case 'pong':
         return this.#pong(message)
       case 'installed':
-        if (this.#sender?.installed(message.stream, message.bytes) === true)
+        if (this.#rounds.sender?.installed(message.stream, message.bytes) === true)
           return this.dispatch({ type: 'installed' })
         return this.dispatch({
           type: 'lost',
@@ -337,7 +331,7 @@ export class SimOutgoing {
 
   #tick(): void {
     this.#stopTicking = this.#job.process.after(TICK_MS, () => {
-      this.dispatch({ type: 'tick', bytesInFlight: this.#sender?.bytesInFlight ?? 0 })
+      this.dispatch({ type: 'tick', bytesInFlight: this.#rounds.sender?.bytesInFlight ?? 0 })
       if (this.#state.name === 'ended') return
       this.#tellProgress()
       this.#ticks += 1
@@ -359,7 +353,7 @@ export class SimOutgoing {
       roundPages: 0,
       roundPagesSent: 0,
       remainingBytes: 0,
-      sentBytes: this.#sender?.sentBytes ?? 0,
+      sentBytes: this.#rounds.sender?.sentBytes ?? 0,
       bytesPerSecond: 0,
       step: this.#job.training.step,
       ...(isPausing(this.#state) && { isPaused: true as const }),
@@ -368,142 +362,8 @@ export class SimOutgoing {
     this.#job.tell({ type: 'migrationProgress', migrationId, status: statusOf(this.#state), progress })
   }
 
-  // ---- rounds
-
-  /** One round at a time: one that was stopped returns its pages before the next begins. */
-  #whileSending(send: (next: () => void) => void): void {
-    this.#sendQueue.push(send)
-    if (!this.#isSending) this.#sendNext()
-  }
-
-  #sendNext(): void {
-    const send = this.#sendQueue.shift()
-    this.#isSending = send !== undefined
-    send?.(() => this.#sendNext())
-  }
-
-  #sendRound(round: number, next: () => void): void {
-    const { training } = this.#job
-    const begun = { atMs: this.#job.process.nowMs(), step: training.step }
-    if (!this.#isLatest(round)) return next()
-    if (this.#subscription === undefined) {
-      this.#subscription = this.#job.dirty.subscribe()
-      return this.#send(round, PageSet.full(this.#job.shape.pages), begun, next)
-    }
-    this.#whenPending(round, begun.step, (pages) => {
-      if (pages === undefined) next()
-      else this.#send(round, pages, begun, next)
-    })
-  }
-
-  /** Of one that was paused meanwhile, and goes on, the next round is asked for already. */
-  #isLatest(round: number): boolean {
-    return this.#isPrecopying() && this.#state.name !== 'ended' && this.#state.run.nextRound === round + 1
-  }
-
-  #isPrecopying(): boolean {
-    const { name } = this.#state
-    return name === 'active' || name === 'holding' || name === 'parking'
-  }
-
-  #whenPending(round: number, beganStep: number, then: (pages: PageSet | undefined) => void): void {
-    if (!this.#isLatest(round)) return then(undefined)
-    const subscription = this.#subscribed()
-    if (subscription.pending.size > 0 || this.#job.training.step !== beganStep)
-      return then(subscription.take())
-    this.#afterPause(IDLE_ROUND_MS, () => this.#whenPending(round, beganStep, then))
-  }
-
-  /** Or when it is woken. */
-  #afterPause(ms: number, then: () => void): void {
-    if (ms === 0) return then()
-    let isWoken = false
-    const wake = (): void => {
-      if (isWoken) return
-      isWoken = true
-      then()
-    }
-    this.#wakeIdle = wake
-    this.#job.process.after(ms, wake)
-  }
-
-  #send(round: number, pages: PageSet, begun: { atMs: number; step: number }, next: () => void): void {
-    const { process, training, shape } = this.#job
-    const sender = this.#sender
-    if (sender === undefined) throw new Error('bug: a round without streams')
-    sender.sendRound(round, pages, training.memory.pages, (sent) => {
-      const report = this.#reportOf(pages, sent, begun)
-      if (this.#state.name === 'ended') return next()
-      if (sent.rest.size > 0 || !this.#isLatest(round)) {
-        this.dispatch({ type: 'roundStopped', round: report })
-        return next()
-      }
-      const pendingPages = this.#subscribed().pending.size
-      const learnt = { pendingPages, bytesPerMs: sent.bytesPerMs }
-      const lessons = shape.splits ? { ...learnt, shape: training.lastCompute } : learnt
-      // A round that had nothing to wait for is no shorter than the real one's turns of the event loop.
-      process.after(0.2, () => {
-        if (this.#state.name === 'ended') return next()
-        if (this.#isLatest(round)) this.dispatch({ type: 'roundSent', round: report, ...lessons })
-        else this.dispatch({ type: 'roundStopped', round: report })
-        next()
-      })
-    })
-  }
-
-  /** What did not leave of a stopped round is pending again. */
-  #reportOf(pages: PageSet, { rest, wireBytes }: Sent, begun: { atMs: number; step: number }): RoundReport {
-    if (rest.size > 0 && this.#state.name !== 'ended') this.#subscribed().putBack(rest)
-    const sent = pages.size - rest.size
-    return {
-      pages: sent,
-      pageBytes: sent * PAGE_BYTES,
-      wireBytes,
-      durationMs: this.#job.process.nowMs() - begun.atMs,
-      steps: this.#job.training.step - begun.step,
-      codec: 'raw',
-    }
-  }
-
-  #isDraining(attempt: number): boolean {
-    return this.#state.name === 'draining' && this.#state.run.parks === attempt
-  }
-
-  #sendFinalRound({ round, attempt }: Effect<'sendFinalRound'>, next: () => void): void {
-    const sender = this.#sender
-    if (!this.#isDraining(attempt) || sender === undefined) return next()
-    const { process, training } = this.#job
-    const begun = { atMs: process.nowMs(), step: training.step }
-    const isFirst = this.#subscription === undefined
-    if (isFirst) this.#subscription = this.#job.dirty.subscribe()
-    const pages = isFirst ? PageSet.full(this.#job.shape.pages) : this.#subscribed().take()
-    const scannedMs = process.nowMs()
-    sender.sendRound(round, pages, training.memory.pages, (sent) => {
-      const report = this.#reportOf(pages, sent, begun)
-      const finish = (deltaWireBytes: number): void => {
-        if (this.#state.name === 'ended') return next()
-        const final = { ...report, wireBytes: report.wireBytes + deltaWireBytes }
-        if (sent.rest.size > 0 || !this.#isDraining(attempt))
-          this.dispatch({ type: 'roundStopped', round: final })
-        else {
-          const maxInFlightBytes = sender.mostInFlight
-          this.dispatch({ type: 'finalRoundSent', round: final, scannedMs, maxInFlightBytes })
-        }
-        next()
-      }
-      const delta = this.#parked?.delta
-      if (sent.rest.size > 0 || delta === undefined) finish(0)
-      else sender.sendDelta(attempt, this.#job.stagedDelta(delta), finish)
-    })
-  }
-
-  #subscribed(): Subscription {
-    if (this.#subscription === undefined) throw new Error('bug: a round before round 0')
-    return this.#subscription
-  }
-
   #sendFinal({ attempt, step, memoryDigest }: Effect<'sendFinal'>): void {
-    const [parked, sender] = [this.#parked, this.#sender]
+    const [parked, { sender }] = [this.#parked, this.#rounds]
     if (parked === undefined || sender === undefined) throw new Error('bug: final without a parked thread')
     this.#frozenAt = this.#job.process.nowMs()
     this.#job.happened({ type: 'froze', step, epoch: this.#job.epoch })
@@ -524,11 +384,9 @@ export class SimOutgoing {
   // ---- the end
 
   #finish({ status, error, report }: Effect<'finish'>): void {
-    this.#sender?.stop()
-    this.#wakeIdle()
+    this.#rounds.stop()
     this.#job.training.throttlePercent = 0
-    this.#subscription?.end()
-    this.#subscription = undefined
+    this.#rounds.end()
     if (error !== undefined) this.#say({ type: 'failed', error })
     this.#stopListening()
     for (const stream of this.#bulk) stream?.close()

@@ -8,7 +8,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { isLoopback } from '@godwit/channel'
-import { type FromAgent, type Labels, LIMITS, OUR_VERSIONS } from '@godwit/protocol'
+import { type FromAgent, type Labels, LIMITS, OUR_VERSIONS, RELEASE } from '@godwit/protocol'
 import { coordinatorSecurity, membershipIn } from '@godwit/trust'
 import type { Logger } from 'pino'
 import { CoordinatorSource } from './bundle-source.ts'
@@ -91,6 +91,7 @@ async function startLocked(
         )
       },
       printed: send,
+      fetching: (workerId, progress) => link.sendNow({ type: 'fetching', workerId, progress }, 2),
     },
     log,
   )
@@ -118,7 +119,10 @@ async function startLocked(
       const held = { workers: workers.ids().length, checkpoints: workers.checkpoints().length }
       if (joinOrStay(readCluster(folder), clusterId, held) === 'join') writeCluster(folder, clusterId)
     },
-    registered: () => reports.start(),
+    registered: () => {
+      link.sendNow({ type: 'release', release: RELEASE }, 2)
+      reports.start()
+    },
     mustGoOn: () => workers.ids().length > 0,
     message: (message) => obey(message, { workers, probes, renewal, send }),
     registeredAgain: () => {

@@ -44,6 +44,9 @@ export class Placing {
   /** Chunks of them. */
   readonly #chunks = new Map<string, Place>()
   #fetchedBytes = 0
+  /** In their place, of all files. */
+  #placedBytes = 0
+  #fetches: (placedBytes: number) => void = () => {}
 
   constructor(options: PlacingOptions) {
     this.#options = options
@@ -68,9 +71,17 @@ export class Placing {
     return missing
   }
 
-  /** Settles when every file is whole. `files`: how many were not before. Errors: those of the source and of the disk. */
-  async all(signal: AbortSignal): Promise<{ files: number; fetchedBytes: number }> {
+  /**
+   * Settles when every file is whole. `fetches` is told how much is there, before and after each chunk that is fetched. `files`: how many were
+   * not whole before. Errors: those of the source and of the disk.
+   */
+  async all(
+    signal: AbortSignal,
+    fetches: (placedBytes: number) => void = () => {},
+  ): Promise<{ files: number; fetchedBytes: number }> {
+    this.#fetches = fetches
     const left = this.#left()
+    this.#placedBytes = bytesOf(this.#options.files) - bytesOf(left)
     const small = left.filter(({ chunks }) => chunks.length < LIMITS.maxChunksAtOnce)
     await atOnce(small, (file) => this.#place(file, signal))
     for (const file of left) if (!small.includes(file)) await this.#place(file, signal)
@@ -92,7 +103,8 @@ export class Placing {
     throwIfCancelled(signal)
     const path = join(this.#options.folder, file.path)
     makeFolders(this.#options.folder, dirname(file.path))
-    if (!(await this.#linked(path, file))) await this.#putTogether(path, file, signal)
+    if (await this.#linked(path, file)) this.#placedBytes += file.bytes
+    else await this.#putTogether(path, file, signal)
     this.#known(path, file)
   }
 
@@ -111,14 +123,18 @@ export class Placing {
 
   async #putTogether(path: string, file: BundleFile, signal: AbortSignal): Promise<void> {
     const right = await this.#rightChunks(file)
+    for (const index of right) this.#placedBytes += chunkRange(file, index).length
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) rmSync(path, { recursive: true })
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     try {
       const missing = [...file.chunks.entries()].filter(([index]) => !right.has(index))
       await atOnce(missing, async ([index, chunk]) => {
         const { from, length } = chunkRange(file, index)
-        const bytes = (await this.#ofAnother(chunk, length)) ?? (await this.#fetched(chunk, length, signal))
+        const found = await this.#ofAnother(chunk, length)
+        const bytes = found ?? (await this.#fetched(chunk, length, signal))
         await handle.write(bytes, 0, length, from)
+        this.#placedBytes += length
+        if (found === undefined) this.#fetches(this.#placedBytes)
         crashPoint('after-write:chunk')
       })
       await handle.truncate(file.bytes)
@@ -161,6 +177,7 @@ export class Placing {
   }
 
   async #fetched(chunk: string, length: number, signal: AbortSignal): Promise<Buffer> {
+    this.#fetches(this.#placedBytes)
     const bytes = await this.#options.source.get(chunk, signal)
     if (bytes.length !== length)
       throw new GodwitError(
@@ -170,6 +187,10 @@ export class Placing {
     this.#fetchedBytes += length
     return bytes
   }
+}
+
+function bytesOf(files: readonly BundleFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 export function isPlaced(path: string, { bytes }: BundleFile): boolean {

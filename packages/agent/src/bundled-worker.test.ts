@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { AGENT_BLOBS_PATH, encodeManifest, PROBLEM_TYPE } from '@godwit/protocol'
+import { AGENT_BLOBS_PATH, encodeManifest, PROBLEM_TYPE, RELEASE } from '@godwit/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { whyNoBundles } from './agent.ts'
 import { FakeCoordinator } from './support/fake-coordinator.ts'
@@ -27,9 +27,11 @@ afterEach(() => host?.stop())
 async function start(
   given: Promise<void> = Promise.resolve(),
   more: Parameters<typeof startHost>[0] = {},
+  version?: number,
 ): Promise<{ asked: string[] }> {
   const asked: string[] = []
   const coordinator = new FakeCoordinator()
+  coordinator.answer = { type: 'registered', clusterId: 'test', ...(version !== undefined && { version }) }
   coordinator.http = ({ url = '' }, response) => {
     const digest = url.slice(AGENT_BLOBS_PATH.length + 1)
     asked.push(digest)
@@ -53,6 +55,26 @@ test('it starts from the bundle, which its folder names, and which stays for the
   await host.coordinator.fromWorker('w2', 'prepared')
   expect(asked).toHaveLength(2)
 })
+
+test.each([
+  [2, [{ type: 'release', release: RELEASE }], [{ bytes: 0, ofBytes: PROGRAM.length }]],
+  [1, [], []],
+  [undefined, [], []],
+])(
+  'where version %s is spoken it says which release it is and how far the bundle is: %o %o',
+  async (version, release, progress) => {
+    await start(undefined, undefined, version)
+    host.launch('w1', { bundle })
+    host.launch('w2', { bundle })
+    for (const workerId of ['w1', 'w2']) await host.coordinator.fromWorker(workerId, 'prepared')
+    const { received } = host.coordinator
+    expect(received.filter(({ type }) => type === 'release')).toEqual(release)
+    for (const workerId of ['w1', 'w2']) {
+      const said = received.filter((each) => each.type === 'fetching' && each.workerId === workerId)
+      expect(said).toEqual(progress.map((each) => ({ type: 'fetching', workerId, progress: each })))
+    }
+  },
+)
 
 test('while it comes it counts as running, and what it is told waits for it', async () => {
   let give: () => void = () => {}

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type BundleRef, encodeManifest, GodwitError, LIMITS } from '@godwit/protocol'
 import { pino } from 'pino'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { BundleSource } from './bundle-source.ts'
 import { Bundles, type BundlesOptions } from './bundles.ts'
 
@@ -110,6 +110,29 @@ test('all of it is put where the program looks for it, each chunk asked for once
   // By the same agent, and by the next.
   await bundles().bring(wanted(ref))
   expect(asked).toEqual([])
+})
+
+test('who waits is told how much is there while some of it is fetched, and nothing where all is there', async () => {
+  const ref = uploaded({ 'p.mjs': program(), 'data/x': data(1), 'data/again': data(1), 'data/y': data(2) })
+  const told: number[] = []
+  const fetched = (bytes: number): void => void told.push(bytes)
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += LIMITS.fetchingEveryMs))
+  await bundles().bring({ ...wanted(ref), fetched })
+  expect(told[0]).toBe(0)
+  expect(told.at(-1)).toBe(ref.bytes)
+  expect(told).toEqual([...told].sort((a, b) => a - b))
+  expect(new Set(told).size).toBeGreaterThan(4)
+  told.length = 0
+  await bundles().bring({ ...wanted(ref), fetched })
+  expect(told).toEqual([])
+
+  // Another bundle with half of it, by a clock that stands: it is told once.
+  clock.mockImplementation(() => now)
+  const next = uploaded({ 'p.mjs': program('export default 2'), 'data/x': data(1), 'data/z': data(3) })
+  await bundles().bring({ ...wanted(next, { workerId: 'w2' }), fetched })
+  expect(told).toHaveLength(1)
+  clock.mockRestore()
 })
 
 test('one that was cut off is gone on with by the next agent, which asks for what is missing alone', async () => {

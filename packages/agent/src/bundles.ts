@@ -58,12 +58,20 @@ export interface Wanted {
   /** Nothing is fetched. */
   readonly computeOnly: boolean
   readonly signal: AbortSignal
+  /** Told how much of it is here, now and then while some of it is fetched. */
+  fetched?(bytes: number): void
 }
 
 interface Coming {
   readonly controller: AbortController
   readonly placed: Promise<void>
-  waiting: number
+  readonly waiting: Set<Wanted>
+}
+
+interface Fetching {
+  readonly source: BundleSource
+  readonly signal: AbortSignal
+  fetched(bytes: number): void
 }
 
 export class Bundles {
@@ -96,7 +104,8 @@ export class Bundles {
    * The program's file, once all of the bundle is here; until `release` it stays. Errors: `forbidden`, `bundle-missing`, `disk-full`,
    * `cancelled`, and what the coordinator refuses with.
    */
-  async bring({ workerId, bundle, computeOnly, signal }: Wanted): Promise<string> {
+  async bring(wanted: Wanted): Promise<string> {
+    const { workerId, bundle, computeOnly } = wanted
     const { digest } = bundle
     this.use(workerId, digest)
     try {
@@ -105,7 +114,7 @@ export class Bundles {
         const { missingBytes } = await this.look(bundle)
         if (missingBytes > 0) throw lacks(bundle, missingBytes)
       }
-      await this.#joined(bundle, signal)
+      await this.#joined(wanted)
       const manifest = this.#here.get(digest) as BundleManifest
       // The one that was used last.
       this.#here.delete(digest)
@@ -141,14 +150,15 @@ export class Bundles {
   }
 
   /** It comes once, however many wait for it, and no longer than somebody does. */
-  async #joined(bundle: BundleRef, signal: AbortSignal): Promise<void> {
+  async #joined(wanted: Wanted): Promise<void> {
+    const { bundle, signal } = wanted
     const coming = this.#coming.get(bundle.digest) ?? this.#begin(bundle)
-    coming.waiting += 1
+    coming.waiting.add(wanted)
     let leave = (): void => {}
     const left = new Promise<never>((_, reject) => {
       leave = () => {
-        coming.waiting -= 1
-        if (coming.waiting === 0) coming.controller.abort()
+        coming.waiting.delete(wanted)
+        if (coming.waiting.size === 0) coming.controller.abort()
         reject(new GodwitError('cancelled', 'the bundle is not needed any more'))
       }
     })
@@ -165,23 +175,31 @@ export class Bundles {
   #begin(bundle: BundleRef): Coming {
     const controller = new AbortController()
     const source = this.#options.source()
-    const placed = this.#place(bundle, source, controller.signal).finally(() => {
+    const waiting = new Set<Wanted>()
+    let saidMs = Number.NEGATIVE_INFINITY
+    const fetched = (bytes: number): void => {
+      if (performance.now() - saidMs < LIMITS.fetchingEveryMs) return
+      saidMs = performance.now()
+      for (const wanted of waiting) wanted.fetched?.(bytes)
+    }
+    const { signal } = controller
+    const placed = this.#place(bundle, { source, signal, fetched }).finally(() => {
       source.close()
       if (this.#coming.get(bundle.digest) === coming) this.#coming.delete(bundle.digest)
     })
     placed.catch(() => {})
-    const coming: Coming = { controller, placed, waiting: 0 }
+    const coming: Coming = { controller, placed, waiting }
     // Nobody joins one that is being given up.
     controller.signal.addEventListener('abort', () => this.#coming.delete(bundle.digest))
     this.#coming.set(bundle.digest, coming)
     return coming
   }
 
-  async #place(bundle: BundleRef, source: BundleSource, signal: AbortSignal): Promise<void> {
+  async #place(bundle: BundleRef, { source, signal, fetched }: Fetching): Promise<void> {
     const { digest } = bundle
     const manifest = await this.#manifest(bundle, source, signal)
     this.#makeRoom(digest, manifest)
-    const { fetchedBytes, files } = await this.#placing(digest, manifest, source).all(signal)
+    const { fetchedBytes, files } = await this.#placing(digest, manifest, source).all(signal, fetched)
     throwIfCancelled(signal)
     if (files > 0)
       this.#options.log.info({ bundle: digest, bytes: bundle.bytes, fetchedBytes }, 'a bundle was brought')

@@ -22,6 +22,7 @@ import {
   fromErrorReport,
   GodwitError,
   LIMITS,
+  MIN_PROTOCOL_VERSION,
   type ToAgent,
   toAgent,
   tolerant,
@@ -30,6 +31,7 @@ import type { Logger } from 'pino'
 import { Backlog } from './backlog.ts'
 
 export type Register = Extract<FromAgent, { type: 'register' }>
+type Registered = Extract<ToAgent, { type: 'registered' }>
 export type CoordinatorMessage = Exclude<ToAgent, { type: 'registered' | 'refused' }>
 
 /** Errors with which an attempt may end because the coordinator is not there; all others it has said. */
@@ -44,8 +46,8 @@ export interface LinkOptions {
   register(): Register
   /** Accepted by this cluster, and not yet at its service. Throws for one that the host can't serve. */
   accepted(clusterId: string): void
-  /** Accepted, for the first time or again. */
-  registered?(): void
+  /** Accepted, for the first time or again, and this version of the protocol is spoken. */
+  registered?(version: number): void
   message(message: CoordinatorMessage): void
   /** There is something here that must not be left alone, even if the first attempt fails. */
   mustGoOn(): boolean
@@ -60,6 +62,7 @@ export class CoordinatorLink {
   readonly #backlog = new Backlog()
   #channel: Channel<ToAgent | null, FromAgent> | undefined
   #registered = false
+  #version = MIN_PROTOCOL_VERSION
   #closed = false
   #retry: NodeJS.Timeout | undefined
   #failures = 0
@@ -106,6 +109,11 @@ export class CoordinatorLink {
     if (dropped > 0) this.#options.log.debug({ dropped }, 'too many outputs wait for the coordinator')
   }
 
+  /** What is of no use later, and known since `version`: to a coordinator that is there and speaks that. */
+  sendNow(message: FromAgent, version: number): void {
+    if (this.#registered && this.#version >= version) this.#channel?.send(message)
+  }
+
   /** Closes for good, and settles when what was sent before has gone out, or the peer takes no more. */
   async close(): Promise<void> {
     this.#closed = true
@@ -127,7 +135,7 @@ export class CoordinatorLink {
           }
           if (message.type === 'registered') {
             try {
-              this.#accepted(message.clusterId)
+              this.#accepted(message)
               resolve()
             } catch (error) {
               reject(error as Error)
@@ -169,12 +177,13 @@ export class CoordinatorLink {
   }
 
   /** Nothing is obeyed or told before the cluster is known to be ours: `kill` for what it does not know comes right behind. */
-  #accepted(clusterId: string): void {
+  #accepted({ clusterId, version = MIN_PROTOCOL_VERSION }: Registered): void {
     this.#options.accepted(clusterId)
     this.#registered = true
+    this.#version = version
     this.#failures = 0
     for (const message of this.#backlog.take()) this.#channel?.send(message)
-    this.#options.registered?.()
+    this.#options.registered?.(version)
     this.#isAccepted()
   }
 

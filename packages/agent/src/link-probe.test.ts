@@ -55,6 +55,22 @@ test('a link is measured', async () => {
   await expect(measureLink({ host, port, secret }), 'the secret is good once').rejects.toThrow()
 })
 
+test('its frames are of the version that both are told, and of 1 where none is', async () => {
+  for (const version of [undefined, 1, 2]) {
+    const { ends, answer } = probes()
+    const said = version === undefined ? {} : { version }
+    ends.open({ type: 'openProbe', probeId: 'p', to: 'b', secret, ...said })
+    const { port = 0 } = (await answer()) as Extract<FromAgent, { type: 'probeOpened' }>
+    const other = version === 2 ? 1 : 2
+    const wrong = measureLink({ host, port, secret, version: other })
+    await expect(wrong).rejects.toMatchObject({ kind: 'protocol-version' })
+    ends.open({ type: 'openProbe', probeId: 'p', to: 'b', secret, ...said })
+    const again = (await answer()) as Extract<FromAgent, { type: 'probeOpened' }>
+    ends.dial({ type: 'dialProbe', probeId: 'p', from: 'a', host, port: again.port ?? 0, secret, ...said })
+    expect(await answer()).toMatchObject({ type: 'linkProbed', link: expect.anything() })
+  }
+})
+
 test('within the bandwidth of the host, which the measure shows', async () => {
   const { port } = await opened(4_000_000)
   const { bytesPerMs } = await measureLink({ host, port, secret })

@@ -27,7 +27,7 @@ import {
   LIMITS,
   type LinkMeasure,
   MAX_FRAME_BYTES,
-  OUR_VERSIONS,
+  MIN_PROTOCOL_VERSION,
   PAGE_BYTES,
   type ToAgent,
   toErrorReport,
@@ -78,11 +78,11 @@ export class LinkProbes {
   }
 
   /** Answered by `linkProbed`. */
-  dial({ probeId, from, host, port, secret }: Order<'dialProbe'>): void {
+  dial({ probeId, from, host, port, secret, version = MIN_PROTOCOL_VERSION }: Order<'dialProbe'>): void {
     const { answer } = this.#options
     const measured = async (): Promise<LinkMeasure> => {
       const member = this.#options.membership()
-      return measureLink({ host, port, secret, security: member && hostSecurity(member, from) })
+      return measureLink({ host, port, secret, version, security: member && hostSecurity(member, from) })
     }
     measured().then(
       (link) => answer({ type: 'linkProbed', probeId, link }),
@@ -90,7 +90,12 @@ export class LinkProbes {
     )
   }
 
-  async #listen({ probeId, secret, to }: Order<'openProbe'>): Promise<number> {
+  async #listen({
+    probeId,
+    secret,
+    to,
+    version = MIN_PROTOCOL_VERSION,
+  }: Order<'openProbe'>): Promise<number> {
     const { listenHost, portRange, bandwidth } = this.#options
     const member = this.#options.membership()
     const [first, last] = portRange
@@ -111,7 +116,7 @@ export class LinkProbes {
           isTaken = true
           clearTimeout(timer)
           timer = setTimeout(end, LIMITS.linkProbeTimeoutMs)
-          serve(socket, () => bandwidth.lend(probeId))
+          serve(socket, version, () => bandwidth.lend(probeId))
           socket.once('close', end)
         })
       },
@@ -127,7 +132,7 @@ export class LinkProbes {
   }
 }
 
-function serve(socket: WebSocket, lend: () => number | undefined): void {
+function serve(socket: WebSocket, version: number, lend: () => number | undefined): void {
   let echoes = 0
   socket.on('message', (data: Buffer) => {
     const isWord = data.length === 1
@@ -139,14 +144,18 @@ function serve(socket: WebSocket, lend: () => number | undefined): void {
       socket.removeAllListeners('message')
       const isOpen = (): boolean => socket.readyState === socket.OPEN
       // The target closes: it knows when it has seen enough, and a bulk stream has no word for an end.
-      void burst((frame) => send(socket, frame), { isOpen, bytesPerSecond: lend() })
+      void burst((frame) => send(socket, frame), { version, isOpen, bytesPerSecond: lend() })
     }
   })
 }
 
 async function burst(
   send: (frame: Buffer) => Promise<void>,
-  { isOpen, bytesPerSecond }: { isOpen: () => boolean; bytesPerSecond: number | undefined },
+  {
+    version,
+    isOpen,
+    bytesPerSecond,
+  }: { version: number; isOpen: () => boolean; bytesPerSecond: number | undefined },
 ): Promise<void> {
   const image = imageOfNumbers()
   const into = Buffer.alloc(MAX_FRAME_BYTES)
@@ -155,7 +164,7 @@ async function burst(
     const pageCount = sequence < SMALL_FRAMES ? LIMITS.slowFramePages : LIMITS.maxFramePages
     const firstPage = (sequence * LIMITS.maxFramePages) % (IMAGE_PAGES - pageCount)
     const runs = [{ firstPage, pageCount, encoding: 'raw' as const }]
-    const header = { version: OUR_VERSIONS.max, stream: 0, round: 0, sequence }
+    const header = { version, stream: 0, round: 0, sequence }
     const frame = encodePagesFrame(into, header, { runs, image })
     bytes += frame.length
     await send(frame)
@@ -175,11 +184,14 @@ export async function measureLink({
   host,
   port,
   secret,
+  version = MIN_PROTOCOL_VERSION,
   security,
 }: {
   host: string
   port: number
   secret: string
+  /** Of the frames. */
+  version?: number
   security?: DialSecurity | undefined
 }): Promise<LinkMeasure> {
   const arrivals: Arrival[] = []
@@ -194,7 +206,7 @@ export async function measureLink({
   const socket = await dialBulk({ host, port, path: '/probe', security }, MAX_FRAME_BYTES, {
     message: (bytes) => {
       if (isBurst) {
-        const frame = decodeFrame(bytes, IMAGE_PAGES, OUR_VERSIONS.max)
+        const frame = decodeFrame(bytes, IMAGE_PAGES, version)
         if (frame.kind === 'pages') memory.set(frame.payload)
         const before = arrivals.at(-1)?.bytes ?? 0
         arrivals.push({ atMs: performance.now(), bytes: before + bytes.length })

@@ -9,6 +9,7 @@
  * not; only processes started by this host's agents are ever killed.
  */
 import {
+  type BundleProgress,
   type BundleRef,
   type ErrorReport,
   type FromAgent,
@@ -57,6 +58,8 @@ export interface WorkersHandlers {
   exited(workerId: string, error: ErrorReport | undefined): void
   /** What a worker's program has printed. */
   printed(message: Extract<FromAgent, { type: 'log' }>): void
+  /** How far the bundle is that it waits for. */
+  fetching(workerId: string, progress: BundleProgress): void
 }
 
 interface Running {
@@ -168,7 +171,10 @@ export class Workers {
     this.#coming.set(workerId, coming)
     let found: () => string
     try {
-      const file = await this.bundles.bring({ workerId, bundle, computeOnly, signal })
+      const file = await this.bundles.bring({
+        ...{ workerId, bundle, computeOnly, signal },
+        fetched: (bytes) => this.#handlers.fetching(workerId, { bytes, ofBytes: bundle.bytes }),
+      })
       found = () => file
     } catch (error) {
       found = () => {

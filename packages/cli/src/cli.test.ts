@@ -2,7 +2,7 @@
  * Goal: every error is one line that says what to do, as JSON too, with the right exit code; what is over ends with a sentence. Method: whole
  * command lines against a scripted coordinator.
  */
-import { GodwitError } from '@godwit/protocol'
+import { GodwitError, RELEASE } from '@godwit/protocol'
 import { migrationLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { runCli } from './cli.ts'
@@ -91,6 +91,6 @@ test.each([
 test('help and version are no errors; no command is', async () => {
   expect((await godwit('--help')).exitCode).toBe(0)
   expect((await godwit('migrate --help')).stdout.join(' ')).toContain('--downtime-limit-ms')
-  expect((await godwit('--version')).stdout).toEqual(['0.1.0'])
+  expect((await godwit('--version')).stdout).toEqual([RELEASE])
   expect(await runCli([], new CapturedIo())).toBe(2)
 })

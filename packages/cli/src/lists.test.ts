@@ -3,6 +3,7 @@
  * lines against a scripted coordinator.
  */
 import type { Script } from '@godwit/client/testing'
+import { RELEASE } from '@godwit/protocol'
 import { checkpointLike, hostLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { CapturedIo } from './support/captured-io.ts'
@@ -20,11 +21,24 @@ test('hosts', async () => {
   const { exitCode, stdout } = await godwit('hosts', () => ({ hosts: [host] }))
   expect(exitCode).toBe(0)
   expect(stdout).toEqual([
-    'HOST  STATE      ADDRESS   FAULT DOMAIN  CORES  CPU                MEMORY  NETWORK  STEPS/S  LABELS  WORKLOADS',
-    'a     connected  10.0.0.1  rack-a            8    -  2.00 GiB of 8.00 GiB        -     12.0  -       job',
+    'HOST  STATE      RELEASE  ADDRESS   FAULT DOMAIN  CORES  CPU                MEMORY  NETWORK  STEPS/S  LABELS  WORKLOADS',
+    'a     connected  -        10.0.0.1  rack-a            8    -  2.00 GiB of 8.00 GiB        -     12.0  -       job',
   ])
   expect((await godwit('hosts --json')).json()).toEqual({ hosts: [host] })
   expect((await godwit('hosts', () => ({ hosts: [] }))).stdout[0]).toContain('godwit agent')
+})
+
+test('hosts says which are of an earlier release, and names some of them', async () => {
+  const old = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) =>
+    hostLike({ name, isBehind: true, release: '0.1.0' }),
+  )
+  const { stdout } = await godwit('hosts', () => ({
+    hosts: [...old, hostLike({ name: 'h', release: RELEASE })],
+  }))
+  expect(stdout[1]).toMatch(/^a +connected +0\.1\.0 /)
+  expect(stdout.at(-1)).toMatch(
+    /^of an earlier release than the coordinator: a, b, c, d, e and 2 more\. .*godwit maintenance enter HOST/,
+  )
 })
 
 test('ps', async () => {

@@ -13,9 +13,11 @@ import {
   GodwitError,
   LIMITS,
   OUR_VERSIONS,
+  RELEASE,
   type ToAgent,
   toErrorReport,
   type Utilisation,
+  type VersionRange,
 } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentLink } from './inventory.ts'
@@ -32,6 +34,10 @@ export interface AgentHandlers {
   /** After the agent knows that it is registered: the workers that it has are compared with those it should have, and so are its checkpoints. */
   reconcile(host: string, workers: readonly string[], checkpoints?: readonly string[]): void
   fromWorker(host: string, message: Message<'fromWorker'>): void
+  /** Which release the host's agent is. */
+  isOfRelease(host: string, release: string): void
+  /** How far the bundle is that one of its workers waits for. */
+  fetching(host: string, message: Message<'fetching'>): void
   /** What the host's machine does. */
   utilised(host: string, utilisation: Utilisation): void
   /** An answer to a question about the link, or about the host. */
@@ -67,6 +73,12 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
           return
         case 'fromWorker':
           handlers.fromWorker(host, message)
+          return
+        case 'release':
+          handlers.isOfRelease(host, message.release)
+          return
+        case 'fetching':
+          handlers.fetching(host, message)
           return
         case 'utilisation':
           handlers.utilised(host, message.utilisation)
@@ -132,9 +144,10 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
         outcome: outcomeOf(result),
       })
     }
+    let version: number
     try {
       checkName(message.name, pass.host)
-      checkVersions(message.versions)
+      version = versionWith(message.versions)
       handlers.registered(message, channel)
     } catch (error) {
       note(error)
@@ -145,7 +158,7 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
     }
     note()
     log.info({ host: message.name, address: message.address, workers: message.workers }, 'agent registered')
-    channel.send({ type: 'registered', clusterId })
+    channel.send({ type: 'registered', clusterId, version })
     handlers.reconcile(message.name, message.workers, message.checkpoints)
     return message.name
   }
@@ -159,10 +172,14 @@ function checkName(name: string, certified: string | undefined): void {
   )
 }
 
-function checkVersions(theirs: { min: number; max: number }): void {
-  if (commonVersion(OUR_VERSIONS, theirs) !== undefined) return
+/** The one that is spoken with an agent. Errors: `protocol-version`. */
+function versionWith(theirs: VersionRange): number {
+  const version = commonVersion(OUR_VERSIONS, theirs)
+  if (version !== undefined) return version
+  const { min, max } = OUR_VERSIONS
+  const who = theirs.max < min ? 'agent' : 'coordinator'
   throw new GodwitError(
     'protocol-version',
-    `the agent speaks versions ${theirs.min} to ${theirs.max} of the protocol, the coordinator ${OUR_VERSIONS.min} to ${OUR_VERSIONS.max}: use releases of Godwit that are next to each other`,
+    `the agent speaks versions ${theirs.min} to ${theirs.max} of the protocol, the coordinator (release ${RELEASE}) ${min} to ${max}: use releases of Godwit that are next to each other, and upgrade the ${who} first, one release at a time`,
   )
 }

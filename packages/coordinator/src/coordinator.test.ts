@@ -2,7 +2,7 @@
  * Goal: the edge does what the protocol promises to agents and clients. Method: a real coordinator on a loopback
  * socket, with agents, workers and clients that the tests play message by message; every wait is for an event.
  */
-import type { HostView } from '@godwit/protocol'
+import { type HostView, OUR_VERSIONS, RELEASE } from '@godwit/protocol'
 import { reportLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { FakeAgent, FakeClient, reportOf } from './support/fakes.ts'
@@ -185,12 +185,69 @@ test('agents are refused for a taken name, no common version, or anything before
   await twin.closed
   const modern = await FakeAgent.connect(port, 'modern')
   modern.register({ versions: { min: 90, max: 99 } })
-  expect((await modern.order('refused')).error.kind).toBe('protocol-version')
+  const tooNew = await modern.order('refused')
+  expect(tooNew.error).toMatchObject({
+    kind: 'protocol-version',
+    message: expect.stringMatching(/speaks versions 90 to 99.*upgrade the coordinator first/),
+  })
+  const ancient = await FakeAgent.connect(port, 'ancient')
+  ancient.register({ versions: { min: 0, max: 0 } })
+  expect((await ancient.order('refused')).error.message).toMatch(/versions 0 to 0 .*upgrade the agent first/)
   const rude = await FakeAgent.connect(port, 'rude')
   rude.send({ type: 'workerExited', workerId: 'w' })
   expect(await rude.closed).toMatchObject({ kind: 'connection-lost' })
   const { hosts } = await client.ask({ op: 'hosts' })
   expect(hosts.map(({ name }) => name)).toEqual(['a'])
+})
+
+test('each agent is spoken to in the highest version that it knows, and hosts say which release they are', async () => {
+  const versions = { old: { min: 1, max: 1 }, new: OUR_VERSIONS, newer: { min: 2, max: 9 } }
+  for (const [name, range] of Object.entries(versions)) {
+    const agent = await FakeAgent.connect(port, name)
+    agent.register({ versions: range })
+    const spoken = Math.min(range.max, OUR_VERSIONS.max)
+    expect(await agent.order('registered')).toMatchObject({ version: spoken })
+    if (name === 'new') agent.send({ type: 'release', release: RELEASE })
+    if (name === 'newer') agent.send({ type: 'release', release: '0.1.9' })
+  }
+  const agesOf = async () => {
+    const { hosts } = await client.ask({ op: 'hosts' })
+    return hosts.map(({ name, release, protocol, isBehind }) => [name, release, protocol, isBehind])
+  }
+  await expect.poll(agesOf).toEqual([
+    ['new', RELEASE, 2, undefined],
+    ['newer', '0.1.9', 2, true],
+    ['old', '0.1.0', 1, true],
+  ])
+})
+
+test('while a host fetches a bundle, its job and its move say how far it is, and no longer', async () => {
+  const { a, b, source } = await training()
+  const progress = { bytes: 5, ofBytes: 20 }
+  // Nobody waits for one that trains.
+  source.fetching(progress)
+  const { migration } = await client.ask({ op: 'migrate', workload: 'job', to: 'b', options: {} })
+  const target = await b.launched()
+  target.fetching(progress)
+  const told = (): Promise<unknown> =>
+    client.ask({ op: 'migration', migration: migration.id }).then((reply) => reply.migration.fetching)
+  await expect.poll(told).toEqual(progress)
+  target.fetching({ bytes: 20, ofBytes: 20 })
+  await expect.poll(told).toEqual({ bytes: 20, ofBytes: 20 })
+  expect((await client.ask({ op: 'workload', workload: 'job' })).workload).not.toHaveProperty('fetching')
+  const { tasks } = await client.ask({ op: 'tasks' })
+  expect(tasks[0]?.detail).toBe('b fetches: 20 B of 20 B')
+  target.prepared()
+  await expect.poll(told).toBeUndefined()
+
+  void client.ask({ ...RUN, id: 'second', host: 'a' }).catch(() => {})
+  const second = await a.launched()
+  second.fetching(progress)
+  const its = () =>
+    client.ask({ op: 'workload', workload: 'second' }).then(({ workload }) => workload.fetching)
+  await expect.poll(its).toEqual(progress)
+  second.prepared()
+  await expect.poll(its).toBeUndefined()
 })
 
 test('followers get every accepted step once, in order, wherever they begin', async () => {

@@ -69,7 +69,9 @@ test('listen, dial, watch; and the estimate is put together', async () => {
     port: 7100,
     probeId,
     secret,
+    version: 1,
   })
+  expect(asked.a?.[0]).toMatchObject({ version: 1 })
   estimates.answered('b', { type: 'linkProbed', probeId, link })
   await settled()
   expect(asked.a?.[1]).toEqual({

@@ -9,6 +9,7 @@
  */
 import {
   type BundleRef,
+  commonVersion,
   type EstimateView,
   type FromAgent,
   type FromWorker,
@@ -17,6 +18,7 @@ import {
   type HostCheck,
   LIMITS,
   type LinkMeasure,
+  MIN_PROTOCOL_VERSION,
   type MigrationOptions,
   type ToAgent,
   type ToWorker,
@@ -86,18 +88,25 @@ export class Estimates {
   /** What the way from source to target carries. Errors: those of `estimate`. */
   async link({ from, to, sourceAddress }: Ends): Promise<LinkMeasure> {
     const [probeId, secret] = [makeProbeId(), makeSecret()]
+    const version = this.#versionBetween(from, to)
     const { port } = await this.#ask('probeOpened', {
       host: from,
       probeId,
-      message: { type: 'openProbe', probeId, to, secret },
+      message: { type: 'openProbe', probeId, to, secret, version },
     })
-    const dial = { from, host: sourceAddress, port: said(port, from), secret }
+    const dial = { from, host: sourceAddress, port: said(port, from), secret, version }
     const { link } = await this.#ask('linkProbed', {
       host: to,
       probeId,
       message: { type: 'dialProbe', probeId, ...dial },
     })
     return said(link, to)
+  }
+
+  /** The one that both know. An agent of version 1 leaves it out as it reads, and means 1. */
+  #versionBetween(from: string, to: string): number {
+    const [source, target] = [this.#inventory.versions(from), this.#inventory.versions(to)]
+    return (source && target && commonVersion(source, target)) ?? MIN_PROTOCOL_VERSION
   }
 
   /** The migration played through over a link that was measured. Errors: those of `estimate`. */

@@ -1,5 +1,13 @@
 /** A host as placement judges it, and as clients see it, from what the coordinator knows of it. */
-import { type HostView, LIMITS, type MaintenanceView } from '@godwit/protocol'
+import {
+  commonVersion,
+  type HostView,
+  LIMITS,
+  type MaintenanceView,
+  OUR_VERSIONS,
+  PROTOCOL_VERSION,
+  RELEASE,
+} from '@godwit/protocol'
 import type { Host, Inventory } from './inventory.ts'
 import { type HostFacts, type JobFacts, placesOf } from './placement.ts'
 
@@ -58,6 +66,7 @@ export function viewOfHost({ host, inventory, jobs, maintenance }: HostViewFacts
     usedMemoryBytes: sum(jobs.map((job) => job.memoryBytes)),
     cores,
     ...(maxJobs !== undefined && { maxJobs }),
+    ...ageOf(name, inventory),
     ...(utilisation !== undefined && { utilisation }),
     stepsPerSecond: sum(here.map((job) => job.stepsPerSecond)),
     workloads: here
@@ -65,6 +74,20 @@ export function viewOfHost({ host, inventory, jobs, maintenance }: HostViewFacts
       .sort()
       .slice(0, LIMITS.maxListedJobs),
   }
+}
+
+/** Its agent's, while that is connected, beside ours. */
+function ageOf(name: string, inventory: Inventory): Pick<HostView, 'release' | 'protocol' | 'isBehind'> {
+  const [release, versions] = [inventory.release(name), inventory.versions(name)]
+  const protocol = versions && commonVersion(OUR_VERSIONS, versions)
+  if (protocol === undefined) return {}
+  const isBehind = protocol < PROTOCOL_VERSION || (release !== undefined && isOlder(release, RELEASE))
+  return { ...(release !== undefined && { release }), protocol, ...(isBehind && { isBehind }) }
+}
+
+/** Releases are numbers with dots between them. */
+function isOlder(release: string, than: string): boolean {
+  return release.localeCompare(than, 'en', { numeric: true }) < 0
 }
 
 function withoutJobs({ jobs: _, ...counts }: MaintenanceView): Omit<MaintenanceView, 'jobs'> {

@@ -8,6 +8,7 @@
  * Invariants: a host has at most one connected agent; a worker belongs to one host and one workload for all its life.
  */
 import {
+  FIRST_RELEASE,
   type FromAgent,
   GodwitError,
   type HostView,
@@ -54,8 +55,9 @@ export class Inventory {
   readonly #closed = new Set<string>()
   /** Of connected hosts, what they said last. */
   readonly #utilisation = new Map<string, Utilisation>()
-  /** Which versions of the protocol they speak. */
+  /** Which versions of the protocol they speak, and which release they have said that they are. */
   readonly #versions = new Map<string, VersionRange>()
+  readonly #releases = new Map<string, string>()
   readonly #changed: (host: string) => void
   readonly #workerGone: (worker: KnownWorker) => void
 
@@ -101,6 +103,7 @@ export class Inventory {
     this.#hosts.set(name, away)
     this.#utilisation.delete(name)
     this.#versions.delete(name)
+    this.#releases.delete(name)
     this.#changed(name)
     return away
   }
@@ -132,6 +135,17 @@ export class Inventory {
   said(name: string, utilisation: Utilisation): void {
     this.#utilisation.set(name, utilisation)
     this.#changed(name)
+  }
+
+  isOfRelease(name: string, release: string): void {
+    this.#releases.set(name, release)
+    this.#changed(name)
+  }
+
+  /** Of its agent: undefined while that is away, or has only just connected. */
+  release(name: string): string | undefined {
+    const range = this.#versions.get(name)
+    return this.#releases.get(name) ?? (range?.max === 1 ? FIRST_RELEASE : undefined)
   }
 
   /** Undefined while it is away. */

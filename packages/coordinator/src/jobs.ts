@@ -5,8 +5,8 @@
  * Invariant: a name is given to one job at a time, and again only when nothing of the one before is left.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { GodwitError, LIMITS, type MigrationView } from '@godwit/protocol'
-import { checkWorkloadId, makeWorkloadId } from './names.ts'
+import { GodwitError, LIMITS, type MigrationView, makeWorkloadId } from '@godwit/protocol'
+import { checkWorkloadId } from './names.ts'
 import type { Workload } from './workload.ts'
 import type { PlacedJob } from './workload-placed.ts'
 import type { WorkloadSpec } from './workload-view.ts'

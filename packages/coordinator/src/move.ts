@@ -9,7 +9,14 @@
  * happened. The exception is what follows from the ownership record, which is written already: a claim is answered first and
  * written down after, because the job stands still meanwhile. `resume` makes up for it.
  */
-import { type ErrorReport, LIMITS, type MigrationView, type Output, type ToWorker } from '@godwit/protocol'
+import {
+  type BundleProgress,
+  type ErrorReport,
+  LIMITS,
+  type MigrationView,
+  type Output,
+  type ToWorker,
+} from '@godwit/protocol'
 import type { Clock } from './clock.ts'
 import { Deferred } from './deferred.ts'
 import {
@@ -45,6 +52,8 @@ export interface MoveEdge {
   isConnected(host: string): boolean
   /** Writes the record down, with the workload's. */
   save(record: MigrationRecord): Promise<void>
+  /** How far the bundle is that the target fetches. */
+  fetching(workerId: string): BundleProgress | undefined
   launchTarget(plan: MigrationPlan): void
   toWorker(workerId: string, message: ToWorker): void
   /** Who else switches over on the links of this plan. */
@@ -150,6 +159,11 @@ export class Move {
     this.#edge.changed(this.view())
   }
 
+  /** Something is known since of what its target fetches. */
+  fetches(): void {
+    this.#edge.changed(this.view())
+  }
+
   /** Settles when it is over. */
   get over(): Promise<void> {
     return this.#over.promise
@@ -181,8 +195,10 @@ export class Move {
     const view = viewOf(this.#state, this.#lostTimeMs())
     const waitingFor = this.#waitingFor(view)
     const place = view.status === 'queued' ? this.#place?.place : undefined
+    const fetching = view.status === 'setup' ? this.#edge.fetching(this.plan.targetWorker) : undefined
     return {
       ...view,
+      ...(fetching === undefined ? {} : { fetching }),
       ...(place === undefined ? {} : { place }),
       ...(waitingFor === undefined ? {} : { waitingFor }),
     }

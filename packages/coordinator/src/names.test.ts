@@ -1,8 +1,8 @@
 /** Goal: what the coordinator names, every other process accepts. Method: the protocol's own schema of a launch. */
-import { launch } from '@godwit/protocol'
+import { launch, makeWorkloadId } from '@godwit/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkWorkloadId, MAX_WORKLOAD_ID_LENGTH, makeSecret, makeWorkerId, makeWorkloadId } from './names.ts'
+import { checkWorkloadId, MAX_WORKLOAD_ID_LENGTH, makeSecret, makeWorkerId } from './names.ts'
 
 const isLabel = (text: string): boolean => launch.shape.workerId.safeParse(text).success
 

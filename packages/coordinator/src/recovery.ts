@@ -4,12 +4,11 @@
  * Nothing is decided here. Each workload and its latest migration go on from what was found when they are told to (`resume`), and
  * when the agents connect: what is asked of workers is asked again, and a worker that is missing has been lost.
  */
-import { decodeValue, encodeValue, type MigrationView } from '@godwit/protocol'
+import { decodeValue, encodeValue, type MigrationView, makeWorkloadId } from '@godwit/protocol'
 import type { KeyValueStore } from './key-value.ts'
 import { Ledger } from './ledger.ts'
 import type { MaintenanceRecord } from './maintenance-plan.ts'
 import { viewOf } from './migration-state.ts'
-import { makeWorkloadId } from './names.ts'
 import { type HostRecord, KEYS, type MigrationRecord, readAll, type WorkloadRecord } from './records.ts'
 
 export interface Known {

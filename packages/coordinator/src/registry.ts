@@ -279,6 +279,11 @@ export class Registry {
       else if (message.type === 'pages') this.#pictures.heard(worker.workload, workerId, message)
       else this.#jobs.get(worker.workload)?.hears.fromWorker(workerId, message)
     },
+    isOfRelease: (host, release) => this.#inventory.isOfRelease(host, release),
+    fetching: (host, { workerId, progress }) => {
+      const worker = this.#workerOn(host, workerId, 'fetching')
+      if (worker !== undefined) this.#jobs.get(worker.workload)?.hears.fetching(workerId, progress)
+    },
     utilised: (host, utilisation) => this.#inventory.said(host, utilisation),
     probed: (host, message) => this.#estimates.answered(host, message),
     printed: (host, printed) => this.#logs.printed(host, printed),

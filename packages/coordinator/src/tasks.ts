@@ -1,5 +1,5 @@
 /** What is under way, as a person sees it: moves that are not over, and hosts that are being emptied or filled again. */
-import { LIMITS, type MaintenanceView, type MigrationView, type TaskView } from '@godwit/protocol'
+import { LIMITS, type MaintenanceView, type MigrationView, sayBytes, type TaskView } from '@godwit/protocol'
 import type { Look } from './changes.ts'
 
 const OVER: readonly string[] = ['completed', 'cancelled', 'failed']
@@ -18,11 +18,12 @@ export function tasksOf(look: Look, statuses: ReadonlyMap<string, string>): Task
 
 function taskOfMove(view: MigrationView | undefined): TaskView | undefined {
   if (view === undefined) return undefined
-  const { id, status, workload, from, to, startedAtMs, progress, place, waitingFor } = view
+  const { id, status, workload, from, to, startedAtMs, progress, fetching, place, waitingFor } = view
   const { percent, timeLeftMs, round } = progress ?? {}
   const details = [
     place === undefined ? undefined : `place ${place}`,
     waitingFor === undefined ? undefined : `waits for ${waitingFor}`,
+    fetching && `${to} fetches: ${sayBytes(fetching.bytes)} of ${sayBytes(fetching.ofBytes)}`,
     round === undefined ? undefined : `round ${round}`,
   ].filter((each) => each !== undefined)
   return {

@@ -3,7 +3,7 @@
  *
  * Invariant: only the worker that owns the workload, the one that is to take its place, and those of its latest migration are heard.
  */
-import { difference, type ErrorReport, type FromWorker } from '@godwit/protocol'
+import { type BundleProgress, difference, type ErrorReport, type FromWorker } from '@godwit/protocol'
 import { isRestartable } from './restart-policy.ts'
 import type { Said, WorkloadLife } from './workload-life.ts'
 
@@ -18,6 +18,18 @@ export class WorkloadHearing {
 
   fromWorker(workerId: string, message: Heard): void {
     this.#life.later(() => this.#hear(workerId, message))
+  }
+
+  /** Its worker waits for its bundle. */
+  fetching(workerId: string, progress: BundleProgress): void {
+    this.#life.later(async () => {
+      const isKnown = this.#life.services.inventory.worker(workerId) !== undefined
+      if (!isKnown || this.#life.workers.prepared(workerId) !== undefined) return
+      this.#life.workers.isFetching(workerId, progress)
+      const move = this.#life.moves.openOf(workerId)
+      if (move === undefined) this.#life.feed.workloadChanged()
+      else move.fetches()
+    })
   }
 
   workerExited(workerId: string, error: ErrorReport | undefined): void {

@@ -213,6 +213,7 @@ export class WorkloadLife {
       record: this.ledger.record,
       history: this.feed.history,
       prepared: this.workers.prepared(this.owner),
+      fetching: this.workers.fetching(this.restarts.attempt?.workerId ?? this.owner),
       migration: this.moves.open?.plan.id,
       stateDigest: this.status === 'finished' ? this.end?.stateDigest : undefined,
       restarts: this.restarts.count.total,

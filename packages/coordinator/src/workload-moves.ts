@@ -446,6 +446,7 @@ export class WorkloadMoves {
       clock,
       isConnected: (host) => inventory.isConnected(host),
       save,
+      fetching: (workerId) => workers.fetching(workerId),
       launchTarget: ({ to, targetWorker, epoch, options: { computeOnly } }) =>
         workers.launch(to, { workerId: targetWorker, mode: 'incoming', epoch, computeOnly }),
       toWorker: (workerId, message) => workers.tell(workerId, message),

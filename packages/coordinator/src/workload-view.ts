@@ -1,5 +1,6 @@
 /** A workload as clients see it, from what the coordinator knows of it. */
 import {
+  type BundleProgress,
   type CheckpointView,
   type Divergence,
   type ErrorReport,
@@ -35,6 +36,8 @@ export interface WorkloadFacts {
   readonly history: OutputHistory
   /** What the owner said as it was ready. */
   readonly prepared: Extract<FromWorker, { type: 'prepared' }> | undefined
+  /** How far the bundle is that its worker waits for. */
+  readonly fetching: BundleProgress | undefined
   /** Under way. */
   readonly migration: string | undefined
   readonly stateDigest: string | undefined
@@ -45,13 +48,15 @@ export interface WorkloadFacts {
 }
 
 export function viewOfWorkload(facts: WorkloadFacts): WorkloadView {
-  const { spec, startedAtMs, record, prepared, migration, stateDigest, checkpoint, diverged, error } = facts
+  const { spec, startedAtMs, record, prepared, fetching, migration } = facts
+  const { stateDigest, checkpoint, diverged, error } = facts
   const latest = facts.history.latest
   const stepsPerSecond = speedOf(facts.history)
   return {
     id: spec.id,
     program: spec.program,
     ...(spec.bundle === undefined ? {} : { bundle: spec.bundle }),
+    ...(fetching === undefined ? {} : { fetching }),
     parameters: spec.parameters,
     steps: spec.steps,
     status: facts.status,

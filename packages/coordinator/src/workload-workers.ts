@@ -9,7 +9,7 @@
  * Invariants: nothing that a worker says counts once it is killed or has exited; one that was told to go is gone, or
  * killed, within `REAP_MS`.
  */
-import { type FromWorker, type Launch, LIMITS, type ToWorker } from '@godwit/protocol'
+import { type BundleProgress, type FromWorker, type Launch, LIMITS, type ToWorker } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.ts'
 import type { Inventory } from './inventory.ts'
@@ -36,6 +36,8 @@ export class WorkloadWorkers {
   readonly #spec: WorkloadSpec
   readonly #edge: WorkersEdge
   readonly #prepared = new Map<string, Prepared>()
+  /** Of those that wait for their bundle: how far it is. */
+  readonly #fetching = new Map<string, BundleProgress>()
   readonly #reapers = new Map<string, () => void>()
 
   constructor(spec: WorkloadSpec, edge: WorkersEdge) {
@@ -48,7 +50,17 @@ export class WorkloadWorkers {
     return this.#prepared.get(workerId)
   }
 
+  isFetching(workerId: string, progress: BundleProgress): void {
+    this.#fetching.set(workerId, progress)
+  }
+
+  /** Undefined once it has all of its bundle, or if it does not say. */
+  fetching(workerId: string): BundleProgress | undefined {
+    return this.#fetching.get(workerId)
+  }
+
   isPrepared(workerId: string, message: Prepared): void {
+    this.#fetching.delete(workerId)
     this.#prepared.set(workerId, message)
   }
 
@@ -84,6 +96,7 @@ export class WorkloadWorkers {
   forget(workerId: string): void {
     const { inventory, isOwner } = this.#edge
     inventory.forget(workerId)
+    this.#fetching.delete(workerId)
     this.#reapers.get(workerId)?.()
     this.#reapers.delete(workerId)
     if (!isOwner(workerId)) this.#prepared.delete(workerId)

@@ -1,7 +1,7 @@
 /** Between an agent and the coordinator: the agent dials and holds one connection. */
 import { z } from 'zod'
-import { bundleRef } from './bundle.ts'
-import { count, errorReport, label, name, pem, port, secret } from './common.ts'
+import { bundleProgress, bundleRef } from './bundle.ts'
+import { count, errorReport, label, name, pem, port, protocolVersion, secret } from './common.ts'
 import { linkMeasure } from './estimate.ts'
 import { LIMITS } from './limits.ts'
 import { faultDomain, labels, utilisation } from './placement.ts'
@@ -44,6 +44,10 @@ export const fromAgent = z.discriminatedUnion('type', [
   }),
   /** Answers `checkHost`. */
   z.strictObject({ type: z.literal('hostChecked'), probeId: label, host: hostCheck }),
+  /** Which release of Godwit it is: once registered, where version 2 is spoken. */
+  z.strictObject({ type: z.literal('release'), release: label }),
+  /** How far the bundle is that this worker waits for: a few times a second while it is fetched, where version 2 is spoken. */
+  z.strictObject({ type: z.literal('fetching'), workerId: label, progress: bundleProgress }),
   /** What the machine does: once registered, and every few seconds. */
   z.strictObject({ type: z.literal('utilisation'), utilisation }),
   /** In a secured cluster: the host's certificate is about to expire. Answered by `certificate`. */
@@ -64,14 +68,33 @@ export type FromAgent = z.infer<typeof fromAgent>
 
 export const toAgent = z.discriminatedUnion('type', [
   /** A host belongs to one cluster for as long as it has workers: an agent ends rather than serve another. */
-  z.strictObject({ type: z.literal('registered'), clusterId: label }),
+  z.strictObject({
+    type: z.literal('registered'),
+    clusterId: label,
+    /** The one that is spoken; 1 unless it is said. */
+    version: protocolVersion.optional(),
+  }),
   z.strictObject({ type: z.literal('refused'), error: errorReport }),
   z.strictObject({ type: z.literal('launch'), launch }),
   z.strictObject({ type: z.literal('toWorker'), workerId: label, message: toWorker }),
-  /** Listen for one probe of the link from this host, and send it frames. */
-  z.strictObject({ type: z.literal('openProbe'), probeId: label, to: label, secret }),
+  /** Listen for one probe of the link from this host, and send it frames of this version, or of 1. */
+  z.strictObject({
+    type: z.literal('openProbe'),
+    probeId: label,
+    to: label,
+    secret,
+    version: protocolVersion.optional(),
+  }),
   /** Dial it from the host that a workload would move to, and measure. */
-  z.strictObject({ type: z.literal('dialProbe'), probeId: label, from: label, host: name, port, secret }),
+  z.strictObject({
+    type: z.literal('dialProbe'),
+    probeId: label,
+    from: label,
+    host: name,
+    port,
+    secret,
+    version: protocolVersion.optional(),
+  }),
   /** Say what this host has for a job: for a look at what a move would meet. */
   z.strictObject({ type: z.literal('checkHost'), probeId: label, bundle: bundleRef.optional() }),
   z.strictObject({ type: z.literal('certificate'), certificate: pem }),

@@ -21,6 +21,10 @@ const UNPLAIN = /[\u0000-\u001f\u007f\\]/
 export const bundleRef = z.strictObject({ digest, bytes: count.max(LIMITS.maxBundleBytes) })
 export type BundleRef = z.infer<typeof bundleRef>
 
+/** How much of a bundle a host has that fetches it. */
+export const bundleProgress = z.strictObject({ bytes: count, ofBytes: count })
+export type BundleProgress = z.infer<typeof bundleProgress>
+
 /** Below the folder of the bundle, with `/` between its parts. */
 export const bundlePath = z
   .string()

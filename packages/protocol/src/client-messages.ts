@@ -3,7 +3,7 @@
  * of events (event-messages.ts) where it is about what comes over that.
  */
 import { z } from 'zod'
-import { bundleRef } from './bundle.ts'
+import { bundleProgress, bundleRef } from './bundle.ts'
 import { checkpointReport } from './checkpoint.ts'
 import {
   count,
@@ -15,6 +15,7 @@ import {
   output,
   parameters,
   path,
+  protocolVersion,
   recordOf,
   step,
   trackerKind,
@@ -43,6 +44,11 @@ export const hostView = z.strictObject({
   usedMemoryBytes: count,
   cores: count,
   maxJobs: count.optional(),
+  /** While it is connected: the release of Godwit that its agent is, the version of the protocol that is spoken with it. */
+  release: label.optional(),
+  protocol: protocolVersion.optional(),
+  /** It is of an earlier release than the coordinator, and should follow. */
+  isBehind: z.literal(true).optional(),
   /** The agent's latest word. */
   utilisation: utilisation.optional(),
   /** Of all its jobs. */
@@ -72,6 +78,8 @@ export const workloadView = z.strictObject({
   program: path,
   /** Left out where the program lies on each host. */
   bundle: bundleRef.optional(),
+  /** While its host fetches the bundle, before it starts there. */
+  fetching: bundleProgress.optional(),
   parameters,
   steps: count,
   /** `restarting`: its worker was lost, and another one is being started from the latest checkpoint. */
@@ -135,6 +143,8 @@ export const migrationView = z.strictObject({
   place: z.int().min(1).optional(),
   /** Milliseconds since 1970, by the coordinator's clock. */
   startedAtMs: count.optional(),
+  /** While the target fetches the job's bundle. */
+  fetching: bundleProgress.optional(),
   progress: migrationProgress.optional(),
   report: migrationReport.optional(),
   /** Before its switchover: it is kept from it until it is let go, as was asked with it or since. */

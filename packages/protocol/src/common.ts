@@ -22,6 +22,8 @@ export const metricName = z
   .max(LIMITS.maxMetricNameLength)
   .regex(/^[A-Za-z][A-Za-z0-9_.-]*$/, 'letters, digits, dot, dash and underscore')
 export const port = z.int().min(0).max(65535)
+/** A byte of each frame's header. */
+export const protocolVersion = z.int().min(1).max(255)
 export const secret = z.string().regex(/^[0-9a-f]{64}$/)
 
 export const errorReport = z.strictObject({

@@ -123,6 +123,8 @@ export const LIMITS = {
   keepUnusedChunksMs: HOUR_MS,
   /** Chunks that are sent or fetched at once. */
   maxChunksAtOnce: 4,
+  /** How often it is said at most how far a bundle is that is fetched. */
+  fetchingEveryMs: 250,
   /** Bytes a second: by a bundle's size over this a host has longer to set a job up. */
   bundleBandwidth: 1 * MiB,
 

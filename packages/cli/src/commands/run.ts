@@ -4,8 +4,10 @@ import { basename } from 'node:path'
 import {
   type ClientRequestInput,
   GodwitError,
+  makeWorkloadId,
   type ParameterValue,
   type PlacementRules,
+  type Reply,
   type RestartPolicy,
   sayBytes,
   setupMs,
@@ -16,6 +18,7 @@ import { renderWorkload } from '../render/views.ts'
 import { builtInProgram, runRoom } from '../rooms.ts'
 import { printJson, type Session } from '../session.ts'
 import { bringBundle } from './bundle.ts'
+import { showFetching } from './fetching.ts'
 import { follow } from './follow.ts'
 
 export interface RunOptions {
@@ -37,11 +40,13 @@ export interface RunOptions {
   data?: string[]
 }
 
+type RunRequest = Extract<ClientRequestInput, { op: 'run' }>
+
 /** `program` is a name or an absolute path. */
 export async function run(session: Session, program: string, options: RunOptions): Promise<number> {
   const { io, json } = session
   const { host, id, steps, tracker, restartPolicy, checkpointEvery } = options
-  const request: Extract<ClientRequestInput, { op: 'run' }> = {
+  const request: RunRequest = {
     op: 'run',
     ...(await programOf(session, program, options)),
     parameters: options.param ?? {},
@@ -54,9 +59,7 @@ export async function run(session: Session, program: string, options: RunOptions
     ...rulesOf(options),
     ...(options.explain === true && { explain: true }),
   }
-  if (request.bundle !== undefined && !json)
-    io.live(`the host fetches what it lacks of ${sayBytes(request.bundle.bytes)}, and sets the job up`)
-  const reply = await session.client.request(request, setupMs(request.bundle))
+  const reply = request.bundle === undefined ? await asked(session, request) : await shown(session, request)
   const { workload, placement } = reply
   if (json) printJson(io, reply)
   else {
@@ -71,12 +74,25 @@ export async function run(session: Session, program: string, options: RunOptions
   return options.follow === true ? follow(session, workload.id, { fromStep: 0 }) : 0
 }
 
+function asked({ client }: Session, request: RunRequest): Promise<Reply<'run'>> {
+  return client.request(request, setupMs(request.bundle))
+}
+
+/** On a terminal one sees how far the host is that fetches the bundle: it is asked by a name, so a job that has none is given one. */
+async function shown(session: Session, request: RunRequest): Promise<Reply<'run'>> {
+  const { io, json } = session
+  if (json || io.columns === undefined) return asked(session, request)
+  const id = request.id ?? makeWorkloadId(request.program)
+  io.live(`the host fetches what it lacks of ${sayBytes(request.bundle?.bytes ?? 0)}, and sets the job up`)
+  return showFetching(session, id, asked(session, { ...request, id }))
+}
+
 /** A file is brought along, unless it lies on each host already. Errors: `bad-arguments`, those of `bringBundle`. */
 async function programOf(
   session: Session,
   program: string,
   { bundle, data = [], param = {} }: RunOptions,
-): Promise<Pick<Extract<ClientRequestInput, { op: 'run' }>, 'program' | 'bundle'>> {
+): Promise<Pick<RunRequest, 'program' | 'bundle'>> {
   const isFile = program.startsWith('/')
   if (isFile && bundle !== false)
     return {

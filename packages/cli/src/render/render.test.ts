@@ -65,6 +65,10 @@ test('progress says how far and how fast, and fits', () => {
   )
   expect(renderProgress(migrationLike({ status: 'active', progress }), 30)).toBe(line.slice(0, 30))
   expect(renderProgress(migrationLike())).toBe('job a -> b  setup')
+  const fetching = { bytes: 3 * 2 ** 20, ofBytes: 4 * 2 ** 20 }
+  expect(renderProgress(migrationLike({ fetching }))).toBe(
+    'job a -> b  setup  b fetches  [###############-----] 75%  3.0 MiB of 4.0 MiB',
+  )
   const report = reportLike()
   expect(renderProgress(migrationLike({ status: 'completed', progress, report }))).toBe(
     'job a -> b  completed  downtime 12.3 ms  step 512',

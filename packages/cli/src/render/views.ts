@@ -9,18 +9,22 @@ import {
   type WorkloadView,
 } from '@godwit/protocol'
 import { status as styledStatus } from './colour.ts'
+import { renderFetching } from './progress.ts'
 import { renderTable } from './table.ts'
 import { formatBytes, formatLoss, formatMs, formatNumber, formatRate, plural, UNKNOWN } from './units.ts'
 
 /** Statuses of a workload that nothing follows. */
 export const ENDED_WORKLOAD: readonly WorkloadView['status'][] = ['finished', 'stopped', 'failed']
 
+const MOST_NAMED = 5
+
 export function renderHosts(hosts: readonly HostView[]): string[] {
   if (hosts.length === 0) return ['no hosts: start an agent with "godwit agent" on each machine']
-  return renderTable(
+  const lines = renderTable(
     [
       { title: 'HOST' },
       { title: 'STATE', style: styledStatus },
+      { title: 'RELEASE' },
       { title: 'ADDRESS' },
       { title: 'FAULT DOMAIN' },
       { title: 'CORES', align: 'right' },
@@ -34,6 +38,7 @@ export function renderHosts(hosts: readonly HostView[]): string[] {
     hosts.map((host) => [
       host.name,
       renderHostState(host),
+      host.release ?? UNKNOWN,
       host.address,
       host.faultDomain,
       String(host.cores),
@@ -47,6 +52,17 @@ export function renderHosts(hosts: readonly HostView[]): string[] {
       host.workloads.join(' ') || UNKNOWN,
     ]),
   )
+  const behind = hosts.filter(({ isBehind }) => isBehind)
+  if (behind.length > 0) lines.push(renderBehind(behind))
+  return lines
+}
+
+/** The first few by name: there may be hundreds. */
+function renderBehind(hosts: readonly HostView[]): string {
+  const named = hosts.slice(0, MOST_NAMED).map(({ name }) => name)
+  const others = hosts.length - named.length
+  const who = others > 0 ? `${named.join(', ')} and ${others} more` : named.join(', ')
+  return `of an earlier release than the coordinator: ${who}. To upgrade a host: godwit maintenance enter HOST, replace it, godwit maintenance exit HOST --return`
 }
 
 /** E.g. `maintenance: 2 of 5 moved`, `disconnected (empty for maintenance)`. */
@@ -111,8 +127,8 @@ export function renderWorkloads(workloads: readonly WorkloadView[], nowMs: numbe
 
 /** Everything about one workload, a line each. */
 export function renderDetails(workload: WorkloadView, nowMs: number): string[] {
-  const { ranges, restartPolicy, restarts, checkpoint, diverged, tracker, trackerReason, migration, bundle } =
-    workload
+  const { ranges, restartPolicy, restarts, checkpoint, diverged } = workload
+  const { tracker, trackerReason, migration, bundle, fetching } = workload
   const owners = ranges.map(({ epoch, host, fromStep }) => `epoch ${epoch} on ${host} from step ${fromStep}`)
   const why = trackerReason === undefined ? '' : ` (${trackerReason})`
   return [
@@ -121,6 +137,7 @@ export function renderDetails(workload: WorkloadView, nowMs: number): string[] {
     ...(bundle === undefined
       ? []
       : [`brought     ${sayBytes(bundle.bytes)} of program and data, bundle ${bundle.digest.slice(0, 12)}`]),
+    ...(fetching === undefined ? [] : [`fetching    ${renderFetching(fetching)}`]),
     `up          ${renderUptime(workload, nowMs)}, wherever it was`,
     ...renderPlaced(workload.rules),
     `owned by    ${owners.join(', ') || UNKNOWN}`,

@@ -109,6 +109,7 @@ function Machine({ host }: { readonly host: HostView }) {
 
 function About({ host }: { readonly host: HostView }) {
   const { address, faultDomain, labels, maxJobs, cores, memoryBytes, workloads, stepsPerSecond } = host
+  const { release, protocol, isBehind } = host
   const [zone, rack] = faultDomain.split('/', 2)
   return (
     <Section title="About">
@@ -117,6 +118,14 @@ function About({ host }: { readonly host: HostView }) {
           ['Address', <code>{address}</code>],
           ['Zone', zone],
           rack !== undefined && ['Rack', rack],
+          release !== undefined && [
+            'Release',
+            <span class={isBehind === true ? 'warn' : ''}>
+              {release}
+              {isBehind === true && ', earlier than the coordinator’s'}
+            </span>,
+            `Protocol ${protocol}`,
+          ],
           ['Cores', cores],
           ['Memory for jobs', formatBytes(memoryBytes)],
           ['Jobs', maxJobs === undefined ? workloads.length : `${workloads.length} of ${maxJobs}`],

@@ -20,7 +20,7 @@ import { Bar } from '../ui/meter.tsx'
 import { State } from '../ui/state.tsx'
 
 export function Moving({ move }: { readonly move: MigrationView }) {
-  const { from, to, progress, options, waitingFor, place } = move
+  const { from, to, progress, options, waitingFor, place, fetching } = move
   const share = progress?.percent === undefined ? undefined : progress.percent / 100
   const expected = progress?.expectedDowntimeMs
   return (
@@ -34,6 +34,11 @@ export function Moving({ move }: { readonly move: MigrationView }) {
       </p>
       <Bar label={`Progress of the move to ${to}`} share={share} tone="move" isProgress />
       {waitingFor !== undefined && <p class="muted">It waits for {waitText(waitingFor)}.</p>}
+      {fetching !== undefined && (
+        <p class="muted">
+          {to} fetches program and data: {formatBytes(fetching.bytes)} of {formatBytes(fetching.ofBytes)}.
+        </p>
+      )}
       {place !== undefined && <p class="muted">Place {place} in the queue.</p>}
       <Figures
         figures={[

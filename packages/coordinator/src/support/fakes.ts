@@ -4,6 +4,7 @@
  */
 import { Channel, type DialOptions, dial, HttpPeer } from '@godwit/channel'
 import {
+  type BundleProgress,
   type CheckpointReport,
   type ClientEvent,
   type ClientOp,
@@ -175,6 +176,10 @@ export class FakeWorker {
 
   say(message: FromWorker): void {
     this.#agent.send({ type: 'fromWorker', workerId: this.id, message })
+  }
+
+  fetching(progress: BundleProgress): void {
+    this.#agent.send({ type: 'fetching', workerId: this.id, progress })
   }
 
   prepared(changes: Partial<Identity> = {}): void {

@@ -7,7 +7,7 @@
  */
 import { Backlog } from '@godwit/agent'
 import { reconnectDelayMs } from '@godwit/channel'
-import { type FromAgent, type Launch, LIMITS, OUR_VERSIONS, type ToAgent } from '@godwit/protocol'
+import { type FromAgent, type Launch, LIMITS, OUR_VERSIONS, RELEASE, type ToAgent } from '@godwit/protocol'
 import { AgentWorker } from './agent-worker.ts'
 import type { End } from './connection.ts'
 import type { Process } from './process.ts'
@@ -92,6 +92,7 @@ export class SimAgent {
     this.#isRegistered = true
     this.#failures = 0
     for (const message of this.#backlog.take()) this.#channel?.send(message)
+    this.#channel?.send({ type: 'release', release: RELEASE } satisfies FromAgent)
     const isAgain = this.#wasRegistered
     this.#wasRegistered = true
     if (isAgain) for (const worker of this.#workers.values()) worker.reconnect()

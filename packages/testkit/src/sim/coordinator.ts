@@ -9,6 +9,7 @@ import {
   type FromAgent,
   GodwitError,
   LIMITS,
+  PROTOCOL_VERSION,
   type ToAgent,
   type ToWorker,
   toErrorReport,
@@ -91,7 +92,7 @@ export class SimCoordinator {
           return end.close()
         }
         host = message.name
-        end.send({ type: 'registered', clusterId } satisfies ToAgent)
+        end.send({ type: 'registered', clusterId, version: PROTOCOL_VERSION } satisfies ToAgent)
         agents.reconcile(host, message.workers, message.checkpoints)
       },
       closed: () => {
@@ -131,6 +132,10 @@ export class SimCoordinator {
       }
       case 'workerExited':
         return agents.workerExited(host, message)
+      case 'release':
+        return agents.isOfRelease(host, message.release)
+      case 'fetching':
+        return agents.fetching(host, message)
       case 'utilisation':
         return agents.utilised(host, message.utilisation)
       case 'register':

@@ -1,3 +1,7 @@
+/**
+ * Goal: `migrate --dry-run` asks for a look and for no move, shows each check with what to do, and its exit code says whether something blocks.
+ * Method: whole command lines in this process against a scripted coordinator.
+ */
 import type { PreflightCheck, PreflightView } from '@godwit/protocol'
 import { expect, test } from 'vitest'
 import { CommandLine } from './support/command-line.suite.ts'

@@ -1,3 +1,12 @@
+/**
+ * The registry: all that the coordinator knows and does, put together, and what agents say passed on to whom it concerns.
+ *
+ * Hosts are in inventory.ts, jobs in jobs.ts; what belongs to one job is done by it (workload.ts). What clients ask is answered in
+ * job-requests.ts. No socket is known here, so that a simulation runs the very same code.
+ *
+ * Invariants: a worker is heard only through the agent of the host it was launched on, and not after it was killed; nothing is heard
+ * before all that an earlier coordinator wrote down is known (`open`).
+ */
 import { GodwitError, type HostView, LIMITS, type MigrationView, migrationOptions } from '@godwit/protocol'
 import type { Logger } from 'pino'
 import type { AgentHandlers } from './agent-connection.ts'

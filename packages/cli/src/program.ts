@@ -1,19 +1,10 @@
 /**
- * The command line: its commands, their options and their texts. What a command does is in commands/ and demo/; a
- * reference of all this is printed by `--help`.
+ * The command line: its commands, their options and their texts; those that start the services are in program-services.ts, those about who
+ * may come in in program-access.ts. What a command does is in commands/ and demo/; a reference of all this is printed by `--help`.
  */
 import { createRequire } from 'node:module'
-import { LIMITS, ROLES } from '@godwit/protocol'
+import { LIMITS } from '@godwit/protocol'
 import { Command, Option } from 'commander'
-import {
-  type AuditOptions,
-  audit,
-  type CreateTokenOptions,
-  createToken,
-  listTokens,
-  removeHost,
-  revokeToken,
-} from './commands/access.ts'
 import { checkpoint } from './commands/checkpoint.ts'
 import { describe } from './commands/describe.ts'
 import { cancel, remove, stop } from './commands/end.ts'
@@ -21,7 +12,6 @@ import { type EstimateOptions, estimate } from './commands/estimate.ts'
 import { type FollowOptions, follow } from './commands/follow.ts'
 import { hold, pause, resume, switchover } from './commands/hold.ts'
 import { history, hosts, ps, type WatchOptions } from './commands/inventory.ts'
-import { login, logout } from './commands/login.ts'
 import { type LogsOptions, logs } from './commands/logs.ts'
 import {
   type EnterOptions,
@@ -37,7 +27,7 @@ import { check, type RunOptions, run } from './commands/run.ts'
 import { type EventsOptions, events, tasks, top } from './commands/watching.ts'
 import { type DemoOptions, demo } from './demo/demo.ts'
 import { addExamples } from './examples.ts'
-import { type Io, pipedInput } from './io.ts'
+import type { Io } from './io.ts'
 import { addMigrationOptions } from './migration-options.ts'
 import {
   collect,
@@ -48,63 +38,13 @@ import {
   programArgument,
   wholeNumber,
 } from './options.ts'
-import { runRoom } from './rooms.ts'
+import { addAccess } from './program-access.ts'
+import { addServices } from './program-services.ts'
 import { type GlobalOptions, type Session, withSession } from './session.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 const DEFAULT_COORDINATOR = 'ws://127.0.0.1:7070'
 const DEFAULT_STEPS = 1000
-
-/** Flags of the agent that take a value, handed on as they are; the agent knows their meaning. */
-export const AGENT_FLAGS: readonly (readonly [string, string])[] = [
-  [
-    '--join <token>',
-    'become a member of a secured cluster; better in GODWIT_JOIN_TOKEN, where no command line shows it',
-  ],
-  ['--name <name>', "this host's name (default: its hostname)"],
-  ['--address <address>', 'where other hosts reach this one (default: 127.0.0.1)'],
-  [
-    '--fault-domain <domain>',
-    'what fails together with this host: a zone, or zone/rack like east/rack-1 (default: default)',
-  ],
-  ['--label <key=value>', 'what jobs may require of a host; may be given several times'],
-  ['--max-jobs <n>', 'takes no more jobs than these (default: no limit)'],
-  [
-    '--data-dir <dir>',
-    'folder for sockets, logs and checkpoints of workers (default: one in the temporary folder)',
-  ],
-  [
-    '--programs <dir>',
-    'folder of programs that may be run here, besides those of Godwit; may be given several times',
-  ],
-  [
-    '--bundles <policy>',
-    'accept or refuse programs that are brought here with their data (default: accept; refuse where the connection leaves this machine in the clear)',
-  ],
-  ['--bundle-space <bytes>', 'for bundles that are kept, e.g. 16GiB (default: 16GiB)'],
-  ['--memory <bytes>', 'paged memory for workers, e.g. 8GiB (default: 80% of what is free)'],
-  [
-    '--max-bandwidth <rate>',
-    'for all migrations that leave this host: bytes a second, or like 1gbit, 100MiB',
-  ],
-  ['--listen-host <host>', 'where workers listen for migrations (default: the address)'],
-  ['--port-range <A-B>', 'ports on which they listen (default: any free one)'],
-  ['--orphan-timeout-ms <ms>', 'a worker whose agent is gone ends after so long'],
-  ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
-]
-
-/** Flags of the coordinator that take a value, handed on likewise. */
-export const COORDINATOR_FLAGS: readonly (readonly [string, string])[] = [
-  ['--host <host>', 'where to listen (default: 127.0.0.1)'],
-  ['--port <port>', '0 takes any free one (default: 7070)'],
-  ['--data-dir <dir>', 'folder in which it remembers everything (default: forgets all when it ends)'],
-  ['--max-moves <n>', 'moves that are under way at once; the others are queued (default: 16)'],
-  ['--max-moves-out <n>', 'of those, such as leave one host (default: 2)'],
-  ['--max-moves-in <n>', 'such as come to one host (default: 2)'],
-  ['--max-moves-link <n>', 'such as are between the same two zones (default: 4)'],
-  ['--bundle-space <bytes>', 'for programs and data that are uploaded, e.g. 16GiB (default: 16GiB)'],
-  ['--log-level <level>', 'trace, debug, info, warn, error, fatal or silent (default: info)'],
-]
 
 /** The program; `finish` is given the exit code of the command that ran. */
 export function buildProgram(io: Io, finish: (exitCode: number) => void): Command {
@@ -133,56 +73,19 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
   const talk = async (body: (session: Session) => Promise<number>) =>
     finish(await withSession(io, globals(), body))
 
-  const coordinator = program.command('coordinator').description('run the coordinator')
-  for (const [flags, description] of COORDINATOR_FLAGS) {
-    if (flags.startsWith('--port')) coordinator.option(flags, description, wholeNumber(0))
-    else coordinator.option(flags, description)
-  }
-  const runCoordinator = async (...command: string[]) => {
-    const insecure = globals().insecure ? ['--insecure'] : []
-    const args = [...command.slice(0, 1), ...flagsGiven(coordinator), ...command.slice(1), ...insecure]
-    finish(await runRoom(io, 'coordinator/main', args))
-  }
-  coordinator.action(() => runCoordinator())
-  // Their --data-dir is read with the coordinator's own.
-  coordinator
-    .command('init')
-    .description('secure a cluster: make its authority, and print what its hosts and its admin need')
-    .option(
-      '--address <host[:port]>',
-      'where the coordinator is reached; may be given several times',
-      collect,
-    )
-    .option('--certificate-lifetime <time>', 'of its hosts, who renew them in time, like 30d (default: 90d)')
-    .action(({ address = [], certificateLifetime }: { address?: string[]; certificateLifetime?: string }) =>
-      runCoordinator(
-        'init',
-        ...address.flatMap((each) => ['--address', each]),
-        ...(certificateLifetime === undefined ? [] : ['--certificate-lifetime', certificateLifetime]),
-      ),
-    )
-  coordinator
-    .command('admin-token')
-    .description('a new token for an admin, where the last one is lost or has expired')
-    .action(() => runCoordinator('admin-token'))
-  coordinator
-    .command('check-audit')
-    .description('say whether lines of the audit log are missing or were changed')
-    .action(() => runCoordinator('check-audit'))
+  /** A command that is given a workload and nothing else. */
+  const onWorkload = (
+    name: string,
+    description: string,
+    command: (session: Session, workload: string) => Promise<number>,
+  ): Command =>
+    program
+      .command(name)
+      .description(description)
+      .argument('<workload>')
+      .action((workload: string) => talk((session) => command(session, workload)))
 
-  const agent = program.command('agent').description("run a host's agent")
-  for (const [flags, description] of AGENT_FLAGS) {
-    if (flags.startsWith('--programs') || flags.startsWith('--label'))
-      agent.option(flags, description, collect)
-    else agent.option(flags, description)
-  }
-  agent.action(async () => {
-    const { coordinator: url, insecure } = globals()
-    const args = ['--coordinator', url, ...flagsGiven(agent, 'join'), ...(insecure ? ['--insecure'] : [])]
-    const { join } = agent.opts<{ join?: string }>()
-    const env = join === undefined ? {} : { GODWIT_JOIN_TOKEN: join }
-    finish(await runRoom(io, 'agent/main', args, env))
-  })
+  addServices(program, { io, globals, finish })
 
   program
     .command('hosts')
@@ -273,11 +176,7 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .option('--follow', 'and what happens from now on, until Ctrl-C')
     .action((options: EventsOptions) => talk((session) => events(session, options)))
 
-  program
-    .command('history')
-    .description('list the moves of a workload')
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => history(session, workload)))
+  onWorkload('history', 'list the moves of a workload', history)
 
   program
     .command('follow')
@@ -370,106 +269,35 @@ export function buildProgram(io: Io, finish: (exitCode: number) => void): Comman
     .argument('<host>')
     .action((host: string) => talk((session) => maintenanceStatus(session, host)))
 
-  program
-    .command('checkpoint')
-    .description('write a checkpoint of a workload now, from which it is restarted when its worker is lost')
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => checkpoint(session, workload)))
+  onWorkload(
+    'checkpoint',
+    'write a checkpoint of a workload now, from which it is restarted when its worker is lost',
+    checkpoint,
+  )
 
-  program
-    .command('cancel')
-    .description("cancel a workload's migration; it goes on where it is")
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => cancel(session, workload)))
+  onWorkload('cancel', "cancel a workload's migration; it goes on where it is", cancel)
 
-  program
-    .command('hold')
-    .description("keep a workload's migration before its switchover; it goes on sending what changes")
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => hold(session, workload)))
-  program
-    .command('pause')
-    .description(
-      "have a workload's migration send nothing for a while, an hour at most; what it has sent it keeps, and the job trains on at full speed",
-    )
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => pause(session, workload)))
-  program
-    .command('resume')
-    .description('let a migration go on that is paused, with what has changed since')
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => resume(session, workload)))
-  program
-    .command('switchover')
-    .description('let a migration go that is held')
-    .argument('<workload>')
-    .addHelpText(
-      'after',
-      '\nExample: godwit migrate digits --to b --hold, and later godwit switchover digits',
-    )
-    .action((workload: string) => talk((session) => switchover(session, workload)))
+  onWorkload(
+    'hold',
+    "keep a workload's migration before its switchover; it goes on sending what changes",
+    hold,
+  )
+  onWorkload(
+    'pause',
+    "have a workload's migration send nothing for a while, an hour at most; what it has sent it keeps, and the job trains on at full speed",
+    pause,
+  )
+  onWorkload('resume', 'let a migration go on that is paused, with what has changed since', resume)
+  onWorkload('switchover', 'let a migration go that is held', switchover).addHelpText(
+    'after',
+    '\nExample: godwit migrate digits --to b --hold, and later godwit switchover digits',
+  )
 
-  program
-    .command('stop')
-    .description('end a workload')
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => stop(session, workload)))
+  onWorkload('stop', 'end a workload', stop)
 
-  program
-    .command('rm')
-    .description('forget a workload that is over, with its outputs and checkpoints')
-    .argument('<workload>')
-    .action((workload: string) => talk((session) => remove(session, workload)))
+  onWorkload('rm', 'forget a workload that is over, with its outputs and checkpoints', remove)
 
-  program
-    .command('login')
-    .description(
-      'keep a token for a coordinator, from --token-file, GODWIT_TOKEN or stdin, for all later commands',
-    )
-    .action(async () => finish(await login(io, globals(), pipedInput)))
-  program
-    .command('logout')
-    .description('forget the token that is kept for a coordinator')
-    .action(() => finish(logout(io, globals())))
-
-  const token = program.command('token').description('tokens of a secured cluster')
-  token
-    .command('create')
-    .description('make a token: for hosts to join, or with --role for somebody to ask')
-    .addOption(new Option('--role <role>', 'what its bearer may do').choices(ROLES))
-    .option('--name <name>', 'for whom or what it is')
-    .option(
-      '--expires <time>',
-      `good for so long, e.g. 1h or 30d (default: ${LIMITS.defaultJoinTokenMs / 3_600_000}h to join, ${LIMITS.defaultApiTokenMs / 86_400_000}d with a role)`,
-      duration(1000, LIMITS.maxTokenMs),
-    )
-    .action((options: CreateTokenOptions) => talk((session) => createToken(session, options)))
-  token
-    .command('list')
-    .description('list tokens, without their secrets')
-    .action(() => talk(listTokens))
-  token
-    .command('revoke')
-    .description('end a token, and the connections that were opened with it')
-    .argument('<id>')
-    .action((id: string) => talk((session) => revokeToken(session, id)))
-
-  program
-    .command('host')
-    .description('members of a secured cluster')
-    .command('remove')
-    .description('end the membership of a host: its certificates are refused from now on')
-    .argument('<host>')
-    .action((host: string) => talk((session) => removeHost(session, host)))
-
-  program
-    .command('audit')
-    .description('who did what, to which workload')
-    .argument('[workload]')
-    .option('--limit <n>', 'the latest so many', wholeNumber(1, LIMITS.maxAuditEntries), 100)
-    .action((workload: string | undefined, options: AuditOptions) =>
-      talk((session) => audit(session, workload, options)),
-    )
+  addAccess(program, { io, globals, finish, talk })
 
   program
     .command('demo')
@@ -495,17 +323,4 @@ function trackerOption(): Option {
   return new Option('--tracker <tracker>', 'how dirty pages are found')
     .choices(['auto', 'userfaultfd', 'compare'])
     .default('auto')
-}
-
-/** The flags that were given, as the room's own command line has them; `except` is one that goes another way. */
-function flagsGiven(command: Command, except?: string): string[] {
-  return command.options
-    .filter((option) => option.attributeName() !== except)
-    .flatMap((option) => {
-      const value: unknown = command.getOptionValue(option.attributeName())
-      const values = Array.isArray(value) ? value : [value]
-      return values
-        .filter((each) => each !== undefined)
-        .flatMap((each) => [option.long as string, String(each)])
-    })
 }

@@ -1,7 +1,7 @@
 /** Goal: the flags offered for the agent are the agent's own. Method: its help, printed by the real process. */
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { AGENT_FLAGS } from './program.ts'
+import { AGENT_FLAGS } from './program-services.ts'
 import { spawnRoom } from './rooms.ts'
 
 test('the agent knows every flag that is handed to it, and none is missing', async () => {

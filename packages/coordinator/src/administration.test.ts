@@ -2,7 +2,6 @@
  * Goal: one command makes a cluster secured and says what to type next, once; and nothing that opens a door is left in a log or a
  * store. Method: the real process with its pipes, a whole session with every kind of secret, and a search for all of them.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -15,46 +14,24 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { formatToken, parseToken } from '@godwit/protocol'
 import { coordinatorSecurity, fetchAuthority, joinCluster, makeRequest } from '@godwit/trust'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { administer, parseAddress } from './administration.ts'
 import { FakeAgent, FakeClient } from './support/fakes.ts'
+import { useProcesses } from './support/process.suite.ts'
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 /** Loading takes seconds on a busy machine. */
 const SLOW = { timeout: 120_000 }
 
 let folder: string
-const children: ChildProcess[] = []
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'godwit-init-'))
 })
 afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
   rmSync(folder, { recursive: true, force: true })
 })
-
-interface Output {
-  out: string
-  err: string
-}
-
-function start(...args: string[]): { child: ChildProcess; output: Output } {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.push(child)
-  const output = { out: '', err: '' }
-  child.stdout?.on('data', (data) => {
-    output.out += data
-  })
-  child.stderr?.on('data', (data) => {
-    output.err += data
-  })
-  return { child, output }
-}
+const start = useProcesses()
 
 /** In this process: what it prints, or throws. */
 async function run(...args: string[]): Promise<string> {

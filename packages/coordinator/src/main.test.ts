@@ -1,36 +1,15 @@
 /** Goal: the process says when it is ready, what is wrong, and ends in order. Method: the real process with its pipes. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { FakeAgent } from './support/fakes.ts'
+import { useProcesses } from './support/process.suite.ts'
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 /** Loading takes seconds on a busy machine. */
 const SLOW = { timeout: 60_000 }
-
-const children: ChildProcess[] = []
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-})
-
-function start(...args: string[]): { child: ChildProcess; output: { out: string; err: string } } {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.push(child)
-  const output = { out: '', err: '' }
-  child.stdout?.on('data', (data) => {
-    output.out += data
-  })
-  child.stderr?.on('data', (data) => {
-    output.err += data
-  })
-  return { child, output }
-}
+const start = useProcesses()
 
 test('one line once it listens, a clear word on a port in use, an orderly end', SLOW, async () => {
   const { child, output } = start('--port', '0', '--log-level', 'error')

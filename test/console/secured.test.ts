@@ -76,6 +76,8 @@ describe.skipIf(skipped !== undefined)(`the console of a secured cluster ${skipp
     await viewer.button('Migrate…').click()
     const wizard = viewer.page.getByRole('dialog')
     await wizard.getByRole('radio', { name: /^birch/ }).check()
+    // However busy the machine is, its move does not wait for a quiet moment.
+    await wizard.getByLabel('Downtime limit', { exact: true }).fill('30000')
     await wizard.getByRole('button', { name: /^Migrate/ }).click()
     const seen = viewer
     await seen.until(async () => (await cluster.workload('mixing')).host === 'birch', 'it is there')

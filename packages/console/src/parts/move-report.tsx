@@ -62,7 +62,7 @@ function Downtime({ report, limitMs }: MoveReportProps) {
     <section class="move-part">
       <h3>Downtime in its parts</h3>
       <div class="downtime-bars" aria-hidden="true">
-        <span>took {formatMs(report.downtimeMs)}</span>
+        <span>took: {formatMs(report.downtimeMs)}</span>
         <div class="stack" style={width(report.downtimeMs)}>
           {parts.map(({ part, name, ms }, index) => (
             <i
@@ -75,7 +75,7 @@ function Downtime({ report, limitMs }: MoveReportProps) {
         </div>
         {forecasts.map(({ name, ms, text }) => [
           <span key={name}>
-            {name} {text}
+            {name}: {text}
           </span>,
           <div key={`${name} bar`} class="stack foreseen" style={width(ms)} />,
         ])}

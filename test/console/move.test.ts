@@ -154,7 +154,8 @@ describe.skipIf(skipped !== undefined)(`a job moves, seen from the console ${ski
     await wizard.getByRole('button', { name: /^Migrate/ }).click()
     await wizard.getByText('Close', { exact: true }).click()
     await job.migrationIs('preSwitchover')
-    await viewer.page.getByRole('img', { name: /pages/ }).first().waitFor()
+    // Steps go on, and what they write is seen.
+    await viewer.page.getByRole('img', { name: /dirtied again/ }).waitFor()
     await viewer.picture('moving')
     await viewer.isAccessible()
     await viewer.button('Switch over').click()

@@ -19,7 +19,7 @@ const unit = { testTimeout: 30_000, hookTimeout: 30_000, sequence: { groupOrder:
 const processes = { testTimeout: 180_000, hookTimeout: 60_000 } as const
 
 /** What computes for more than half a minute. */
-const BUSY = /continuity|data-plane|cross-node|cluster\.test|checkpoint|maintenance/
+const BUSY = /continuity|data-plane|cross-node|cluster\.test|checkpoint|maintenance|upgrade/
 /** Others for each of them. */
 const BETWEEN = 4
 

@@ -34,6 +34,7 @@ import {
   processesOf,
   Running,
 } from './processes.ts'
+import type { Release } from './releases.ts'
 
 /** The root of the project. */
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
@@ -47,6 +48,8 @@ export interface HostSpec {
   readonly memory?: string
   readonly maxBandwidth?: string
   readonly dataDir?: string
+  /** An earlier one, of which its agent and workers are. */
+  readonly release?: Release
 }
 
 /** What commands print with --json: one of these on each line. */
@@ -117,6 +120,8 @@ interface ClusterOptions {
   readonly secured?: boolean
   /** More for `godwit coordinator init`. */
   readonly init?: readonly string[]
+  /** An earlier one, of which the coordinator is. */
+  readonly release?: Release
 }
 
 export class Cluster {
@@ -135,12 +140,12 @@ export class Cluster {
    */
   static async start(
     hosts: readonly HostSpec[],
-    { isDurable = false, secured = false, init = [] }: ClusterOptions = {},
+    { isDurable = false, secured = false, init = [], release }: ClusterOptions = {},
   ): Promise<Cluster> {
     const cluster = new Cluster()
     try {
       if (secured) await cluster.#secure(init)
-      await cluster.startCoordinator(isDurable || secured)
+      await cluster.startCoordinator(isDurable || secured, {}, release)
       await Promise.all(hosts.map((host) => cluster.addHost(host)))
       return cluster
     } catch (error) {
@@ -155,10 +160,10 @@ export class Cluster {
   }
 
   /** Also once more, at the address it had; with so much more in its environment. */
-  async startCoordinator(isDurable: boolean, more: NodeJS.ProcessEnv = {}): Promise<void> {
+  async startCoordinator(isDurable: boolean, more: NodeJS.ProcessEnv = {}, release?: Release): Promise<void> {
     const port = this.#url === '' ? '0' : new URL(this.#url).port
     const store = isDurable ? ['--data-dir', this.store] : []
-    const coordinator = this.startAs(more, 'coordinator', '--port', port, ...store)
+    const coordinator = this.startOf(release, more, 'coordinator', '--port', port, ...store)
     this.#coordinator = coordinator
     await coordinator.until(() => coordinator.lines.length > 0, 'it listened')
     const { listening } = JSON.parse(coordinator.lines[0] as string) as { listening: { port: number } }
@@ -183,6 +188,13 @@ export class Cluster {
     this.#coordinator = undefined
   }
 
+  /** In order; its exit code. */
+  async stopCoordinator(): Promise<number | undefined> {
+    const coordinator = this.#coordinator
+    this.#coordinator = undefined
+    return coordinator?.end('SIGTERM')
+  }
+
   /** SIGKILL. */
   async killCoordinator(): Promise<void> {
     const coordinator = this.#coordinator
@@ -205,11 +217,12 @@ export class Cluster {
 
   /** As `addHost`, and waits for nothing. In a secured cluster it is given `token` to join with: the one of `init`, unless it is told another or ''. */
   startAgent(
-    { name, programs = PROGRAMS, memory = '1GiB', maxBandwidth, dataDir }: HostSpec,
+    { name, programs = PROGRAMS, memory = '1GiB', maxBandwidth, dataDir, release }: HostSpec,
     token = this.secrets.join ?? '',
     more: NodeJS.ProcessEnv = {},
   ): Running {
-    const agent = this.startAs(
+    const agent = this.startOf(
+      release,
       token === '' ? more : { ...more, GODWIT_JOIN_TOKEN: token },
       ...['agent', '--name', name, '--fault-domain', `rack-${name}`, '--memory', memory],
       ...['--programs', programs, '--data-dir', dataDir ?? this.dataDir(name)],
@@ -245,8 +258,14 @@ export class Cluster {
 
   /** With so much more in its environment. */
   startAs(more: NodeJS.ProcessEnv, ...args: string[]): Running {
+    return this.startOf(undefined, more, ...args)
+  }
+
+  /** By the command of an earlier release, where one is given. */
+  startOf(release: Release | undefined, more: NodeJS.ProcessEnv, ...args: string[]): Running {
     const env = { ...this.#env, ...more }
-    return this.#keep(new Running(process.execPath, [GODWIT, ...this.#globals(), ...args], { env }))
+    const command = [release?.godwit ?? GODWIT, ...this.#globals(), ...args]
+    return this.#keep(new Running(process.execPath, command, { env }))
   }
 
   follow(workload: string): Follower {

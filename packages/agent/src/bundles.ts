@@ -178,7 +178,8 @@ export class Bundles {
     const waiting = new Set<Wanted>()
     let saidMs = Number.NEGATIVE_INFINITY
     const fetched = (bytes: number): void => {
-      if (performance.now() - saidMs < LIMITS.fetchingEveryMs) return
+      const isAll = bytes === bundle.bytes
+      if (!isAll && performance.now() - saidMs < LIMITS.fetchingEveryMs) return
       saidMs = performance.now()
       for (const wanted of waiting) wanted.fetched?.(bytes)
     }

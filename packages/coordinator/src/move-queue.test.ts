@@ -31,6 +31,7 @@ test('each limit has its sentence, and one that waits does not keep others from 
   ]
   expect(planQueue(queued, [], LIMITS)).toEqual({
     begin: ['1', '3', '6'],
+    kept: [],
     waiting: [
       { id: '2', place: 1, reason: '1 moves come to b, its limit' },
       { id: '4', place: 2, reason: '2 moves leave a, its limit' },
@@ -54,6 +55,25 @@ test('by priority, then by who asked first', () => {
   ]
   const { begin, waiting } = planQueue(queued, [], LIMITS)
   expect([begin, waiting.map(({ id }) => id)]).toEqual([['3'], ['2', '4', '1']])
+})
+
+test('where somebody switches over nothing begins, for so long at most; its place is kept', () => {
+  const occupant = 'm1'
+  const queued = [move('2', 'a', 'b', { occupant }), move('3', 'c', 'b'), move('4', 'c', 'd')]
+  expect(planQueue(queued, [], LIMITS)).toEqual({
+    begin: ['4'],
+    kept: ['2'],
+    waiting: [
+      { id: '2', place: 1, reason: 'm1 switches over on a host or link that it needs' },
+      { id: '3', place: 2, reason: '1 moves come to b, its limit' },
+    ],
+  })
+  const kept = move('2', 'a', 'b', { occupant, keptMs: LIMITS_OF_TIME.turnPatienceMs })
+  expect(planQueue([kept], [], LIMITS).kept).toEqual(['2'])
+  const long = move('2', 'a', 'b', { occupant, keptMs: LIMITS_OF_TIME.turnPatienceMs + 1 })
+  expect(planQueue([long], [], LIMITS)).toEqual({ begin: ['2'], kept: [], waiting: [] })
+  // One that would have to wait anyway is kept by nothing else.
+  expect(planQueue([move('2', 'a', 'b', { occupant, busy: 'restarting' })], [], LIMITS).kept).toEqual([])
 })
 
 function passed(going: readonly MovePath[], limits: MoveLimits): string | undefined {

@@ -8,6 +8,9 @@
  *
  * Who waits grows in priority: by one for each `agedByMs`, so that a stream of urgent moves does not keep the others back for ever.
  *
+ * One whose hosts and link are just being switched over on (turns.ts) begins after that: what its target's start takes of a processor, and its first
+ * round of the link, would be downtime. It keeps its place under the limits meanwhile, and is kept for `turnPatienceMs` at most.
+ *
  * Invariants: pure; no limit is passed by what begins; of two that wait for the same, the one with more priority begins first, then
  * the one that was asked for first; none waits behind moves that were asked for later than two ages after it; while nothing is under way, one of those that could be moved begins.
  */
@@ -41,10 +44,16 @@ export interface QueuedMove extends MovePath {
   readonly waitedMs: number
   /** Why it can't begin whatever the limits: its job is restarting, say. */
   readonly busy?: string | undefined
+  /** The move that switches over on a host or link that it needs. */
+  readonly occupant?: string | undefined
+  /** For how long it has been kept for the sake of switchovers alone. */
+  readonly keptMs?: number | undefined
 }
 
 export interface QueuePlan {
   readonly begin: readonly string[]
+  /** Of those that wait: kept for the sake of switchovers alone. */
+  readonly kept: readonly string[]
   /** In their order, from place 1 on. */
   readonly waiting: readonly { readonly id: string; readonly place: number; readonly reason: string }[]
 }
@@ -56,15 +65,22 @@ export function planQueue(
 ): QueuePlan {
   const going = [...underWay]
   const begin: string[] = []
+  const kept: string[] = []
   const waiting: { id: string; place: number; reason: string }[] = []
   for (const move of [...queued].sort(byTurn)) {
-    const reason = move.busy ?? overLimit(move, going, limits)
-    if (reason === undefined) {
-      going.push(move)
-      begin.push(move.id)
-    } else waiting.push({ id: move.id, place: waiting.length + 1, reason })
+    const barred = move.busy ?? overLimit(move, going, limits)
+    const reason = barred ?? occupied(move)
+    if (barred === undefined) going.push(move)
+    if (barred === undefined && reason !== undefined) kept.push(move.id)
+    if (reason === undefined) begin.push(move.id)
+    else waiting.push({ id: move.id, place: waiting.length + 1, reason })
   }
-  return { begin, waiting }
+  return { begin, kept, waiting }
+}
+
+function occupied({ occupant, keptMs = 0 }: QueuedMove): string | undefined {
+  if (occupant === undefined || keptMs > LIMITS.turnPatienceMs) return undefined
+  return `${occupant} switches over on a host or link that it needs`
 }
 
 function byTurn(a: QueuedMove, b: QueuedMove): number {

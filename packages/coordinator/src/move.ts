@@ -39,12 +39,14 @@ import {
   type MigrationPlan,
   type MigrationState,
   type MigrationStep,
+  migrationStatus,
   type StateName,
   viewOf,
 } from './migration-state.ts'
 import type { OutputHistory } from './output-history.ts'
 import { claim, type Decision, newestRange, type OwnershipRecord, recover } from './ownership.ts'
 import { durable, isNews, type MigrationRecord, shifted } from './records.ts'
+import type { Ahead } from './turns.ts'
 
 /** What a migration needs of its workload. */
 export interface MoveEdge {
@@ -77,9 +79,11 @@ export interface MoveTurns {
   /** True: it is to switch over. */
   ask(plan: MigrationPlan): boolean
   switching(plan: MigrationPlan): void
+  begins(plan: MigrationPlan): void
+  hasBegun(plan: MigrationPlan): void
   over(plan: MigrationPlan): void
   has(plan: MigrationPlan): boolean
-  behind(plan: MigrationPlan): string | undefined
+  behind(plan: MigrationPlan): Ahead | undefined
 }
 
 export class Move {
@@ -212,7 +216,7 @@ export class Move {
     if (status === 'preSwitchover') {
       if (isHeld === true) return `somebody to let it go: godwit switchover ${workload}`
       const other = this.#edge.turns.behind(this.plan)
-      return other && `its turn: ${other} switches over on a link that both need`
+      return other && `its turn: ${other.id} ${other.does} on a host or link that both need`
     }
     if (status !== 'cancelling') return undefined
     return this.#edge.isConnected(from)
@@ -316,6 +320,8 @@ export class Move {
   /** The link is free again once the target has claimed: nothing more is sent. */
   #takeTurns(before: MigrationState, state: MigrationState): void {
     const { turns } = this.#edge
+    if (isBeginning(state)) turns.begins(this.plan)
+    else if (isBeginning(before)) turns.hasBegun(this.plan)
     if (isSwitching(state)) turns.switching(this.plan)
     else if (isSwitching(before) || (isReady(before) && !isReady(state))) turns.over(this.plan)
   }
@@ -411,6 +417,11 @@ export class Move {
   }
 }
 
+/** Until its first round is sent. */
+function isBeginning(state: MigrationState): boolean {
+  const status = migrationStatus(state)
+  return status === 'setup' || (status === 'active' && (state.progress?.round ?? 0) === 0)
+}
 const isReady = (state: MigrationState): boolean =>
   state.name === 'moving' && state.status === 'preSwitchover'
 const isSwitching = (state: MigrationState): boolean =>

@@ -26,6 +26,8 @@ export interface MoveQueueEdge {
   jobs(): readonly MovingJob[]
   /** What two hosts' zones are joined by; undefined as well where one of them is not known any more. */
   linkOf(from: string, to: string): string | undefined
+  /** The move that switches over on one of these hosts, or between them. */
+  occupant(from: string, to: string): string | undefined
   /** Where the move goes as things are now. Errors: why it can go nowhere. */
   destination(plan: MigrationPlan): string
 }
@@ -35,6 +37,8 @@ export class MoveQueue {
   #cancelTimer: () => void = () => {}
   /** Told to begin, and has not yet: they count as under way. */
   readonly #beginning = new Set<string>()
+  /** Since when they are kept for the sake of switchovers alone. */
+  #kept = new Map<string, number>()
   #isPoked = false
   #isClosed = false
 
@@ -62,7 +66,7 @@ export class MoveQueue {
   /** Of one that is asked for now: where it would be in the queue, and why. */
   wouldWait(move: QueuedMove): { readonly place: number; readonly reason: string } | undefined {
     const { queued, underWay } = this.#now(move.id)
-    const { waiting } = planQueue([...queued, this.#onLink(move)], underWay, this.#edge.limits)
+    const { waiting } = planQueue([...queued, this.#asNow(move)], underWay, this.#edge.limits)
     return waiting.find(({ id }) => id === move.id)
   }
 
@@ -76,7 +80,9 @@ export class MoveQueue {
     if (this.#isClosed) return
     const { jobs, queued, underWay } = this.#now()
     if (queued.length === 0) return
-    const { begin, waiting } = planQueue(queued, underWay, this.#edge.limits)
+    const { begin, kept, waiting } = planQueue(queued, underWay, this.#edge.limits)
+    const nowMs = this.#edge.clock.nowMs()
+    this.#kept = new Map(kept.map((id) => [id, this.#kept.get(id) ?? nowMs]))
     const beginning = new Set(begin)
     const places = new Map(waiting.map((each) => [each.id, each]))
     for (const job of jobs) {
@@ -104,9 +110,18 @@ export class MoveQueue {
       if (job.underWay !== undefined) underWay.push(this.#onLink(job.underWay))
       if (job.queued === undefined || job.queued.id === except) continue
       if (this.#beginning.has(job.queued.id)) underWay.push(this.#onLink(job.queued))
-      else queued.push(this.#onLink(job.queued))
+      else queued.push(this.#asNow(job.queued))
     }
     return { jobs, queued, underWay }
+  }
+
+  #asNow(move: QueuedMove): QueuedMove {
+    const keptSinceMs = this.#kept.get(move.id)
+    return {
+      ...this.#onLink(move),
+      occupant: this.#edge.occupant(move.from, move.to),
+      keptMs: keptSinceMs === undefined ? 0 : this.#edge.clock.nowMs() - keptSinceMs,
+    }
   }
 
   #onLink<Path extends { readonly from: string; readonly to: string }>(path: Path): Path & MovePath {

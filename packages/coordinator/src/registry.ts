@@ -32,7 +32,7 @@ import { Preflights } from './preflight-look.ts'
 import { type HostRecord, KEYS, writeOf } from './records.ts'
 import { type Known, knownFrom } from './recovery.ts'
 import { migrationToForget } from './retention.ts'
-import { Turns, zoneLinkOf } from './turns.ts'
+import { linksOf, Turns, zoneLinkOf } from './turns.ts'
 import { WatchedTime } from './watched-time.ts'
 import { Workload } from './workload.ts'
 import type { Services } from './workload-life.ts'
@@ -112,11 +112,13 @@ export class Registry {
         if (worker !== undefined) this.#inventory.send(worker.host, { type: 'toWorker', workerId, message })
       },
     })
+    const turns = new Turns(() => clock.nowMs())
     this.#queue = new MoveQueue({
       clock,
       limits: { ...MOVE_LIMITS, ...moveLimits },
       jobs: () => this.#jobs.all(),
       linkOf: (from, to) => this.#between(from, to, zoneLinkOf),
+      occupant: (from, to) => turns.occupant(this.#between(from, to, linksOf) ?? []),
       destination: (plan) => this.#placing.destination(plan),
     })
     this.#placing = new Placing(this.#inventory, this.#jobs)
@@ -140,7 +142,7 @@ export class Registry {
       log,
       clock,
       watched,
-      turns: new Turns(() => clock.nowMs()),
+      turns,
       queue: this.#queue,
       nextOrder: () => {
         this.#order += 1

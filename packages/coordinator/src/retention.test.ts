@@ -2,17 +2,13 @@
  * Goal: what is over is kept for a bounded time, in a bounded number, and nothing that is under way is ever forgotten. Method: the
  * decision as a law over random lists; a registry on a clock that the test moves, whose store is read.
  */
-import { encodeValue, LIMITS, migrationOptions, type ToAgent } from '@godwit/protocol'
-import { identityLike } from '@godwit/protocol/testing'
+import { encodeValue, LIMITS, migrationOptions } from '@godwit/protocol'
 import fc from 'fast-check'
-import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import type { Clock } from './clock.ts'
-import { MemoryStore } from './memory-store.ts'
 import { KEYS, type MigrationRecord, readAll } from './records.ts'
-import { Registry } from './registry.ts'
 import { hostsToForget, workloadsToForget } from './retention.ts'
 import { outputOf } from './support/fakes.ts'
+import { nobody, onClock } from './support/registry-on-clock.ts'
 
 const limits = { keepEndedMs: 100, maxEndedWorkloads: 3, maxEndedSteps: 10, keepHostMs: 100, maxHosts: 3 }
 
@@ -52,98 +48,6 @@ test('a host goes when it was away for long, or for longest where room is needed
   expect(now([host('b', 950), host('a', 940), host('here', undefined)])).toEqual(['a'])
   expect(now([host('here', undefined), host('too', undefined), host('used', 0, true)])).toEqual([])
 })
-
-/** A registry whose time the test moves. */
-async function onClock(store = new MemoryStore(), calendarAheadMs = 0) {
-  let nowMs = 0
-  let aheadMs = calendarAheadMs
-  const timers = new Set<{ atMs: number; action: () => void }>()
-  const clock: Clock = {
-    nowMs: () => nowMs,
-    calendarMs: () => nowMs + aheadMs,
-    after: (delayMs, action) => {
-      const timer = { atMs: nowMs + delayMs, action }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-  }
-  const registry = await Registry.open({ store, clock, log: pino({ level: 'silent' }) })
-  const orders: ToAgent[] = []
-  const link = { send: (message: ToAgent) => orders.push(message) }
-  const registration = { type: 'register', versions: { min: 1, max: 1 }, faultDomain: 'r' } as const
-  const size = { memoryBytes: 2 ** 30, cores: 1, workers: [], checkpoints: [] }
-  const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
-  return {
-    registry,
-    store,
-    orders,
-    settled,
-    setCalendarAhead: (byMs: number) => {
-      aheadMs = byMs
-    },
-    join: (name: string) =>
-      registry.agents.registered({ ...registration, ...size, name, address: name }, link),
-    leave: (name: string) => registry.agents.disconnected(name, link),
-    ids: async () =>
-      (
-        (await registry.requests.workloads({ op: 'workloads' }, nobody)) as { workloads: { id: string }[] }
-      ).workloads.map(({ id }) => id),
-    /** Everything that is due until then happens, in its order. */
-    async pass(byMs: number) {
-      const untilMs = nowMs + byMs
-      for (;;) {
-        const [next] = [...timers].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)
-        if (next === undefined) break
-        nowMs = Math.max(nowMs, next.atMs)
-        timers.delete(next)
-        next.action()
-        await settled()
-      }
-      nowMs = untilMs
-    },
-    /** Runs a job on host a that takes three steps, writes a checkpoint and goes on. */
-    async job(id: string) {
-      const before = orders.length
-      const running = registry.requests.run(
-        {
-          op: 'run',
-          ...{ id, host: 'a', program: '/p.ts', parameters: {}, steps: 3, tracker: 'compare' as const },
-          restartPolicy: 'on-failure',
-        },
-        nobody,
-      )
-      await settled()
-      const order = orders.slice(before).find(({ type }) => type === 'launch')
-      if (order?.type !== 'launch') throw new Error(`no launch of ${id}`)
-      const { workerId } = order.launch
-      const says = (message: Parameters<typeof registry.agents.fromWorker>[1]['message']) =>
-        registry.agents.fromWorker('a', { type: 'fromWorker', workerId, message })
-      says({ type: 'prepared', identity: identityLike() })
-      await running
-      says({ type: 'outputs', outputs: [0, 1, 2].map((step) => outputOf(step, 1)) })
-      await settled()
-      return {
-        says,
-        finish: async () => {
-          says({ type: 'ended', epoch: 1, steps: 3, stateDigest: 'a'.repeat(64) })
-          await settled()
-          registry.agents.workerExited('a', { type: 'workerExited', workerId })
-          await settled()
-        },
-      }
-    },
-  }
-}
-
-const nobody = {
-  sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
-  follow: () => {},
-  who: 'local',
-  followLogs: () => {},
-  unfollow: () => {},
-  watchPages: () => {},
-  unwatchPages: () => {},
-}
 
 test('a job that is over is forgotten after its time, with all that was stored of it; a running one is not', async () => {
   const { job, join, pass, ids, store, orders, settled } = await onClock()

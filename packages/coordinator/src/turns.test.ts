@@ -34,7 +34,7 @@ test('who shares a link waits, who shares none does not, and asking again change
   expect(turns.ask(asker('one', ['a', 'b']))).toBe(true)
   expect(turns.ask(asker('one', ['a', 'b']))).toBe(true)
   expect(turns.ask(asker('two', ['a', 'c']))).toBe(false)
-  expect(turns.behind('two')).toBe('one')
+  expect(turns.behind('two')).toEqual({ id: 'one', does: 'switches over' })
   expect(turns.ask(asker('three', ['d', 'e']))).toBe(true)
   turns.switching(asker('one', ['a', 'b']))
   expect(turns.ask(asker('two', ['a', 'c']))).toBe(false)
@@ -87,6 +87,74 @@ test('who makes nothing of his turn loses it to others and asks anew behind them
   }
   pass(LIMITS.turnSilenceMs + 1)
   expect(turns.ask(asker('one', ['a']))).toBe(true)
+})
+
+test('a switchover waits for moves that begin on its links', () => {
+  const { turns } = clocked()
+  turns.begins({ id: 'one', links: ['a'] })
+  expect(turns.ask(asker('two', ['a', 'b']))).toBe(false)
+  expect(turns.behind('two')).toEqual({ id: 'one', does: 'begins' })
+  expect(turns.ask(asker('three', ['c']))).toBe(true)
+  turns.hasBegun('one')
+  expect(turns.ask(asker('two', ['a', 'b']))).toBe(true)
+  turns.over('two')
+  // It has begun when it asks.
+  turns.begins({ id: 'four', links: ['a'] })
+  expect(turns.ask(asker('four', ['a']))).toBe(true)
+})
+
+test('not for one that takes long, and not for ever where one begins after the other', () => {
+  const { turns, pass } = clocked()
+  turns.begins({ id: 'slow', links: ['a'] })
+  pass(LIMITS.turnPatienceMs)
+  turns.begins({ id: 'slow', links: ['a'] })
+  expect(turns.ask(asker('one', ['a']))).toBe(false)
+  pass(1)
+  expect(turns.ask(asker('one', ['a']))).toBe(true)
+  let waitedMs = 0
+  turns.begins({ id: 'beginning', links: ['b'] })
+  for (; !turns.ask(asker('two', ['b'])); waitedMs += 100) {
+    pass(100)
+    turns.begins({ id: `after ${waitedMs}`, links: ['b'] })
+  }
+  expect(waitedMs).toBe(LIMITS.turnPatienceMs + 100)
+})
+
+test('nothing begins where somebody switches over, or has not waited for too long to', () => {
+  const { turns, pass } = clocked()
+  expect(turns.occupant(['a'])).toBeUndefined()
+  turns.begins({ id: 'beginning', links: ['a'] })
+  expect(turns.occupant(['a'])).toBeUndefined()
+  turns.ask(asker('one', ['a', 'b']))
+  expect([['a', 'c'], ['b'], ['c']].map((links) => turns.occupant(links))).toEqual(['one', 'one', undefined])
+  turns.hasBegun('beginning')
+  turns.ask(asker('two', ['b']))
+  for (let waitedMs = 0; waitedMs <= LIMITS.turnPatienceMs; waitedMs += 1000) {
+    pass(1000)
+    turns.switching(asker('two', ['b']))
+    expect(turns.ask(asker('one', ['a', 'b']))).toBe(false)
+  }
+  expect(['a', 'b'].map((link) => turns.occupant([link]))).toEqual([undefined, 'two'])
+  pass(LIMITS.turnSilenceMs + 1)
+  expect(turns.occupant(['b'])).toBeUndefined()
+})
+
+test('a stream of urgent moves does not keep one back that nobody is in a hurry for', () => {
+  const { turns, pass } = clocked()
+  const low = asker('low', ['a'], 'low')
+  const urgent = (nth: number) => asker(`urgent ${nth}`, ['a'], 'high')
+  const turnMs = 1000
+  expect(turns.ask(urgent(0))).toBe(true)
+  // While one switches over the next one asks.
+  for (let nth = 0; ; nth++) {
+    expect(nth * turnMs).toBeLessThanOrEqual(3 * LIMITS.turnPatienceMs)
+    turns.switching(urgent(nth))
+    expect([turns.ask(urgent(nth + 1)), turns.ask(low)]).toEqual([false, false])
+    pass(turnMs)
+    turns.over(urgent(nth).id)
+    if (turns.ask(low)) break
+    expect(turns.ask(urgent(nth + 1))).toBe(true)
+  }
 })
 
 /** Who has a link while another does. */

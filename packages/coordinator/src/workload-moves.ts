@@ -434,6 +434,8 @@ export class WorkloadMoves {
     return {
       ask: (plan) => turns.ask(asked(plan)),
       switching: (plan) => turns.switching(asked(plan)),
+      begins: (plan) => turns.begins(asked(plan)),
+      hasBegun: ({ id }) => turns.hasBegun(id),
       over: ({ id }) => turns.over(id),
       has: ({ id }) => turns.has(id),
       behind: ({ id }) => turns.behind(id),

@@ -205,6 +205,11 @@ export const LIMITS = {
   turnSilenceMs: 3_000,
   /** And one that was let go and does not park: what is left has become more than it may. */
   turnUnusedMs: 2_000,
+  /**
+   * For so long a switchover waits for moves that begin on its hosts and link, and one that would begin for switchovers; and one that has waited
+   * for so long for its turn counts as one of the next higher priority.
+   */
+  turnPatienceMs: 10_000,
   /** For how long a program that is told of its move may delay the switchover, and never for more than half of what the migration has left. */
   maxNoticeMs: 10_000,
   /** A move that is held sends one round after the other for so long, and then one each so many milliseconds. */

@@ -11,7 +11,6 @@ import {
   legendOf,
   PageCells,
   pagesSummary,
-  SENT,
   sentIn,
   stateName,
   ZERO,
@@ -172,10 +171,17 @@ function seen(colour: readonly number[], by: readonly number[]): number[] {
   )
 }
 
-test.each(['light', 'dark'] as const)('%s: states and rounds are told apart, whoever looks', (theme) => {
-  const states = [LEFT, ZERO, DIRTY, SENT, SENT + 1, SENT + 2, SENT + 3]
+test.each([
+  ['light', 3],
+  ['dark', 3],
+  ['light', 194],
+  ['dark', 194],
+] as const)('%s, round %i: what the legend names is told apart, whoever looks', (theme, latestRound) => {
+  const cells = new PageCells(1000)
+  for (let round = 0; round <= latestRound; round++) cells.set(round, 1, sentIn(round))
+  const states = legendOf(cells).map(({ state }) => state)
   for (const [who, by] of Object.entries(SEEN)) {
-    const colours = states.map((state) => seen(colourOf(state, 3, theme), by))
+    const colours = states.map((state) => seen(colourOf(state, latestRound, theme), by))
     for (const [index, colour] of colours.entries())
       for (const other of colours.slice(index + 1)) {
         const distance = Math.hypot(...colour.map((value, axis) => value - (other[axis] as number)))

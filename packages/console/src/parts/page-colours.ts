@@ -40,16 +40,22 @@ export const PALETTES: Readonly<Record<Theme, Palette>> = {
   },
 }
 
-/** `latestRound`: the strongest of them; the first ones are spread as if there were four at least. */
+/** `latestRound`: the strongest of them, and the one before the next; those before share what is pale, so that the latest two stay apart from all. */
 export function colourOf(state: PageState, latestRound: number, theme: Theme): Rgb {
   const { left, zero, dirty, rounds } = PALETTES[theme]
   if (state === LEFT) return left
   if (state === ZERO) return zero
   if (state === DIRTY) return dirty
-  const share = Math.min(1, (state - SENT) / Math.max(rounds.length - 1, latestRound))
-  const at = share * (rounds.length - 1)
+  const at = strengthOf(state - SENT, latestRound, rounds.length - 1)
   const lower = Math.min(rounds.length - 2, Math.floor(at))
   return between(rounds[lower] as Rgb, rounds[lower + 1] as Rgb, at - lower)
+}
+
+/** From 0, the first of few, to `most`, the latest of many. */
+function strengthOf(round: number, latestRound: number, most: number): number {
+  if (latestRound <= most) return Math.min(most, round)
+  const latest = most - (latestRound - round)
+  return latest > most - 2 ? latest : ((most - 2) * round) / (latestRound - 2)
 }
 
 export function cssOf([red, green, blue]: Rgb): string {

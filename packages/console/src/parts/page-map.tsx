@@ -63,17 +63,20 @@ export function PageMap({ cells, version, maxHeight = 320 }: PageMapProps) {
       <figcaption>
         <PageLegend cells={cells} counted={counted} />
         <p class="page-said" role="status">
-          {cell === undefined ? scaleText(grid) : cellText(cells, grid, cell)}
+          {cell === undefined ? scaleText(cells, grid) : cellText(cells, grid, cell)}
         </p>
       </figcaption>
     </figure>
   )
 }
 
-function scaleText({ pagesPerCell }: Grid): string {
-  return pagesPerCell === 1
-    ? 'A cell is a page of 4 KiB. Point at one, or use the arrow keys.'
-    : `A cell is ${pagesPerCell} pages of 4 KiB and shows the least settled of them. Point at one, or use the arrow keys.`
+function scaleText({ resolution }: PageCells, { pagesPerCell }: Grid): string {
+  const what =
+    pagesPerCell === 1
+      ? 'A cell is a page of 4 KiB.'
+      : `A cell is ${pagesPerCell} pages of 4 KiB and shows the least settled of them.`
+  const counted = resolution === 1 ? '' : ` Pages are counted ${resolution} at a time.`
+  return `${what}${counted} Point at one, or use the arrow keys.`
 }
 
 interface PictureProps {
@@ -172,17 +175,12 @@ interface PageLegendProps {
 
 function PageLegend({ cells }: PageLegendProps) {
   const latest = cells.latestRound
-  const isAbout = cells.resolution > 1
   return (
     <ul class="page-legend">
       {legendOf(cells).map(({ name, state, count }) => (
         <li key={name}>
           <i style={{ background: cssOf(colourOf(state, latest, theme.value)) }} aria-hidden="true" />
-          {name}{' '}
-          <b>
-            {isAbout && 'about '}
-            {grouped(count)}
-          </b>
+          {name} <b>{grouped(count)}</b>
         </li>
       ))}
     </ul>

@@ -2,7 +2,6 @@
  * Goal: whoever empties a host sees how far it is, and the exit code says whether it is empty. Method: a scripted coordinator whose
  * maintenance goes on a little each time it is asked about.
  */
-
 import type { MaintenanceJob, MaintenanceView } from '@godwit/protocol'
 import { GodwitError } from '@godwit/protocol'
 import { expect, test } from 'vitest'

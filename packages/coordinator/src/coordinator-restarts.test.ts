@@ -2,7 +2,6 @@
  * Goal: a job that loses its worker goes on from its checkpoint, and whoever looks is told the truth about it. Method: as in
  * coordinator.test.ts; agents say what a restored worker would.
  */
-
 import { identityLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { checkpointOf, FakeAgent, type FakeWorker, outputOf, reportOf } from './support/fakes.ts'

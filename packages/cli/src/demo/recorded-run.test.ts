@@ -2,7 +2,6 @@
  * Goal: a run is recorded whole, moved when and where it was planned, and whatever goes wrong with it is thrown.
  * Method: a scripted coordinator that trains one step after the other as long as somebody follows.
  */
-
 import { CoordinatorClient } from '@godwit/client'
 import { type Connection, FakeCoordinator } from '@godwit/client/testing'
 import type { MigrationView, WorkloadView } from '@godwit/protocol'

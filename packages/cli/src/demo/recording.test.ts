@@ -1,5 +1,4 @@
 /** Goal: the demo's judge notices every way in which two runs can differ. Method: each violation is fed to it once. */
-
 import type { WorkloadView } from '@godwit/protocol'
 import { workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'

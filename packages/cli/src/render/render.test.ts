@@ -1,5 +1,4 @@
 /** Goal: lines read as meant, whatever the numbers. Method: the pure functions, on plain and on odd values. */
-
 import { estimateView } from '@godwit/client/testing'
 import { migrationLike, reportLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'

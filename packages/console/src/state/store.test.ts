@@ -1,5 +1,4 @@
 /** Goal: the page knows what there is now, and no more than that. Method: changes as they come, and who hears of them. */
-
 import { hostLike, migrationLike, workloadLike } from '@godwit/protocol/testing'
 import { effect } from '@preact/signals'
 import { beforeEach, expect, test } from 'vitest'

@@ -1,5 +1,4 @@
 /** Goal: whatever is under way or went wrong is on the list, with what is known of it. Method: moves and hosts in each state. */
-
 import { hostLike, migrationLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { tasksOf } from './tasks.ts'

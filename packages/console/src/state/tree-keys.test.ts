@@ -1,5 +1,4 @@
 /** Goal: the tree is walked by keys as WAI-ARIA's pattern for trees says. Method: each key at each kind of row. */
-
 import { hostLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { queryOf } from './search.ts'

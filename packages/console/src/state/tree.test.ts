@@ -1,5 +1,4 @@
 /** Goal: the inventory shows what there is, where it is, and nothing that was not asked for. Method: small clusters, row by row. */
-
 import { hostLike, workloadLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { queryOf } from './search.ts'

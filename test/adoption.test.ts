@@ -47,10 +47,9 @@ function hostOfJob(): string {
 }
 
 async function activeMigration(to: string): Promise<Running> {
-  const known = job.migrations.length
+  const isActive = job.migrationWillBe('active')
   const migrate = cluster.start('migrate', 'job', '--to', to, ...SLOWLY)
-  const isActive = () => job.migrations.slice(known).some(({ status }) => status === 'active')
-  await Promise.race([job.until(isActive, 'a migration was active'), endedTooSoon(migrate)])
+  await Promise.race([isActive, endedTooSoon(migrate)])
   return migrate
 }
 

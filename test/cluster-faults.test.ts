@@ -28,12 +28,9 @@ afterAll(() => cluster?.end())
 
 /** A migration of the job from a, sending pages. */
 async function activeMigration(to: string): Promise<Running> {
-  const known = job.migrations.length
+  const isActive = job.migrationWillBe('active')
   const migrate = cluster.start('migrate', 'job', '--to', to, ...STAYS_ACTIVE)
-  await job.until(
-    () => job.migrations.slice(known).some(({ status }) => status === 'active'),
-    'a migration was active',
-  )
+  await isActive
   return migrate
 }
 

@@ -5,9 +5,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MigrationView } from '@godwit/protocol'
-import { lossBits } from '@godwit/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cluster, type Follower } from './support/cluster.ts'
+import { expectSameBits } from './support/same-bits.ts'
 
 /** Minutes of slow steps, more than all this takes. */
 const STEPS = 6000
@@ -31,15 +31,6 @@ async function start(id: string, host: string): Promise<Follower> {
   )
 }
 
-/** From now on. */
-async function ready(job: Follower): Promise<void> {
-  const before = job.migrations.length
-  await job.until(
-    () => job.migrations.slice(before).some(({ status }) => status === 'preSwitchover'),
-    'it was ready',
-  )
-}
-
 /** As a coordinator says that has just begun, once it has heard. Held twice is held once. */
 async function heldAgain(job: string): Promise<MigrationView | undefined> {
   for (;;) {
@@ -50,7 +41,7 @@ async function heldAgain(job: string): Promise<MigrationView | undefined> {
 
 test('held before its switchover, a job trains on through a crash of the coordinator and another agent, and goes when it may', async () => {
   const job = await start('job', 'a')
-  const isReady = ready(job)
+  const isReady = job.migrationWillBe('preSwitchover')
   const moving = cluster.start('migrate', 'job', '--to', 'b', '--hold')
   await isReady
   await cluster.killCoordinator()
@@ -69,7 +60,7 @@ test('held before its switchover, a job trains on through a crash of the coordin
   // Said twice, it is as if it had been said once.
   expect((await cluster.godwit('switchover', 'job')).said.migration?.status).toBe('completed')
 
-  const readyAgain = ready(job)
+  const readyAgain = job.migrationWillBe('preSwitchover')
   const back = cluster.start('migrate', 'job', '--to', 'a', '--hold')
   await readyAgain
   expect((await cluster.godwit('cancel', 'job')).code).toBe(0)
@@ -84,6 +75,5 @@ test('held before its switchover, a job trains on through a crash of the coordin
   const control = await start('control', 'a')
   expect(await control.exited).toBe(0)
   expect(job.outputs).toHaveLength(STEPS)
-  expect(lossBits(job.outputs) === lossBits(control.outputs), 'every loss').toBe(true)
-  expect(job.ended?.stateDigest).toBe(control.ended?.stateDigest)
+  expectSameBits(job, control)
 })

@@ -111,6 +111,15 @@ export class Follower extends Running {
   async migrationIs(status: MigrationView['status']): Promise<void> {
     await this.until(() => this.migrations.at(-1)?.status === status, `a migration was ${status}`)
   }
+
+  /** Resolves once a migration has had this status, from now on. */
+  async migrationWillBe(status: MigrationView['status']): Promise<void> {
+    const known = this.migrations.length
+    await this.until(
+      () => this.migrations.slice(known).some((migration) => migration.status === status),
+      `a migration was ${status}`,
+    )
+  }
 }
 
 interface ClusterOptions {

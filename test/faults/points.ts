@@ -46,6 +46,8 @@ export const EXEMPT: Readonly<Record<string, string>> = {
   'coordinator/send:refused': 'said to an agent that never had a part in any job',
   'worker/send:refused': 'said to a target that holds nothing yet: the story would end where it began',
   'coordinator/send:toWorker.bandwidth': 'said by agents, to their own workers',
+  'agent/send:fetching':
+    'shown while programs are brought, and said again as long as they are (bundles.test.ts)',
   'agent/send:renewCertificate': 'in secured clusters every few months; asked again at the next registration',
   'coordinator/send:certificate': 'the answer to it',
   'coordinator/send:toWorker.pauseMigration':

@@ -120,7 +120,7 @@ async function startLocked(
       if (joinOrStay(readCluster(folder), clusterId, held) === 'join') writeCluster(folder, clusterId)
     },
     registered: () => {
-      link.sendNow({ type: 'release', release: RELEASE }, 2)
+      link.sendNow({ type: 'about', release: RELEASE }, 2)
       reports.start()
     },
     mustGoOn: () => workers.ids().length > 0,

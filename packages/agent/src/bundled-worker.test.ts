@@ -57,7 +57,7 @@ test('it starts from the bundle, which its folder names, and which stays for the
 })
 
 test.each([
-  [2, [{ type: 'release', release: RELEASE }], [0, PROGRAM.length]],
+  [2, [{ type: 'about', release: RELEASE }], [0, PROGRAM.length]],
   [1, [], []],
   [undefined, [], []],
 ])(
@@ -68,7 +68,7 @@ test.each([
     host.launch('w2', { bundle })
     for (const workerId of ['w1', 'w2']) await host.coordinator.fromWorker(workerId, 'prepared')
     const { received } = host.coordinator
-    expect(received.filter(({ type }) => type === 'release')).toEqual(release)
+    expect(received.filter(({ type }) => type === 'about')).toEqual(release)
     for (const workerId of ['w1', 'w2']) {
       const said = received.filter((each) => each.type === 'fetching' && each.workerId === workerId)
       expect(said.map((each) => (each.type === 'fetching' ? each.progress : undefined))).toEqual(

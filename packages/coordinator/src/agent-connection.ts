@@ -74,7 +74,7 @@ export function acceptAgent(socket: WebSocket, door: AgentDoor, log: Logger): vo
         case 'fromWorker':
           handlers.fromWorker(host, message)
           return
-        case 'release':
+        case 'about':
           handlers.isOfRelease(host, message.release)
           return
         case 'fetching':

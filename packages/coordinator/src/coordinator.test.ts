@@ -207,8 +207,8 @@ test('each agent is spoken to in the highest version that it knows, and hosts sa
     agent.register({ versions: range })
     const spoken = Math.min(range.max, OUR_VERSIONS.max)
     expect(await agent.order('registered')).toMatchObject({ version: spoken })
-    if (name === 'new') agent.send({ type: 'release', release: RELEASE })
-    if (name === 'newer') agent.send({ type: 'release', release: '0.1.9' })
+    if (name === 'new') agent.send({ type: 'about', release: RELEASE })
+    if (name === 'newer') agent.send({ type: 'about', release: '0.1.9' })
   }
   const agesOf = async () => {
     const { hosts } = await client.ask({ op: 'hosts' })

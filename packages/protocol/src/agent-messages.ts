@@ -45,7 +45,7 @@ export const fromAgent = z.discriminatedUnion('type', [
   /** Answers `checkHost`. */
   z.strictObject({ type: z.literal('hostChecked'), probeId: label, host: hostCheck }),
   /** Which release of Godwit it is: once registered, where version 2 is spoken. */
-  z.strictObject({ type: z.literal('release'), release: label }),
+  z.strictObject({ type: z.literal('about'), release: label }),
   /** How far the bundle is that this worker waits for: a few times a second while it is fetched, where version 2 is spoken. */
   z.strictObject({ type: z.literal('fetching'), workerId: label, progress: bundleProgress }),
   /** What the machine does: once registered, and every few seconds. */

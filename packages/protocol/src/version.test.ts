@@ -14,7 +14,7 @@ import { commonVersion, PROTOCOL_VERSION, RELEASE } from './version.ts'
 const PINNED: Record<number, string> = {
   // Release 0.1.0.
   1: 'ccc3db9aab4231c8',
-  2: 'b46908c4b81d9ad8',
+  2: '5df4f9d7b5edd72f',
 }
 
 test('the schemas are those of this protocol version', () => {

@@ -4,7 +4,7 @@
  * that a change of the wire can't go unnoticed.
  *
  * - 1: first version. Release 0.1.0.
- * - 2: an agent says which release it is (`release`), and how far a bundle has come that it fetches (`fetching`); the coordinator says which version
+ * - 2: an agent says which release it is (`about`), and how far a bundle has come that it fetches (`fetching`); the coordinator says which version
  *   is spoken (`registered`, `openProbe`, `dialProbe`). Release 0.2.0.
  */
 export const PROTOCOL_VERSION = 2

@@ -92,7 +92,7 @@ export class SimAgent {
     this.#isRegistered = true
     this.#failures = 0
     for (const message of this.#backlog.take()) this.#channel?.send(message)
-    this.#channel?.send({ type: 'release', release: RELEASE } satisfies FromAgent)
+    this.#channel?.send({ type: 'about', release: RELEASE } satisfies FromAgent)
     const isAgain = this.#wasRegistered
     this.#wasRegistered = true
     if (isAgain) for (const worker of this.#workers.values()) worker.reconnect()

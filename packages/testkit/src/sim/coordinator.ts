@@ -132,7 +132,7 @@ export class SimCoordinator {
       }
       case 'workerExited':
         return agents.workerExited(host, message)
-      case 'release':
+      case 'about':
         return agents.isOfRelease(host, message.release)
       case 'fetching':
         return agents.fetching(host, message)

@@ -25,6 +25,7 @@ const SENT = {
   ],
   agent: [
     'register',
+    'about',
     'workerExited',
     'fromWorker.prepared',
     'fromWorker.outputs',

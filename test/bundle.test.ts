@@ -101,7 +101,9 @@ function rightBytes(host: Cluster, name: string, digest: string): number {
 const ended = (follower: Follower): Promise<unknown> =>
   follower.until(() => follower.ended !== undefined, 'its end')
 
-test('a program that no host has trains, moves there and back, and is restarted; an agent that is killed while it fetches goes on from there', async () => {
+test('a program that no host has trains, moves there and back, and is restarted; an agent that is killed while it fetches goes on from there', {
+  timeout: 300_000,
+}, async () => {
   cluster = await Cluster.start([], { secured: true })
   const nothing = cluster.programFolder('none')
   await cluster.addHost({ name: 'a', programs: nothing })

@@ -317,7 +317,7 @@ export class Move {
     this.#tell(before, state)
   }
 
-  /** The link is free again once the target has claimed: nothing more is sent. */
+  /** The hosts are free again once the job goes on: a switchover beside the last of another's is downtime of that one. */
   #takeTurns(before: MigrationState, state: MigrationState): void {
     const { turns } = this.#edge
     if (isBeginning(state)) turns.begins(this.plan)
@@ -424,8 +424,10 @@ function isBeginning(state: MigrationState): boolean {
 }
 const isReady = (state: MigrationState): boolean =>
   state.name === 'moving' && state.status === 'preSwitchover'
+/** From the park until the job is heard to go on, or not to. */
 const isSwitching = (state: MigrationState): boolean =>
-  state.name === 'moving' && state.status === 'switchover'
+  (state.name === 'moving' && state.status === 'switchover') ||
+  (state.name === 'claimed' && state.handedOverMs === undefined)
 
 /** Measured against the steps before. */
 function lostTimeFrom(history: OutputHistory, startStep: number): LostTime {

@@ -9,7 +9,7 @@ import {
   type MigrationView,
   migrationOptions,
 } from '@godwit/protocol'
-import { identityLike } from '@godwit/protocol/testing'
+import { identityLike, reportLike } from '@godwit/protocol/testing'
 import { expect, test } from 'vitest'
 import { nobody, onClock } from './support/registry-on-clock.ts'
 
@@ -38,7 +38,7 @@ async function scene() {
   says({ type: 'outgoingOpened', migrationId: id, port: 4000 })
   await settled()
   return {
-    ...{ registry, orders, settled, pass, migrate, view, id },
+    ...{ registry, orders, settled, pass, migrate, view, id, says, fromTarget },
     /** Of those of the job that moves. */
     timesLetGo: () =>
       orders.filter((order) => order.type === 'toWorker' && order.message.type === 'switchover').length,
@@ -64,6 +64,20 @@ test('a move is queued while another one switches over on its host, and begins a
   expect(view(other).status).toBe('queued')
   // It does not park after all.
   await progress('active')
+  expect(view(other).status).toBe('setup')
+})
+
+test('a turn is over when the job goes on at its target, not when that has claimed it', async () => {
+  const { progress, migrate, view, id, says, fromTarget, settled, pass } = await scene()
+  await progress('switchover')
+  const other = await migrate('other', 'c')
+  fromTarget({ type: 'claim', migrationId: id, fromStep: 3 })
+  await pass(LIMITS.queueLookMs)
+  expect(view(other).status).toBe('queued')
+  const report = reportLike({ id, workload: 'job' })
+  says({ type: 'migrationEnded', migrationId: id, status: 'completed', report })
+  await settled()
+  await pass(LIMITS.queueLookMs)
   expect(view(other).status).toBe('setup')
 })
 

@@ -89,12 +89,12 @@ export class ScriptedTarget {
   async receive(source: RigWorker, { acknowledge = true, read = true } = {}): Promise<void> {
     const { identity } = await source.next('prepared')
     this.hello(identity)
-    const { bulkToken } = await this.next('welcome')
+    const { bulkToken, version } = await this.next('welcome')
     const socket = await dial(`ws://127.0.0.1:${this.#port}/bulk`, { maxMessageBytes: MAX_FRAME_BYTES })
     this.bulk.push(socket)
     socket.on('error', () => {})
     socket.on('message', (data) => {
-      const frame = decodeFrame(data as Buffer, identity.arenaBytes / 4096, 1)
+      const frame = decodeFrame(data as Buffer, identity.arenaBytes / 4096, version)
       this.frames += 1
       this.installedBytes += (data as Buffer).length
       if (acknowledge) this.send({ type: 'installed', stream: frame.stream, bytes: this.installedBytes })

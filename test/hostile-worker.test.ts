@@ -27,6 +27,8 @@ beforeAll(async () => {
 afterAll(() => host.stop())
 
 let accepted = -1
+/** Of what the coordinator received so much was looked at. */
+let looked = 0
 
 /** The next steps of the job that trains, each once and in order; acknowledged, as its spool is bounded. */
 async function trainsOn(): Promise<void> {
@@ -36,7 +38,9 @@ async function trainsOn(): Promise<void> {
       message.workerId === 'good' &&
       message.message.type === 'outputs' &&
       message.message.outputs.some(({ step }) => step === accepted + 1)
-    const { message } = await host.coordinator.first('fromWorker', isNext)
+    const next = await host.coordinator.first('fromWorker', isNext, looked)
+    looked = host.coordinator.received.indexOf(next, looked)
+    const { message } = next
     if (message.type === 'outputs') accepted = message.outputs.at(-1)?.step ?? accepted
     host.coordinator.send({
       type: 'toWorker',

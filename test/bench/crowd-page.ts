@@ -22,10 +22,9 @@ try {
     for (let minute = 1; minute <= minutes; minute++) {
       // One page all the time, which goes to another address as it does when a link is followed.
       const path = minute % 2 === 1 ? '/' : '/jobs/j7'
-      await viewer.page.evaluate((to) => {
-        history.pushState(null, '', to)
-        dispatchEvent(new PopStateEvent('popstate'))
-      }, path)
+      await viewer.page.evaluate(
+        `history.pushState(null, '', '${path}'); dispatchEvent(new PopStateEvent('popstate'))`,
+      )
       const before = await renderer(viewer)
       const beganMs = performance.now()
       await delay(MINUTE_MS)

@@ -73,17 +73,17 @@ export class FakeCoordinator {
     await this.#listener?.close()
   }
 
-  /** The first message of `type` for which `matches` holds, now or later. */
+  /** The first message of `type` for which `matches` holds, now or later; `from`: not one of so many that came first. */
   async first<Type extends FromAgent['type']>(
     type: Type,
     matches: (message: Message<Type>) => boolean = () => true,
+    from = 0,
   ): Promise<Message<Type>> {
-    for (;;) {
-      const found = this.received.find(
-        (message): message is Message<Type> => message.type === type && matches(message as Message<Type>),
-      )
-      if (found !== undefined) return found
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    // Each is looked at once: beside one that floods there would be no end of it.
+    for (let at = from; ; at++) {
+      while (at >= this.received.length) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      const message = this.received[at] as FromAgent
+      if (message.type === type && matches(message as Message<Type>)) return message as Message<Type>
     }
   }
 

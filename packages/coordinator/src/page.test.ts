@@ -13,16 +13,7 @@ import { pageOf } from './page.ts'
 import { KEYS, type WorkloadRecord, writeOf } from './records.ts'
 import { Registry } from './registry.ts'
 import { NO_RESTARTS } from './restart-policy.ts'
-
-const nobody = {
-  sink: () => ({ send: () => {}, bufferedBytes: () => 0 }),
-  follow: () => {},
-  who: 'local',
-  followLogs: () => {},
-  unfollow: () => {},
-  watchPages: () => {},
-  unwatchPages: () => {},
-}
+import { nobody } from './support/registry-on-clock.ts'
 
 /** A store in which so many jobs have failed at length. */
 async function failedJobs(count: number, parameters: Record<string, string> = {}): Promise<MemoryStore> {
